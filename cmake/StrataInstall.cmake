@@ -1,0 +1,1 @@
+# filled once the layers exist

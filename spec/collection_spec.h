@@ -1,0 +1,29 @@
+// All that one object file says: plain values, editable before objects are made of them.
+#pragma once
+
+#include <bit>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "strata/btf/btf.h"
+#include "strata/spec/map_spec.h"
+#include "strata/spec/program_spec.h"
+#include "strata/spec/variable_spec.h"
+
+namespace strata {
+
+struct CollectionSpec {
+  std::string name;  // the file's name without its folder and suffix, or what the reader's caller gave
+  std::endian byte_order = std::endian::native;
+  std::map<std::string, MapSpec, std::less<>> maps;
+  std::map<std::string, ProgramSpec, std::less<>> programs;
+  std::map<std::string, FunctionSpec, std::less<>> functions;  // subprograms that programs call
+  std::map<std::string, VariableSpec, std::less<>> variables;
+  std::shared_ptr<const btf::Btf> types;  // null for an object without BTF; immutable and shared by copies
+
+  bool operator==(const CollectionSpec& other) const;
+};
+
+}  // namespace strata

@@ -1,0 +1,63 @@
+// Map types and flags, numbered as the kernel numbers them (include/uapi/linux/bpf.h). No code: shared with the traced process.
+#pragma once
+
+#include <cstdint>
+
+namespace strata {
+
+enum class MapType : std::uint32_t {
+  kUnspec = 0,
+  kHash = 1,
+  kArray = 2,
+  kProgArray = 3,
+  kPerfEventArray = 4,
+  kPerCpuHash = 5,
+  kPerCpuArray = 6,
+  kStackTrace = 7,
+  kCgroupArray = 8,
+  kLruHash = 9,
+  kLruPerCpuHash = 10,
+  kLpmTrie = 11,
+  kArrayOfMaps = 12,
+  kHashOfMaps = 13,
+  kDevMap = 14,
+  kSockMap = 15,
+  kCpuMap = 16,
+  kXskMap = 17,
+  kSockHash = 18,
+  kCgroupStorage = 19,
+  kReusePortSockArray = 20,
+  kPerCpuCgroupStorage = 21,
+  kQueue = 22,
+  kStack = 23,
+  kSkStorage = 24,
+  kDevMapHash = 25,
+  kStructOps = 26,
+  kRingBuf = 27,
+  kInodeStorage = 28,
+  kTaskStorage = 29,
+  kBloomFilter = 30,
+  kUserRingBuf = 31,
+  kCgrpStorage = 32,
+  kArena = 33,
+  kInsnArray = 34,
+};
+
+// Flags of map creation (BPF_F_*).
+namespace map_flags {
+inline constexpr std::uint32_t kNoPrealloc = 1U << 0;
+inline constexpr std::uint32_t kNoCommonLru = 1U << 1;
+inline constexpr std::uint32_t kNumaNode = 1U << 2;
+inline constexpr std::uint32_t kReadOnly = 1U << 3;
+inline constexpr std::uint32_t kWriteOnly = 1U << 4;
+inline constexpr std::uint32_t kZeroSeed = 1U << 6;
+inline constexpr std::uint32_t kReadOnlyProgram = 1U << 7;
+inline constexpr std::uint32_t kWriteOnlyProgram = 1U << 8;
+inline constexpr std::uint32_t kMmapable = 1U << 10;
+}  // namespace map_flags
+
+// Flags of an element update (BPF_ANY, BPF_NOEXIST, BPF_EXIST, BPF_F_LOCK).
+enum class UpdateMode : std::uint64_t { kAny = 0, kNoExist = 1, kExist = 2 };
+inline constexpr std::uint64_t kUpdateWithLock = 4;
+
+}  // namespace strata

@@ -1,0 +1,73 @@
+// A program or subprogram, before load: instructions whose references are still names.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "strata/base/result.h"
+#include "strata/btf/ext_info.h"
+#include "strata/btf/type_id.h"
+#include "strata/isa/instruction.h"
+#include "strata/spec/program_type.h"
+
+namespace strata {
+
+enum class ReferenceKind : std::uint8_t {
+  kMap,              // ldimm64: the map itself
+  kMapValue,         // ldimm64: `addend` bytes into the first value of a data section's map
+  kFunctionCall,     // call of the subprogram
+  kFunctionAddress,  // ldimm64: a callback
+  kKsym,             // ldimm64: a kernel symbol
+  kKfunc,            // call of a kernel function
+  kKconfig,          // ldimm64: `addend` bytes into .kconfig
+};
+
+// One instruction that means something by name.
+struct Reference {
+  isa::InsnIndex index;
+  ReferenceKind kind = ReferenceKind::kMap;
+  std::string symbol;
+  std::int64_t addend = 0;
+  bool is_weak = false;
+
+  bool operator==(const Reference&) const = default;
+};
+
+// A subprogram (bpf-to-bpf) as it stands in its section. The side tables are sorted by instruction.
+struct STRATA_EXPORT FunctionSpec {
+  std::string name;
+  std::string section_name;
+  std::vector<isa::Instruction> instructions;
+  std::vector<Reference> references;
+  std::vector<btf::LineInfo> line_infos;
+  std::vector<btf::CoreRelocation> core_relocations;
+  btf::TypeId type;  // BTF_KIND_FUNC; kVoid without .BTF.ext
+  bool is_static = false;
+
+  bool operator==(const FunctionSpec&) const = default;
+
+  const Reference* FindReference(isa::InsnIndex index) const;
+
+  // Edit the code and keep jumps, references, line infos and relocations aligned with it. `index` counts slots; kInvalidArgument where it lies outside,
+  // would split an ldimm64, or a jump would leave the range of its field.
+  Result<void> Insert(isa::InsnIndex index, const std::vector<isa::Instruction>& added);
+  Result<void> Erase(isa::InsnIndex index, std::uint32_t count);
+  Result<void> Replace(isa::InsnIndex index, std::uint32_t count, const std::vector<isa::Instruction>& with);
+};
+
+struct STRATA_EXPORT ProgramSpec : FunctionSpec {
+  ProgramType type_of_program = ProgramType::kUnspec;
+  AttachType attach_type = AttachType::kNone;
+  std::string attach_to;    // what follows the section's prefix: "libc.so.6:malloc" of "uprobe/libc.so.6:malloc"
+  std::string attach_kind;  // the AttachKind row that the section name chose; empty for none
+  bool is_sleepable = false;
+  bool autoload = true;  // false for SEC("?...")
+  std::string license;
+  std::uint32_t kernel_version = 0;
+
+  bool operator==(const ProgramSpec&) const = default;
+};
+
+}  // namespace strata
