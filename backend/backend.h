@@ -1,0 +1,176 @@
+// The seam: what strata needs of whoever runs programs. The kernel is one implementation, the userspace runtime another.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "strata/backend/linked_program.h"
+#include "strata/base/result.h"
+#include "strata/spec/attach_target.h"
+#include "strata/spec/map_spec.h"
+
+namespace strata {
+
+// A map as it exists; sizes in bytes.
+struct MapInfo {
+  std::uint32_t id = 0;
+  std::string name;
+  MapType type = MapType::kUnspec;
+  std::uint32_t key_size = 0;
+  std::uint32_t value_size = 0;
+  std::uint32_t max_entries = 0;
+  std::uint32_t flags = 0;
+  // Bytes of one element as element operations take it: value_size, or for per-CPU kinds possible_cpus values of value_size rounded up to 8.
+  std::uint32_t element_size = 0;
+  bool operator==(const MapInfo&) const = default;
+};
+
+// Memory shared with programs. Unmapped with the object.
+class STRATA_EXPORT MapMemory {
+ public:
+  virtual ~MapMemory() = default;
+  virtual std::span<std::byte> bytes() = 0;
+  virtual bool is_read_only() const = 0;
+};
+
+// The consumer's side of a ring buffer, in the kernel's layout. Positions count bytes since creation; data() is mapped twice, so that no record wraps.
+class STRATA_EXPORT RingMemory {
+ public:
+  virtual ~RingMemory() = default;
+  virtual std::uint64_t* consumer_position() = 0;        // written by the reader, release
+  virtual const std::uint64_t* producer_position() = 0;  // acquire
+  virtual const std::byte* data() = 0;
+  virtual std::size_t size_bytes() const = 0;  // a power of two
+  // Readable (poll, epoll) while there may be data.
+  virtual int poll_descriptor() const = 0;
+  // To be called when the reader found the ring empty, before it polls again.
+  virtual void Rearm() = 0;
+  // Records that producers could not place, as far as the backend counts them.
+  virtual std::uint64_t dropped() const = 0;
+};
+
+// Thread-safe. Keys and values are raw bytes of exactly key_size and element_size.
+class STRATA_EXPORT BackendMap {
+ public:
+  virtual ~BackendMap() = default;
+  virtual const MapInfo& info() const = 0;
+
+  // False for a key that does not exist; `value` is then untouched.
+  virtual Result<bool> Lookup(std::span<const std::byte> key, std::span<std::byte> value) = 0;
+  virtual Result<void> Update(std::span<const std::byte> key, std::span<const std::byte> value, UpdateMode mode) = 0;
+  // False for a key that does not exist.
+  virtual Result<bool> Delete(std::span<const std::byte> key) = 0;
+  virtual Result<bool> LookupAndDelete(std::span<const std::byte> key, std::span<std::byte> value) = 0;
+  // The key after `key` (after none: the first one); false at the end. A `key` that is gone starts again.
+  virtual Result<bool> NextKey(std::optional<std::span<const std::byte>> key, std::span<std::byte> next) = 0;
+  virtual Result<void> Freeze() = 0;
+  // kNotSupported for kinds that cannot be mapped.
+  virtual Result<std::unique_ptr<MapMemory>> Memory() = 0;
+  virtual Result<std::unique_ptr<RingMemory>> Ring() = 0;
+};
+
+// Keeps a BTF available to programs and maps made with it.
+class STRATA_EXPORT BackendTypes {
+ public:
+  virtual ~BackendTypes() = default;
+};
+
+struct ProgramInfo {
+  std::uint32_t id = 0;
+  std::string name;
+  ProgramType type = ProgramType::kUnspec;
+  std::uint32_t instruction_count = 0;
+  std::array<std::uint8_t, 8> tag{};
+  bool is_verified = true;
+};
+
+struct ProgramStats {
+  std::uint64_t run_count = 0;
+  std::uint64_t run_time_ns = 0;
+  std::uint64_t missed_count = 0;  // events that did not run the program (recursion)
+};
+
+class STRATA_EXPORT BackendProgram {
+ public:
+  virtual ~BackendProgram() = default;
+  virtual const ProgramInfo& info() const = 0;
+  // Counted only while Backend::EnableStats()' guard lives.
+  virtual Result<ProgramStats> Stats() = 0;
+};
+
+// What one process made of a link: attached, or why not.
+struct LinkInstance {
+  std::int32_t pid = 0;
+  bool is_attached = false;
+  std::uint64_t site_count = 0;
+  std::string reason;
+};
+
+// Holds a program attached; destroying it detaches.
+class STRATA_EXPORT BackendLink {
+ public:
+  virtual ~BackendLink() = default;
+  virtual std::uint32_t id() const = 0;
+  virtual Result<void> Detach() = 0;
+  virtual Result<void> SetEnabled(bool enabled) = 0;
+  // Per process where the backend knows it; empty in the kernel.
+  virtual Result<std::vector<LinkInstance>> Instances() = 0;
+};
+
+// Lines written by bpf_printk.
+class STRATA_EXPORT TraceLog {
+ public:
+  virtual ~TraceLog() = default;
+  virtual int poll_descriptor() const = 0;
+  // Hands each line that is there to `on_line`, without its newline, and returns.
+  virtual Result<void> Drain(const std::function<void(std::string_view line)>& on_line) = 0;
+};
+
+// How a process that a link selects gets the code that serves it (userspace only).
+enum class AgentPolicy : std::uint8_t {
+  kExpect,  // it has an agent or will get one when it starts; do not wait for it
+  kRequire,  // wait until it answers, bounded; an error when it has none
+};
+
+struct BackendAttachOptions {
+  AgentPolicy agent = AgentPolicy::kRequire;
+};
+
+// Turned on while it lives.
+class STRATA_EXPORT StatsGuard {
+ public:
+  virtual ~StatsGuard() = default;
+};
+
+// Thread-safe. Everything made from a backend must keep it alive: use std::shared_ptr<Backend> and its shared_from_this().
+class STRATA_EXPORT Backend : public std::enable_shared_from_this<Backend> {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view name() const = 0;
+
+  // `types` is the collection's BTF, for key and value types; null for none.
+  virtual Result<std::shared_ptr<BackendMap>> CreateMap(const MapSpec& spec, const std::shared_ptr<BackendTypes>& types) = 0;
+  // The bytes of a .BTF section, fixed up for loading.
+  virtual Result<std::shared_ptr<BackendTypes>> LoadTypes(std::span<const std::byte> btf) = 0;
+  // kVerifierRejected carries the verifier's log in Error::log().
+  virtual Result<std::shared_ptr<BackendProgram>> LoadProgram(const LinkedProgram& program) = 0;
+  virtual Result<std::unique_ptr<BackendLink>> Attach(const std::shared_ptr<BackendProgram>& program, const AttachTarget& target,
+                                                      const BackendAttachOptions& options) = 0;
+  virtual Result<std::unique_ptr<TraceLog>> OpenTraceLog() = 0;
+  virtual Result<std::unique_ptr<StatsGuard>> EnableStats() = 0;
+  // Values of a per-CPU element.
+  virtual std::uint32_t possible_cpus() const = 0;
+  // Name and value of each environment variable that a new process needs to be seen by this backend (the agent's); none for the kernel.
+  virtual std::vector<std::pair<std::string, std::string>> TracedEnvironment() const = 0;
+};
+
+}  // namespace strata

@@ -1,0 +1,42 @@
+// A program as every backend takes it: flat instructions and handles instead of names.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "strata/isa/instruction.h"
+#include "strata/spec/program_type.h"
+
+namespace strata {
+
+class BackendMap;
+class BackendTypes;
+
+// The ldimm64 at `index` refers to `map`: to the map itself, or to `value_offset` bytes into its first value.
+struct MapReference {
+  isa::InsnIndex index;
+  std::shared_ptr<BackendMap> map;
+  bool is_value = false;
+  std::uint32_t value_offset = 0;  // bytes
+};
+
+// All of it can also be had from a bpf(2) BPF_PROG_LOAD, which is what keeps the seam at the right height.
+struct LinkedProgram {
+  std::string name;
+  ProgramType type = ProgramType::kUnspec;
+  AttachType attach_type = AttachType::kNone;
+  std::string license;
+  std::uint32_t kernel_version = 0;
+  bool is_sleepable = false;
+  std::vector<isa::Instruction> instructions;  // calls and callbacks resolved; map references have src 0 and imm 0 until the backend fills them
+  std::vector<MapReference> map_references;    // sorted by index
+
+  std::shared_ptr<BackendTypes> types;   // the collection's BTF, loaded once per collection; null for none
+  std::vector<std::byte> func_info;      // records of 8 bytes: struct bpf_func_info, instruction indices
+  std::vector<std::byte> line_info;      // records of 16 bytes: struct bpf_line_info, instruction indices
+};
+
+}  // namespace strata

@@ -1,0 +1,206 @@
+// What lies in a registry's files: standard-layout records with offsets, never pointers. docs/registry.md describes them byte by byte.
+//
+// A file belongs to whoever may write it, so a reader checks every field before use. Geometry that is compiled into a program's code comes from the
+// program's file, which only its owner may write.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "strata/spec/map_type.h"
+#include "strata/spec/program_type.h"
+
+namespace strata::runtime {
+
+inline constexpr std::uint32_t kPageSize = 4096;
+inline constexpr std::uint32_t kLayoutVersion = 1;  // of everything in this file
+inline constexpr std::uint32_t kImageAbi = 1;       // of compiled code: RunContext, helper calling convention
+inline constexpr std::uint32_t kNameSize = 64;      // bytes of a name with its NUL
+inline constexpr std::uint32_t kCacheLine = 64;
+
+// --- File names in a session's folder ----------------------------------------------------------------------------
+inline constexpr char kRootFile[] = "root";
+inline constexpr char kMapPrefix[] = "map-";    // map-<id>
+inline constexpr char kProgramPrefix[] = "prog-";
+inline constexpr char kLinkPrefix[] = "link-";
+inline constexpr char kInstancePrefix[] = "instance-";  // instance-<link id>-<pid>
+inline constexpr char kLogFile[] = "log";               // a ring buffer map (id 0): what bpf_printk wrote
+
+// First word of each file.
+enum class FileMagic : std::uint32_t {
+  kRoot = 0x53545231,      // "STR1"
+  kMap = 0x5354524d,       // "STRM"
+  kProgram = 0x53545250,   // "STRP"
+  kLink = 0x5354524c,      // "STRL"
+  kInstance = 0x53545249,  // "STRI"
+};
+
+// --- root ----------------------------------------------------------------------------------------------------------
+// One per-CPU slot. owner is 0 when free, else the thread id of the holder (in the holder's PID namespace); taken and released by compare-and-exchange.
+struct alignas(kCacheLine) SlotWord {
+  std::uint32_t owner;
+  std::uint32_t owner_process;
+  std::uint8_t reserved[kCacheLine - 8];
+};
+static_assert(sizeof(SlotWord) == kCacheLine);
+
+// The file: this header in the first page, then slot_count SlotWords from slots_offset on.
+struct RootHeader {
+  std::uint32_t magic;  // FileMagic::kRoot
+  std::uint32_t version;
+  std::uint32_t next_id;     // atomic; ids start at 1 and are never used again within a session
+  std::uint32_t generation;  // atomic, a futex word: odd while an object is being published or removed
+  std::uint32_t slot_count;  // possible CPUs
+  std::uint32_t slots_offset;
+  std::uint64_t file_size;
+};
+
+// --- map-<id> --------------------------------------------------------------------------------------------------------
+// User-visible data starts at offset 0, in the layout that the kernel gives mmap. This header is the file's last page.
+struct MapHeader {
+  std::uint32_t magic;  // FileMagic::kMap
+  std::uint32_t version;
+  std::uint32_t id;
+  MapType type;
+  std::uint32_t key_size;
+  std::uint32_t value_size;
+  std::uint32_t max_entries;
+  std::uint32_t flags;
+  std::uint64_t map_extra;
+  std::uint32_t value_stride;  // value_size rounded up to 8: distance of neighbouring values
+  std::uint32_t slot_count;    // values per element: possible CPUs for per-CPU kinds, else 1
+  std::uint64_t slot_stride;   // bytes between the areas of two slots (per-CPU array); 0 elsewhere
+  std::uint64_t data_size;     // bytes of user-visible data from offset 0, a multiple of the page size
+  std::uint64_t table_offset;  // the kind's own tables (hash buckets, elements); a multiple of the page size
+  std::uint64_t table_size;
+  std::uint64_t file_size;
+  std::uint64_t hash_seed;
+  std::uint32_t frozen;        // atomic: 1 after freeze
+  std::uint32_t wake_word;     // atomic, a futex word: bumped by a ring's producers when the consumer waits
+  std::uint32_t waiting;       // atomic: 1 while the ring's consumer waits
+  std::uint32_t entry_count;   // atomic: elements of a hash
+  std::uint64_t dropped;       // atomic: ring records that found no room
+  std::uint32_t key_type_id;   // BTF, for listings
+  std::uint32_t value_type_id;
+  char name[kNameSize];
+  // The kind's own state, for example the head of a free list.
+  std::uint64_t kind_state[16];
+};
+static_assert(sizeof(MapHeader) <= kPageSize);
+
+// --- prog-<id> -------------------------------------------------------------------------------------------------------
+enum class ImageRelocationKind : std::uint16_t {
+  kMapView = 1,   // 64-bit address of the process's MapView of map `index` (a position in the program's map table)
+  kMapData = 2,   // 64-bit address of that map's data plus addend
+  kMapTable = 3,  // 64-bit address of that map's tables plus addend
+  kHelper = 4,    // 64-bit address of helper `index` (the kernel's number)
+  kImage = 5,     // 64-bit address of the image plus addend (callbacks)
+};
+
+struct ImageRelocation {
+  std::uint32_t offset;  // of the 8 bytes to write, from the image's start
+  ImageRelocationKind kind;
+  std::uint16_t reserved;
+  std::uint32_t index;
+  std::uint32_t reserved2;
+  std::int64_t addend;
+};
+static_assert(sizeof(ImageRelocation) == 24);
+
+// A map as the compiler saw it: the agent refuses the program when the map's file says otherwise.
+struct ProgramMap {
+  std::uint32_t id;
+  MapType type;
+  std::uint32_t key_size;
+  std::uint32_t value_size;
+  std::uint32_t max_entries;
+  std::uint32_t flags;
+  std::uint32_t value_stride;
+  std::uint32_t slot_count;
+  std::uint64_t slot_stride;
+};
+
+namespace program_flags {
+inline constexpr std::uint32_t kUnverified = 1U << 0;  // structural check only
+inline constexpr std::uint32_t kUsesSlot = 1U << 1;    // per-CPU maps, or asks for its CPU number
+inline constexpr std::uint32_t kInterpreted = 1U << 2;  // no image: the interpreter runs the instructions
+}  // namespace program_flags
+
+// Header at offset 0, then the tables at their offsets. Instructions: ldimm64 of a map has src = kMapIndex or kMapIndexValue (isa::PseudoLoad) and the position in the map table as imm.
+struct ProgramHeader {
+  std::uint32_t magic;  // FileMagic::kProgram
+  std::uint32_t version;
+  std::uint32_t image_abi;
+  std::uint32_t id;
+  ProgramType type;
+  std::uint32_t flags;  // program_flags
+  std::uint64_t file_size;
+  std::uint64_t load_time_ns;  // CLOCK_BOOTTIME
+  std::uint32_t instructions_offset;
+  std::uint32_t instruction_count;
+  std::uint32_t image_offset;  // machine code; 0 size when interpreted
+  std::uint32_t image_size;
+  std::uint32_t entry_offset;     // from the image's start: ImageEntry
+  std::uint32_t callback_offset;  // from the image's start: CallbackThunk; 0 when the program has no callbacks
+  std::uint32_t relocations_offset;
+  std::uint32_t relocation_count;
+  std::uint32_t maps_offset;
+  std::uint32_t map_count;
+  std::uint8_t tag[8];
+  char name[kNameSize];
+  char license[kNameSize];
+};
+
+// --- link-<id> -------------------------------------------------------------------------------------------------------
+// Counters of one CPU's worth of runs; a run adds to the line of the CPU it is on, atomically.
+struct alignas(kCacheLine) LinkCounters {
+  std::uint64_t run_count;
+  std::uint64_t run_ticks;    // time stamp counter, only with link_flags::kTimed
+  std::uint64_t missed_count;  // events not run: recursion, no free slot, no free return slot
+  std::uint64_t reserved[5];
+};
+static_assert(sizeof(LinkCounters) == kCacheLine);
+
+namespace link_flags {
+inline constexpr std::uint32_t kCounted = 1U << 0;
+inline constexpr std::uint32_t kTimed = 1U << 1;
+}  // namespace link_flags
+
+struct LinkHeader {
+  std::uint32_t magic;  // FileMagic::kLink
+  std::uint32_t version;
+  std::uint32_t id;
+  std::uint32_t program_id;
+  std::int32_t pid;  // kAllProcesses (-1), or one process in the loader's PID namespace
+  std::uint32_t flags;  // link_flags
+  std::uint64_t cookie;
+  std::uint64_t file_size;
+  std::uint32_t enabled;  // atomic: 0 while disabled or once the link is gone
+  std::uint32_t counters_count;
+  std::uint32_t counters_offset;  // LinkCounters
+  std::uint32_t config_offset;    // the attach kind's record
+  std::uint32_t config_size;
+  std::uint32_t path_offset;  // AttachTarget::path, NUL-terminated
+  std::uint32_t path_size;    // with the NUL
+  std::uint32_t plan_offset;  // what the kind's planner made for the engine; 0 size for none
+  std::uint32_t plan_size;
+  std::uint64_t file_device;  // st_dev and st_ino of path when the link was made
+  std::uint64_t file_inode;
+  char kind[kNameSize];
+};
+
+// --- instance-<link>-<pid> -------------------------------------------------------------------------------------------
+enum class InstanceState : std::uint32_t { kAttached = 1, kRefused = 2, kPending = 3 };
+
+struct InstanceRecord {
+  std::uint32_t magic;  // FileMagic::kInstance
+  std::uint32_t version;
+  std::uint32_t link_id;
+  std::int32_t pid;
+  InstanceState state;
+  std::int32_t error;       // errno for kRefused
+  char reason[256];         // for people, NUL-terminated
+  std::uint64_t site_count;  // places hooked
+};
+
+}  // namespace strata::runtime
