@@ -1,4 +1,5 @@
-// Records of .BTF.ext, with instruction indices instead of section offsets (Documentation/bpf/btf.rst, "BTF.ext section").
+// Records of .BTF.ext, with instruction indices instead of section offsets (Documentation/bpf/btf.rst, "BTF.ext
+// section").
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,12 @@
 #include "strata/isa/instruction.h"
 
 namespace strata::btf {
+
+struct FuncInfo {
+  isa::InsnIndex index;
+  TypeId type;  // BTF_KIND_FUNC
+  bool operator==(const FuncInfo&) const = default;
+};
 
 struct LineInfo {
   isa::InsnIndex index;
@@ -22,7 +29,7 @@ struct LineInfo {
 struct CoreRelocation {
   isa::InsnIndex index;
   TypeId type;
-  std::string access;  // "0:1:2"
+  std::string access;      // "0:1:2"
   std::uint32_t kind = 0;  // enum bpf_core_relo_kind
   bool operator==(const CoreRelocation&) const = default;
 };

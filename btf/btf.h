@@ -1,0 +1,298 @@
+// The types of an object, the kernel or a module, as BTF describes them (Documentation/bpf/btf.rst).
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "strata/base/result.h"
+#include "strata/btf/type_id.h"
+
+namespace strata::btf {
+
+class Btf;
+
+// Numbered as the format numbers them; also the index of the alternative in `Type`.
+enum class Kind : std::uint8_t {
+  kVoid = 0,
+  kInt = 1,
+  kPointer = 2,
+  kArray = 3,
+  kStruct = 4,
+  kUnion = 5,
+  kEnum = 6,
+  kForward = 7,
+  kTypedef = 8,
+  kVolatile = 9,
+  kConst = 10,
+  kRestrict = 11,
+  kFunc = 12,
+  kFuncProto = 13,
+  kVar = 14,
+  kDataSec = 15,
+  kFloat = 16,
+  kDeclTag = 17,
+  kTypeTag = 18,
+  kEnum64 = 19,
+};
+inline constexpr std::uint32_t kKindCount = 20;
+
+// "STRUCT", "FUNC_PROTO".
+STRATA_EXPORT std::string_view KindName(Kind kind);
+
+// One record of a table inside a type.
+struct Member {
+  std::string_view name;  // empty for an anonymous struct or union
+  TypeId type;
+  std::uint32_t bit_offset = 0;     // from the start of the struct
+  std::uint32_t bitfield_bits = 0;  // 0 when the member is no bitfield
+};
+struct EnumValue {
+  std::string_view name;
+  std::int64_t value = 0;  // sign-extended for a signed enum; an unsigned 64-bit one keeps its bits
+};
+struct Parameter {
+  std::string_view name;
+  TypeId type;  // kVoid as the last one stands for "..."
+};
+struct SectionVariable {
+  TypeId type;  // a VAR or, for kernel functions, a FUNC
+  std::uint32_t offset_bytes = 0;
+  std::uint32_t size_bytes = 0;
+};
+
+// A table read in place: nothing is copied or allocated. Valid as long as the Btf.
+template <typename Record>
+class RecordList {
+ public:
+  class Iterator {
+   public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = Record;
+    using difference_type = std::ptrdiff_t;
+    using pointer = void;
+    using reference = Record;
+    Iterator() = default;
+    Iterator(const RecordList* list, std::uint32_t index) : list_(list), index_(index) {}
+    Record operator*() const { return (*list_)[index_]; }
+    Iterator& operator++() {
+      ++index_;
+      return *this;
+    }
+    Iterator operator++(int) {
+      Iterator before = *this;
+      ++index_;
+      return before;
+    }
+    bool operator==(const Iterator& other) const { return index_ == other.index_; }
+
+   private:
+    const RecordList* list_ = nullptr;
+    std::uint32_t index_ = 0;
+  };
+
+  RecordList() = default;
+  RecordList(const Btf* btf, std::uint32_t offset, std::uint32_t count, bool kind_flag)
+      : btf_(btf), offset_(offset), count_(count), kind_flag_(kind_flag) {}
+
+  std::uint32_t size() const { return count_; }
+  bool empty() const { return count_ == 0; }
+  Record operator[](std::uint32_t index) const;
+  Iterator begin() const { return Iterator(this, 0); }
+  Iterator end() const { return Iterator(this, count_); }
+
+ private:
+  const Btf* btf_ = nullptr;
+  std::uint32_t offset_ = 0;  // in the type section
+  std::uint32_t count_ = 0;
+  bool kind_flag_ = false;
+};
+
+enum class Linkage : std::uint8_t { kStatic = 0, kGlobal = 1, kExtern = 2 };
+
+struct Void {};
+struct Int {
+  std::string_view name;
+  std::uint32_t size_bytes = 0;
+  std::uint8_t bits = 0;
+  std::uint8_t bit_offset = 0;
+  bool is_signed = false;
+  bool is_char = false;
+  bool is_bool = false;
+};
+struct Pointer {
+  TypeId target;
+};
+struct Array {
+  TypeId element;
+  TypeId index;
+  std::uint32_t count = 0;
+};
+struct Struct {
+  std::string_view name;
+  std::uint32_t size_bytes = 0;
+  RecordList<Member> members;
+};
+struct Union {
+  std::string_view name;
+  std::uint32_t size_bytes = 0;
+  RecordList<Member> members;
+};
+struct Enum {
+  std::string_view name;
+  std::uint32_t size_bytes = 0;
+  bool is_signed = false;
+  RecordList<EnumValue> values;
+};
+struct Enum64 {
+  std::string_view name;
+  std::uint32_t size_bytes = 0;
+  bool is_signed = false;
+  RecordList<EnumValue> values;
+};
+struct Forward {
+  std::string_view name;
+  bool is_union = false;
+};
+struct Typedef {
+  std::string_view name;
+  TypeId target;
+};
+struct Volatile {
+  TypeId target;
+};
+struct Const {
+  TypeId target;
+};
+struct Restrict {
+  TypeId target;
+};
+struct Func {
+  std::string_view name;
+  TypeId prototype;
+  Linkage linkage = Linkage::kStatic;
+};
+struct FuncProto {
+  TypeId result;
+  RecordList<Parameter> parameters;
+};
+struct Var {
+  std::string_view name;
+  TypeId type;
+  Linkage linkage = Linkage::kStatic;
+};
+struct DataSec {
+  std::string_view name;
+  std::uint32_t size_bytes = 0;
+  RecordList<SectionVariable> variables;
+};
+struct Float {
+  std::string_view name;
+  std::uint32_t size_bytes = 0;
+};
+struct DeclTag {
+  std::string_view tag;
+  TypeId target;
+  std::int32_t component = -1;  // member or parameter; -1 for the target itself
+};
+struct TypeTag {
+  std::string_view tag;
+  TypeId target;
+};
+
+using Type = std::variant<Void, Int, Pointer, Array, Struct, Union, Enum, Forward, Typedef, Volatile, Const, Restrict,
+                          Func, FuncProto, Var, DataSec, Float, DeclTag, TypeTag, Enum64>;
+
+// Immutable once parsed: every const member may be called from any thread. Names and record lists point into it.
+class STRATA_EXPORT Btf {
+ public:
+  // Checks the whole of `bytes` (header, every type, name and id), so that what is read later cannot fail on its
+  // content. Either byte order. `where` starts the text of errors, for example "a.bpf.o: section .BTF". With a `base`
+  // (split BTF of a module), ids and names continue where the base's end. Errors: kMalformed, naming offset and type
+  // id.
+  static Result<std::shared_ptr<const Btf>> Parse(std::vector<std::byte> bytes, std::string_view where = "BTF",
+                                                  std::shared_ptr<const Btf> base = nullptr);
+
+  // As given to Parse: what BPF_BTF_LOAD takes.
+  std::span<const std::byte> bytes() const { return bytes_; }
+  std::endian byte_order() const { return order_; }
+
+  // Ids run from 1 to type_count() - 1, those of the base included; 0 is void.
+  std::uint32_t type_count() const { return first_id_ + static_cast<std::uint32_t>(offsets_.size()); }
+
+  // kNotFound for an id out of range.
+  Result<Type> TypeById(TypeId id) const;
+
+  // The same where the kind is known: kInvalidArgument when it is another.
+  template <typename T>
+  Result<T> Get(TypeId id) const {
+    Type type = STRATA_TRY(TypeById(id));
+    if (T* wanted = std::get_if<T>(&type)) return std::move(*wanted);
+    return WrongKind(id, static_cast<Kind>(Type(T{}).index()));
+  }
+
+  // kVoid and an empty name for an id out of range.
+  Kind KindOf(TypeId id) const;
+  std::string_view NameOf(TypeId id) const;
+
+  // The first type of that kind and name; kNotFound.
+  Result<TypeId> FindByName(std::string_view name, Kind kind) const;
+
+  // Bytes that a value takes; kInvalidArgument for types without a size (void, functions, forward declarations) and for
+  // endless or overflowing ones.
+  Result<std::uint64_t> SizeOf(TypeId id) const;
+
+  // What is left of a type without typedefs, const, volatile, restrict and type tags; kMalformed for a circle.
+  Result<TypeId> Resolve(TypeId id) const;
+
+  // The name of a type as C writes it, for messages: "struct task_struct", "unsigned int", "char *".
+  std::string Describe(TypeId id) const;
+
+  // A string by its offset, as .BTF.ext refers to it; kMalformed when outside.
+  Result<std::string_view> StringAt(std::uint32_t offset) const;
+
+ private:
+  template <typename Record>
+  friend class RecordList;
+  friend class Parser;
+  struct RawType;
+
+  Btf() = default;
+  std::uint32_t Word(std::uint32_t offset) const;
+  RawType RawAt(TypeId id) const;
+  const Btf& Owner(TypeId id) const;
+  std::string_view Name(std::uint32_t offset) const;
+  Error WrongKind(TypeId id, Kind wanted) const;
+  Result<std::uint64_t> SizeOf(TypeId id, int depth) const;
+  std::string Describe(TypeId id, int depth) const;
+  Type Decode(TypeId id) const;
+
+  std::vector<std::byte> bytes_;
+  std::string where_;
+  std::endian order_ = std::endian::native;
+  std::shared_ptr<const Btf> base_;
+  std::uint32_t first_id_ = 1;       // of offsets_[0]
+  std::uint32_t first_string_ = 0;   // bytes of strings that the bases hold
+  std::uint32_t types_start_ = 0;    // in bytes_
+  std::uint32_t strings_start_ = 0;  // in bytes_
+  std::uint32_t strings_size_ = 0;
+  std::vector<std::uint32_t> offsets_;  // of each type, in the type section
+};
+
+template <>
+STRATA_EXPORT Member RecordList<Member>::operator[](std::uint32_t index) const;
+template <>
+STRATA_EXPORT EnumValue RecordList<EnumValue>::operator[](std::uint32_t index) const;
+template <>
+STRATA_EXPORT Parameter RecordList<Parameter>::operator[](std::uint32_t index) const;
+template <>
+STRATA_EXPORT SectionVariable RecordList<SectionVariable>::operator[](std::uint32_t index) const;
+
+}  // namespace strata::btf

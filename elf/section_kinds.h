@@ -1,0 +1,52 @@
+// What a program's section name says: "uprobe/libc.so.6:malloc" is a kprobe program that attaches by uprobe.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "strata/base/export.h"
+#include "strata/spec/program_type.h"
+
+namespace strata::elf {
+
+// How a row's prefix is compared with a section name.
+enum class SectionMatch : std::uint8_t {
+  kExact,           // "xdp"
+  kExactOrDetails,  // "uprobe" and "uprobe/..."
+};
+
+namespace section_flags {
+inline constexpr std::uint8_t kNone = 0;
+inline constexpr std::uint8_t kSleepable = 1U << 0;          // loaded with BPF_F_SLEEPABLE
+inline constexpr std::uint8_t kXdpFrags = 1U << 1;           // loaded with BPF_F_XDP_HAS_FRAGS
+inline constexpr std::uint8_t kAttachBtf = 1U << 2;          // hooks a kernel function that BTF names
+inline constexpr std::uint8_t kUsdt = 1U << 3;               // gets a USDT probe's arguments
+inline constexpr std::uint8_t kAttachType = 1U << 4;         // the expected attach type is sent at load
+inline constexpr std::uint8_t kAttachTypeIfKnown = 1U << 5;  // as above, dropped where the kernel is too old for it
+}  // namespace section_flags
+
+struct SectionKind {
+  std::string_view prefix;
+  SectionMatch match = SectionMatch::kExact;
+  ProgramType program_type = ProgramType::kUnspec;
+  AttachType attach_type = AttachType::kNone;
+  std::uint8_t flags = section_flags::kNone;
+  std::string_view
+      attach_kind;  // how a program of this section is attached by its name; empty where the name does not say
+};
+
+// All rows, in the order in which they are tried.
+std::span<const SectionKind> SectionKinds();
+
+struct SectionName {
+  const SectionKind* kind = nullptr;
+  std::string_view details;  // what follows "prefix/"; a part of the name given
+  bool autoload = true;      // false after a leading '?'
+};
+
+// The first row that fits, as libbpf decides it; nothing for a name that names no kind of program.
+std::optional<SectionName> ParseSectionName(std::string_view name);
+
+}  // namespace strata::elf
