@@ -1,4 +1,4 @@
 // Visibility of what libstrata.so offers: everything else in it is hidden.
 #pragma once
 
-#define STRATA_EXPORT __attribute__((visibility("default")))
+#define STRATA_EXPORT [[gnu::visibility("default")]]

@@ -1,0 +1,13 @@
+// The backend that runs programs in the Linux kernel, by bpf(2), perf_event_open(2) and tracefs.
+#pragma once
+
+#include <memory>
+
+#include "strata/backend/backend.h"
+
+namespace strata {
+
+// kPermissionDenied, with the remedy, where this process may not create maps; kNotSupported where the kernel has no bpf(2).
+Result<std::shared_ptr<Backend>> OpenKernelBackend();
+
+}  // namespace strata

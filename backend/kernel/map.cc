@@ -1,0 +1,224 @@
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "objects.h"
+
+namespace strata::kernel {
+namespace {
+
+bool IsPerCpu(MapType type) {
+  return type == MapType::kPerCpuArray || type == MapType::kPerCpuHash || type == MapType::kLruPerCpuHash ||
+         type == MapType::kPerCpuCgroupStorage;
+}
+
+std::uint32_t ElementSize(const MapSpec& spec, std::uint32_t possible_cpus) {
+  if (!IsPerCpu(spec.type)) return spec.value_size;
+  return (spec.value_size + 7) / 8 * 8 * possible_cpus;
+}
+
+// A window of a descriptor.
+class Mapping {
+ public:
+  static Result<Mapping> Make(int fd, std::size_t size, int protection, off_t offset, const std::string& what) {
+    void* memory = ::mmap(nullptr, size, protection, MAP_SHARED, fd, offset);
+    if (memory == MAP_FAILED) return Error::FromErrno(errno, what + ": mapping it into memory");
+    return Mapping(static_cast<std::byte*>(memory), size);
+  }
+  Mapping(Mapping&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(other.size_) {}
+  Mapping& operator=(Mapping&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~Mapping() {
+    if (data_ != nullptr) ::munmap(data_, size_);
+  }
+  std::byte* data() const { return data_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  Mapping(std::byte* data, std::size_t size) : data_(data), size_(size) {}
+  std::byte* data_;
+  std::size_t size_;
+};
+
+class KernelMapMemory : public MapMemory {
+ public:
+  KernelMapMemory(Mapping mapping, std::size_t size, bool read_only)
+      : mapping_(std::move(mapping)), size_(size), read_only_(read_only) {}
+  std::span<std::byte> bytes() override { return {mapping_.data(), size_}; }
+  bool is_read_only() const override { return read_only_; }
+
+ private:
+  Mapping mapping_;
+  std::size_t size_;
+  bool read_only_;
+};
+
+// kernel/bpf/ringbuf.c: page 0 is the consumer's, page 1 the producer's, then the data twice.
+class KernelRingMemory : public RingMemory {
+ public:
+  KernelRingMemory(UniqueFd fd, Mapping consumer, Mapping producer, std::size_t size)
+      : fd_(std::move(fd)), consumer_(std::move(consumer)), producer_(std::move(producer)), size_(size) {}
+  std::uint64_t* consumer_position() override { return reinterpret_cast<std::uint64_t*>(consumer_.data()); }
+  const std::uint64_t* producer_position() override {
+    return reinterpret_cast<const std::uint64_t*>(producer_.data());
+  }
+  const std::byte* data() override { return producer_.data() + ::sysconf(_SC_PAGESIZE); }
+  std::size_t size_bytes() const override { return size_; }
+  int poll_descriptor() const override { return fd_.get(); }
+  void Rearm() override {}  // readiness of the map's descriptor is level-triggered
+  std::uint64_t dropped() const override { return 0; }
+
+ private:
+  UniqueFd fd_;
+  Mapping consumer_;
+  Mapping producer_;
+  std::size_t size_;
+};
+
+int CreateMap(const MapSpec& spec, const KernelTypes* types) {
+  LIBBPF_OPTS(bpf_map_create_opts, options);
+  options.map_flags = spec.flags;
+  options.map_extra = spec.map_extra;
+  options.numa_node = spec.numa_node;
+  if (types != nullptr && spec.value_type) {
+    options.btf_fd = static_cast<__u32>(types->fd());
+    options.btf_key_type_id = spec.key_type.value;
+    options.btf_value_type_id = spec.value_type.value;
+  }
+  const std::string name = ObjectName(spec.name);
+  return ::bpf_map_create(static_cast<bpf_map_type>(spec.type), name.c_str(), spec.key_size, spec.value_size,
+                          spec.max_entries, &options);
+}
+
+// What the kernel reports by EINVAL alone.
+std::string InvalidSpecHint(const MapSpec& spec) {
+  if (spec.max_entries == 0) return " (max_entries is 0)";
+  if (spec.type == MapType::kRingBuf && (spec.max_entries % 4096 != 0 || (spec.max_entries & (spec.max_entries - 1)))) {
+    return fmt::format(" (max_entries {} is not a power of two and a multiple of the page size)", spec.max_entries);
+  }
+  return fmt::format(" (key_size {}, value_size {}, max_entries {}, flags {:#x})", spec.key_size, spec.value_size,
+                     spec.max_entries, spec.flags);
+}
+
+}  // namespace
+
+std::string ObjectName(std::string_view name) {
+  std::string result(name.substr(0, 15));
+  std::replace_if(
+      result.begin(), result.end(), [](unsigned char c) { return !(std::isalnum(c) || c == '_' || c == '.'); }, '_');
+  return result;
+}
+
+Result<std::shared_ptr<BackendMap>> KernelMap::Create(const MapSpec& spec, const KernelTypes* types,
+                                                      std::uint32_t possible_cpus) {
+  int fd = CreateMap(spec, types);
+  // Kinds that take no BTF for keys and values say so by one of these.
+  if (fd < 0 && types != nullptr && (errno == EINVAL || errno == 524)) fd = CreateMap(spec, nullptr);
+  if (fd < 0) {
+    const int create_errno = errno;
+    std::string what = fmt::format("map {}: creating it", spec.name);
+    if (create_errno == EINVAL) what += InvalidSpecHint(spec);
+    if (create_errno == E2BIG || create_errno == ENOMEM) {
+      what += fmt::format(" ({} entries of {} + {} bytes)", spec.max_entries, spec.key_size, spec.value_size);
+      return Error(ErrorCode::kNoSpace, fmt::format("{}: {}", what, std::strerror(create_errno)), create_errno);
+    }
+    return BpfError(create_errno, std::move(what));
+  }
+  UniqueFd owned(fd);
+  bpf_map_info kernel_info{};
+  __u32 size = sizeof(kernel_info);
+  if (::bpf_obj_get_info_by_fd(fd, &kernel_info, &size) != 0) {
+    return BpfError(errno, fmt::format("map {}: reading its info", spec.name));
+  }
+  MapInfo info;
+  info.id = kernel_info.id;
+  info.name = spec.name;
+  info.type = spec.type;
+  info.key_size = kernel_info.key_size;
+  info.value_size = kernel_info.value_size;
+  info.max_entries = kernel_info.max_entries;
+  info.flags = kernel_info.map_flags;
+  info.element_size = ElementSize(spec, possible_cpus);
+  return std::shared_ptr<BackendMap>(new KernelMap(std::move(owned), std::move(info)));
+}
+
+Error KernelMap::Failed(int sys_errno, std::string_view operation) const {
+  return BpfError(sys_errno, fmt::format("map {}: {}", info_.name, operation));
+}
+
+Result<bool> KernelMap::Lookup(std::span<const std::byte> key, std::span<std::byte> value) {
+  if (::bpf_map_lookup_elem(fd(), key.data(), value.data()) == 0) return true;
+  if (errno == ENOENT) return false;
+  return Failed(errno, "lookup");
+}
+
+Result<void> KernelMap::Update(std::span<const std::byte> key, std::span<const std::byte> value, UpdateMode mode) {
+  if (::bpf_map_update_elem(fd(), key.empty() ? nullptr : key.data(), value.data(), static_cast<__u64>(mode)) == 0) {
+    return {};
+  }
+  return Failed(errno, "update");
+}
+
+Result<bool> KernelMap::Delete(std::span<const std::byte> key) {
+  if (::bpf_map_delete_elem(fd(), key.data()) == 0) return true;
+  if (errno == ENOENT) return false;
+  return Failed(errno, "delete");
+}
+
+Result<bool> KernelMap::LookupAndDelete(std::span<const std::byte> key, std::span<std::byte> value) {
+  if (::bpf_map_lookup_and_delete_elem(fd(), key.empty() ? nullptr : key.data(), value.data()) == 0) return true;
+  if (errno == ENOENT) return false;
+  return Failed(errno, "lookup and delete");
+}
+
+Result<bool> KernelMap::NextKey(std::optional<std::span<const std::byte>> key, std::span<std::byte> next) {
+  if (::bpf_map_get_next_key(fd(), key ? key->data() : nullptr, next.data()) == 0) return true;
+  if (errno == ENOENT) return false;
+  return Failed(errno, "next key");
+}
+
+Result<void> KernelMap::Freeze() {
+  if (::bpf_map_freeze(fd()) == 0) return {};
+  return Failed(errno, "freeze");
+}
+
+Result<std::unique_ptr<MapMemory>> KernelMap::Memory() {
+  if ((info_.flags & map_flags::kMmapable) == 0) {
+    return Error(ErrorCode::kNotSupported, fmt::format("map {}: is not created with BPF_F_MMAPABLE", info_.name));
+  }
+  const std::size_t stride = (info_.value_size + 7) / 8 * 8;
+  const std::size_t size = stride * info_.max_entries;
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t mapped = (size + page - 1) / page * page;
+  bool read_only = false;
+  auto mapping = Mapping::Make(fd(), mapped, PROT_READ | PROT_WRITE, 0, "map " + info_.name);
+  if (!mapping && mapping.error().sys_errno() == EPERM) {  // frozen
+    read_only = true;
+    mapping = Mapping::Make(fd(), mapped, PROT_READ, 0, "map " + info_.name);
+  }
+  return std::unique_ptr<MapMemory>(std::make_unique<KernelMapMemory>(STRATA_TRY(std::move(mapping)), size, read_only));
+}
+
+Result<std::unique_ptr<RingMemory>> KernelMap::Ring() {
+  if (info_.type != MapType::kRingBuf) {
+    return Error(ErrorCode::kInvalidArgument, fmt::format("map {}: is no ring buffer", info_.name));
+  }
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::string what = "map " + info_.name;
+  auto consumer = STRATA_TRY(Mapping::Make(fd(), page, PROT_READ | PROT_WRITE, 0, what));
+  auto producer = STRATA_TRY(Mapping::Make(fd(), page + 2 * std::size_t{info_.max_entries}, PROT_READ,
+                                           static_cast<off_t>(page), what));
+  auto descriptor = STRATA_TRY(fd_.Clone());
+  return std::unique_ptr<RingMemory>(std::make_unique<KernelRingMemory>(std::move(descriptor), std::move(consumer),
+                                                                        std::move(producer), info_.max_entries));
+}
+
+}  // namespace strata::kernel

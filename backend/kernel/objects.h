@@ -1,0 +1,74 @@
+// The kernel's objects, each a descriptor behind one of the seam's interfaces.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "strata/backend/backend.h"
+#include "strata/base/unique_fd.h"
+
+namespace strata::kernel {
+
+// A name as the kernel takes it: at most 15 of [A-Za-z0-9_.].
+std::string ObjectName(std::string_view name);
+
+// Explains an errno of bpf(2): a missing privilege is named with its remedy, after having been looked up, never by a guess.
+Error BpfError(int sys_errno, std::string what);
+
+class KernelTypes : public BackendTypes {
+ public:
+  explicit KernelTypes(UniqueFd fd) : fd_(std::move(fd)) {}
+  int fd() const { return fd_.get(); }
+
+ private:
+  UniqueFd fd_;
+};
+
+class KernelMap : public BackendMap {
+ public:
+  static Result<std::shared_ptr<BackendMap>> Create(const MapSpec& spec, const KernelTypes* types,
+                                                    std::uint32_t possible_cpus);
+
+  int fd() const { return fd_.get(); }
+  const MapInfo& info() const override { return info_; }
+  Result<bool> Lookup(std::span<const std::byte> key, std::span<std::byte> value) override;
+  Result<void> Update(std::span<const std::byte> key, std::span<const std::byte> value, UpdateMode mode) override;
+  Result<bool> Delete(std::span<const std::byte> key) override;
+  Result<bool> LookupAndDelete(std::span<const std::byte> key, std::span<std::byte> value) override;
+  Result<bool> NextKey(std::optional<std::span<const std::byte>> key, std::span<std::byte> next) override;
+  Result<void> Freeze() override;
+  Result<std::unique_ptr<MapMemory>> Memory() override;
+  Result<std::unique_ptr<RingMemory>> Ring() override;
+
+ private:
+  KernelMap(UniqueFd fd, MapInfo info) : fd_(std::move(fd)), info_(std::move(info)) {}
+  Error Failed(int sys_errno, std::string_view operation) const;
+
+  UniqueFd fd_;
+  MapInfo info_;
+};
+
+class KernelProgram : public BackendProgram {
+ public:
+  static Result<std::shared_ptr<BackendProgram>> Load(const LinkedProgram& program);
+
+  int fd() const { return fd_.get(); }
+  const ProgramInfo& info() const override { return info_; }
+  Result<ProgramStats> Stats() override;
+
+ private:
+  KernelProgram(UniqueFd fd, ProgramInfo info) : fd_(std::move(fd)), info_(std::move(info)) {}
+  UniqueFd fd_;
+  ProgramInfo info_;
+};
+
+// One row per attach kind that the kernel backend serves.
+struct AttachRow {
+  std::string_view kind;
+  Result<std::unique_ptr<BackendLink>> (*attach)(const std::shared_ptr<KernelProgram>& program, const AttachTarget& target);
+};
+std::span<const AttachRow> AttachRows();
+
+Result<std::unique_ptr<TraceLog>> OpenTracePipe();
+
+}  // namespace strata::kernel

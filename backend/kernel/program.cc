@@ -1,0 +1,127 @@
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "objects.h"
+
+namespace strata::kernel {
+namespace {
+
+constexpr std::uint32_t kSleepableFlag = 1U << 4;     // BPF_F_SLEEPABLE
+constexpr std::size_t kFirstLogSize = 64 * 1024;      // bytes
+constexpr std::size_t kLargestLogSize = 16 * 1024 * 1024;
+
+// The kernel knows maps by descriptor: writes them into each ldimm64 that refers to one.
+Result<std::vector<isa::Instruction>> WithMapDescriptors(const LinkedProgram& program) {
+  auto code = program.instructions;
+  for (const MapReference& reference : program.map_references) {
+    const auto* map = dynamic_cast<const KernelMap*>(reference.map.get());
+    if (map == nullptr || std::size_t{reference.index.value} + 1 >= code.size()) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("program {}: instruction {}: refers to a map of another backend", program.name,
+                               reference.index.value));
+    }
+    isa::Instruction& load = code[reference.index.value];
+    load.src = static_cast<std::uint8_t>(reference.is_value ? isa::PseudoLoad::kMapValue : isa::PseudoLoad::kMapFd);
+    load.imm = map->fd();
+    if (reference.is_value) code[reference.index.value + 1].imm = static_cast<std::int32_t>(reference.value_offset);
+  }
+  return code;
+}
+
+// One BPF_PROG_LOAD. An empty log asks for none.
+int Load(const LinkedProgram& program, const std::vector<isa::Instruction>& code, std::vector<char>* log) {
+  LIBBPF_OPTS(bpf_prog_load_opts, options);
+  options.expected_attach_type = static_cast<bpf_attach_type>(
+      program.attach_type == AttachType::kNone ? 0 : static_cast<std::uint32_t>(program.attach_type));
+  options.prog_flags = program.is_sleepable ? kSleepableFlag : 0;
+  options.kern_version = program.kernel_version;
+  options.attempts = 5;  // the kernel asks for another try (EAGAIN) when a signal is pending
+  if (const auto* types = dynamic_cast<const KernelTypes*>(program.types.get());
+      types != nullptr && !program.func_info.empty()) {
+    options.prog_btf_fd = static_cast<__u32>(types->fd());
+    options.func_info = program.func_info.data();
+    options.func_info_rec_size = 8;
+    options.func_info_cnt = static_cast<__u32>(program.func_info.size() / 8);
+    if (!program.line_info.empty()) {
+      options.line_info = program.line_info.data();
+      options.line_info_rec_size = 16;
+      options.line_info_cnt = static_cast<__u32>(program.line_info.size() / 16);
+    }
+  }
+  if (log != nullptr) {
+    options.log_level = 1;
+    options.log_buf = log->data();
+    options.log_size = static_cast<__u32>(log->size());
+  }
+  const std::string name = ObjectName(program.name);
+  return ::bpf_prog_load(static_cast<bpf_prog_type>(program.type), name.c_str(), program.license.c_str(),
+                         reinterpret_cast<const bpf_insn*>(code.data()), code.size(), &options);
+}
+
+// The last line of the log that says something about the program, not the statistics after it.
+std::string_view LastMeaningfulLine(std::string_view log) {
+  std::string_view last;
+  while (!log.empty()) {
+    const std::size_t end = log.find('\n');
+    const std::string_view line = log.substr(0, end);
+    if (!line.empty() && !line.starts_with("processed ") && !line.starts_with("verification time") &&
+        !line.starts_with("stack depth ")) {
+      last = line;
+    }
+    if (end == std::string_view::npos) break;
+    log.remove_prefix(end + 1);
+  }
+  return last;
+}
+
+// Loads again with a growing log, because only a failure needs one. The repeated load may succeed (a signal had interrupted the first): then it counts.
+Result<UniqueFd> LoadWithLog(const LinkedProgram& program, const std::vector<isa::Instruction>& code) {
+  for (std::size_t size = kFirstLogSize;; size *= 4) {
+    std::vector<char> log(size, '\0');
+    const int fd = Load(program, code, &log);
+    if (fd >= 0) return UniqueFd(fd);
+    const int load_errno = errno;
+    if (load_errno == ENOSPC && size < kLargestLogSize) continue;
+    std::string text(log.data(), ::strnlen(log.data(), log.size()));
+    std::string what = fmt::format("program {}: loading it", program.name);
+    if (text.empty()) return BpfError(load_errno, std::move(what));
+    const std::string reason(LastMeaningfulLine(text));
+    const ErrorCode code_of_error = ErrorCode::kVerifierRejected;
+    return Error(code_of_error, fmt::format("{}: {}", what, reason), load_errno).WithLog(std::move(text));
+  }
+}
+
+}  // namespace
+
+Result<std::shared_ptr<BackendProgram>> KernelProgram::Load(const LinkedProgram& program) {
+  const auto code = STRATA_TRY(WithMapDescriptors(program));
+  UniqueFd fd(kernel::Load(program, code, nullptr));
+  if (!fd) fd = STRATA_TRY(LoadWithLog(program, code));
+  bpf_prog_info kernel_info{};
+  __u32 size = sizeof(kernel_info);
+  if (::bpf_obj_get_info_by_fd(fd.get(), &kernel_info, &size) != 0) {
+    return BpfError(errno, fmt::format("program {}: reading its info", program.name));
+  }
+  ProgramInfo info;
+  info.id = kernel_info.id;
+  info.name = program.name;
+  info.type = program.type;
+  info.instruction_count = static_cast<std::uint32_t>(code.size());
+  std::copy_n(kernel_info.tag, info.tag.size(), info.tag.begin());
+  return std::shared_ptr<BackendProgram>(new KernelProgram(std::move(fd), std::move(info)));
+}
+
+Result<ProgramStats> KernelProgram::Stats() {
+  bpf_prog_info kernel_info{};
+  __u32 size = sizeof(kernel_info);
+  if (::bpf_obj_get_info_by_fd(fd(), &kernel_info, &size) != 0) {
+    return BpfError(errno, fmt::format("program {}: reading its statistics", info_.name));
+  }
+  return ProgramStats{kernel_info.run_cnt, kernel_info.run_time_ns, kernel_info.recursion_misses};
+}
+
+}  // namespace strata::kernel

@@ -1,0 +1,23 @@
+// Attaches a program to what its section name says.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "strata/link/executable.h"
+#include "strata/link/link.h"
+#include "strata/object/program.h"
+
+namespace strata {
+
+struct AutoAttachOptions {
+  std::int32_t pid = kAllProcesses;
+  AgentPolicy agent = AgentPolicy::kRequire;
+  std::vector<std::string> search_folders = ExecutableOptions().search_folders;
+};
+
+// SEC("uprobe/libc.so.6:malloc"), SEC("uretprobe//usr/bin/bash:readline+0x4"). kInvalidArgument for a section that names no place (SEC("uprobe")), kNotSupported for
+// sections whose programs are attached by other means.
+STRATA_EXPORT Result<Link> AutoAttach(const Program& program, const AutoAttachOptions& options = {});
+
+}  // namespace strata

@@ -1,0 +1,58 @@
+// An executable or shared library whose functions programs attach to.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "strata/base/result.h"
+#include "strata/link/uprobe.h"
+#include "strata/object/program.h"
+#include "strata/spec/attach_target.h"
+
+namespace strata {
+
+struct ExecutableOptions {
+  // Resolve the name as this process sees it: a library it has mapped, a path in its mount namespace. 0: as the caller sees it.
+  std::int32_t pid = 0;
+  // Folders in which a bare name that is no library ("bash") is looked for.
+  std::vector<std::string> search_folders = {"/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"};
+};
+
+struct UprobeOptions {
+  std::int32_t pid = kAllProcesses;  // one process only
+  std::uint64_t offset = 0;          // bytes past the symbol
+  std::uint64_t cookie = 0;          // what bpf_get_attach_cookie returns
+  AgentPolicy agent = AgentPolicy::kRequire;
+};
+
+// Move-only; may be used from any thread.
+class STRATA_EXPORT Executable {
+ public:
+  Executable(Executable&&) noexcept;
+  Executable& operator=(Executable&&) noexcept;
+  ~Executable();
+
+  const std::string& path() const;
+
+  // `symbol` may end in "+0x10"; kNotFound names a symbol that resembles it. The program must be of type kKprobe.
+  Result<Uprobe> AttachUprobe(std::string_view symbol, const Program& program, const UprobeOptions& options = {}) const;
+  Result<Uretprobe> AttachUretprobe(std::string_view symbol, const Program& program,
+                                    const UprobeOptions& options = {}) const;
+
+  // The target that the functions above attach to.
+  Result<AttachTarget> UprobeTarget(std::string_view kind, std::string_view symbol, const UprobeOptions& options) const;
+
+ private:
+  friend Result<Executable> OpenExecutable(std::string_view, const ExecutableOptions&);
+  struct State;
+  explicit Executable(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// A path, a library's name ("libc.so.6": looked up as the dynamic linker would), or a program's name ("bash"). kNotFound says where was looked.
+STRATA_EXPORT Result<Executable> OpenExecutable(std::string_view name, const ExecutableOptions& options = {});
+
+}  // namespace strata

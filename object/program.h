@@ -1,0 +1,35 @@
+// A program that is loaded.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "strata/backend/backend.h"
+#include "strata/base/result.h"
+#include "strata/spec/program_spec.h"
+
+namespace strata {
+
+// Move-only; keeps its backend, and by it its maps, alive.
+class STRATA_EXPORT Program {
+ public:
+  Program(std::shared_ptr<Backend> backend, std::shared_ptr<BackendProgram> program, ProgramSpec spec);
+  Program(Program&&) = default;
+  Program& operator=(Program&&) = default;
+
+  const std::string& name() const { return spec_.name; }
+  const ProgramSpec& spec() const { return spec_; }
+  const ProgramInfo& info() const { return program_->info(); }
+  // Counted while a guard of Backend::EnableStats() lives.
+  Result<ProgramStats> Stats() const { return program_->Stats(); }
+
+  const std::shared_ptr<Backend>& backend() const { return backend_; }
+  const std::shared_ptr<BackendProgram>& backend_program() const { return program_; }
+
+ private:
+  std::shared_ptr<Backend> backend_;
+  std::shared_ptr<BackendProgram> program_;
+  ProgramSpec spec_;
+};
+
+}  // namespace strata

@@ -1,0 +1,21 @@
+#include "strata/object/variable.h"
+
+#include <fmt/format.h>
+
+namespace strata {
+
+std::span<std::byte> Variable::bytes() const {
+  return memory_->bytes().subspan(spec_.offset_bytes, spec_.value.size());
+}
+
+Error Variable::SizeMismatch(std::size_t given) const {
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("variable {}: has {} bytes, the type given has {}", name(), spec_.value.size(), given));
+}
+
+Error Variable::ReadOnly() const {
+  return Error(ErrorCode::kPermissionDenied,
+               fmt::format("variable {}: is constant once loaded; set it in the spec before", name()));
+}
+
+}  // namespace strata
