@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,7 +22,7 @@ class Btf;
 
 // Numbered as the format numbers them; also the index of the alternative in `Type`.
 enum class Kind : std::uint8_t {
-  kVoid = 0,
+  kUnknown = 0,  // void
   kInt = 1,
   kPointer = 2,
   kArray = 3,
@@ -68,6 +69,12 @@ struct SectionVariable {
   std::uint32_t size_bytes = 0;
 };
 
+// How the records of one type are written.
+struct RecordForm {
+  bool kind_flag = false;  // members: bitfields; enum values: signed
+  bool is_wide = false;    // enum values of 64 bits
+};
+
 // A table read in place: nothing is copied or allocated. Valid as long as the Btf.
 template <typename Record>
 class RecordList {
@@ -99,8 +106,8 @@ class RecordList {
   };
 
   RecordList() = default;
-  RecordList(const Btf* btf, std::uint32_t offset, std::uint32_t count, bool kind_flag)
-      : btf_(btf), offset_(offset), count_(count), kind_flag_(kind_flag) {}
+  RecordList(const Btf* btf, std::uint32_t offset, std::uint32_t count, RecordForm form)
+      : btf_(btf), offset_(offset), count_(count), form_(form) {}
 
   std::uint32_t size() const { return count_; }
   bool empty() const { return count_ == 0; }
@@ -112,7 +119,7 @@ class RecordList {
   const Btf* btf_ = nullptr;
   std::uint32_t offset_ = 0;  // in the type section
   std::uint32_t count_ = 0;
-  bool kind_flag_ = false;
+  RecordForm form_;
 };
 
 enum class Linkage : std::uint8_t { kStatic = 0, kGlobal = 1, kExtern = 2 };
@@ -238,7 +245,7 @@ class STRATA_EXPORT Btf {
     return WrongKind(id, static_cast<Kind>(Type(T{}).index()));
   }
 
-  // kVoid and an empty name for an id out of range.
+  // kUnknown and an empty name for void and an id out of range.
   Kind KindOf(TypeId id) const;
   std::string_view NameOf(TypeId id) const;
 
@@ -255,32 +262,41 @@ class STRATA_EXPORT Btf {
   // The name of a type as C writes it, for messages: "struct task_struct", "unsigned int", "char *".
   std::string Describe(TypeId id) const;
 
+  // Where the type's record starts in bytes(); nothing for void and for types of the base.
+  std::optional<std::size_t> OffsetOf(TypeId id) const;
+
   // A string by its offset, as .BTF.ext refers to it; kMalformed when outside.
   Result<std::string_view> StringAt(std::uint32_t offset) const;
 
  private:
   template <typename Record>
   friend class RecordList;
-  friend class Parser;
   struct RawType;
 
   Btf() = default;
-  std::uint32_t Word(std::uint32_t offset) const;
-  RawType RawAt(TypeId id) const;
-  const Btf& Owner(TypeId id) const;
-  std::string_view Name(std::uint32_t offset) const;
+  Result<void> ReadHeader();
+  Result<void> IndexTypes();
+  Result<void> CheckTypes() const;
+  Result<void> CheckType(TypeId id) const;
+  Result<void> CheckReferences(const RawType& raw) const;
+  Error MalformedType(TypeId id, std::string_view message) const;
   Error WrongKind(TypeId id, Kind wanted) const;
-  Result<std::uint64_t> SizeOf(TypeId id, int depth) const;
-  std::string Describe(TypeId id, int depth) const;
+
+  const Btf& Owner(TypeId id) const;
+  RawType RawAt(TypeId id) const;
   Type Decode(TypeId id) const;
+  std::uint32_t Word(std::uint32_t offset) const;
+  std::string_view Name(std::uint32_t offset) const;
+  bool IsString(std::uint32_t offset) const;
 
   std::vector<std::byte> bytes_;
   std::string where_;
   std::endian order_ = std::endian::native;
   std::shared_ptr<const Btf> base_;
-  std::uint32_t first_id_ = 1;       // of offsets_[0]
-  std::uint32_t first_string_ = 0;   // bytes of strings that the bases hold
-  std::uint32_t types_start_ = 0;    // in bytes_
+  std::uint32_t first_id_ = 1;      // of offsets_[0]
+  std::uint32_t first_string_ = 0;  // bytes of strings that the bases hold
+  std::uint32_t types_start_ = 0;   // in bytes_
+  std::uint32_t types_size_ = 0;
   std::uint32_t strings_start_ = 0;  // in bytes_
   std::uint32_t strings_size_ = 0;
   std::vector<std::uint32_t> offsets_;  // of each type, in the type section
