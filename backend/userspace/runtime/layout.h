@@ -1,7 +1,8 @@
-// What lies in a registry's files: standard-layout records with offsets, never pointers. docs/registry.md describes them byte by byte.
+// What lies in a registry's files: standard-layout records with offsets, never pointers. docs/registry.md describes
+// them byte by byte.
 //
-// A file belongs to whoever may write it, so a reader checks every field before use. Geometry that is compiled into a program's code comes from the
-// program's file, which only its owner may write.
+// A file belongs to whoever may write it, so a reader checks every field before use. Geometry that is compiled into a
+// program's code comes from the program's file, which only its owner may write.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +21,7 @@ inline constexpr std::uint32_t kCacheLine = 64;
 
 // --- File names in a session's folder ----------------------------------------------------------------------------
 inline constexpr char kRootFile[] = "root";
-inline constexpr char kMapPrefix[] = "map-";    // map-<id>
+inline constexpr char kMapPrefix[] = "map-";  // map-<id>
 inline constexpr char kProgramPrefix[] = "prog-";
 inline constexpr char kLinkPrefix[] = "link-";
 inline constexpr char kInstancePrefix[] = "instance-";  // instance-<link id>-<pid>
@@ -36,10 +37,13 @@ enum class FileMagic : std::uint32_t {
 };
 
 // --- root ----------------------------------------------------------------------------------------------------------
-// One per-CPU slot. owner is 0 when free, else the thread id of the holder (in the holder's PID namespace); taken and released by compare-and-exchange.
+// Who holds a lock or a slot: 0 for nobody, else thread id (bits 0..21), process id (22..43) and a tag of the holder's
+// PID namespace (44..63).
+using OwnerWord = std::uint64_t;
+
+// One per-CPU slot; taken and released by compare-and-exchange of its owner.
 struct alignas(kCacheLine) SlotWord {
-  std::uint32_t owner;
-  std::uint32_t owner_process;
+  OwnerWord owner;
   std::uint8_t reserved[kCacheLine - 8];
 };
 static_assert(sizeof(SlotWord) == kCacheLine);
@@ -53,6 +57,8 @@ struct RootHeader {
   std::uint32_t slot_count;  // possible CPUs
   std::uint32_t slots_offset;
   std::uint64_t file_size;
+  std::uint32_t instance_generation;  // atomic, a futex word: bumped when an instance record was written or removed
+  std::uint32_t reserved;
 };
 
 // --- map-<id> --------------------------------------------------------------------------------------------------------
@@ -75,12 +81,12 @@ struct MapHeader {
   std::uint64_t table_size;
   std::uint64_t file_size;
   std::uint64_t hash_seed;
-  std::uint32_t frozen;        // atomic: 1 after freeze
-  std::uint32_t wake_word;     // atomic, a futex word: bumped by a ring's producers when the consumer waits
-  std::uint32_t waiting;       // atomic: 1 while the ring's consumer waits
-  std::uint32_t entry_count;   // atomic: elements of a hash
-  std::uint64_t dropped;       // atomic: ring records that found no room
-  std::uint32_t key_type_id;   // BTF, for listings
+  std::uint32_t frozen;       // atomic: 1 after freeze
+  std::uint32_t wake_word;    // atomic, a futex word: bumped by a ring's producers when the consumer waits
+  std::uint32_t waiting;      // atomic: 1 while the ring's consumer waits
+  std::uint32_t entry_count;  // atomic: elements of a hash
+  std::uint64_t dropped;      // atomic: ring records that found no room
+  std::uint32_t key_type_id;  // BTF, for listings
   std::uint32_t value_type_id;
   char name[kNameSize];
   // The kind's own state, for example the head of a free list.
@@ -121,12 +127,13 @@ struct ProgramMap {
 };
 
 namespace program_flags {
-inline constexpr std::uint32_t kUnverified = 1U << 0;  // structural check only
-inline constexpr std::uint32_t kUsesSlot = 1U << 1;    // per-CPU maps, or asks for its CPU number
+inline constexpr std::uint32_t kUnverified = 1U << 0;   // structural check only
+inline constexpr std::uint32_t kUsesSlot = 1U << 1;     // per-CPU maps, or asks for its CPU number
 inline constexpr std::uint32_t kInterpreted = 1U << 2;  // no image: the interpreter runs the instructions
 }  // namespace program_flags
 
-// Header at offset 0, then the tables at their offsets. Instructions: ldimm64 of a map has src = kMapIndex or kMapIndexValue (isa::PseudoLoad) and the position in the map table as imm.
+// Header at offset 0, then the tables at their offsets. Instructions: ldimm64 of a map has src = kMapIndex or
+// kMapIndexValue (isa::PseudoLoad) and the position in the map table as imm.
 struct ProgramHeader {
   std::uint32_t magic;  // FileMagic::kProgram
   std::uint32_t version;
@@ -155,7 +162,7 @@ struct ProgramHeader {
 // Counters of one CPU's worth of runs; a run adds to the line of the CPU it is on, atomically.
 struct alignas(kCacheLine) LinkCounters {
   std::uint64_t run_count;
-  std::uint64_t run_ticks;    // time stamp counter, only with link_flags::kTimed
+  std::uint64_t run_ticks;     // time stamp counter, only with link_flags::kTimed
   std::uint64_t missed_count;  // events not run: recursion, no free slot, no free return slot
   std::uint64_t reserved[5];
 };
@@ -171,7 +178,7 @@ struct LinkHeader {
   std::uint32_t version;
   std::uint32_t id;
   std::uint32_t program_id;
-  std::int32_t pid;  // kAllProcesses (-1), or one process in the loader's PID namespace
+  std::int32_t pid;     // kAllProcesses (-1), or one process in the loader's PID namespace
   std::uint32_t flags;  // link_flags
   std::uint64_t cookie;
   std::uint64_t file_size;
@@ -198,8 +205,8 @@ struct InstanceRecord {
   std::uint32_t link_id;
   std::int32_t pid;
   InstanceState state;
-  std::int32_t error;       // errno for kRefused
-  char reason[256];         // for people, NUL-terminated
+  std::int32_t error;        // errno for kRefused
+  char reason[256];          // for people, NUL-terminated
   std::uint64_t site_count;  // places hooked
 };
 

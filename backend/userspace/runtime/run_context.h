@@ -1,4 +1,5 @@
-// What a run of a program carries, and how compiled code, the interpreter and the helpers call one another. Bumping any of this bumps kImageAbi.
+// What a run of a program carries, and how compiled code, the interpreter and the helpers call one another. Bumping any
+// of this bumps kImageAbi.
 #pragma once
 
 #include <cstddef>
@@ -8,34 +9,44 @@ namespace strata::runtime {
 
 struct Process;  // per-process state of the runtime (process.h)
 
-// Until the verifier bounds every loop, a run may take this many backward jumps and calls before it is ended with result 0.
+// Until the verifier bounds every loop, a run may take this many backward jumps and calls before it is ended with
+// result 0.
 inline constexpr std::int64_t kRunBudget = 1 << 23;
 inline constexpr std::uint32_t kNoSlot = 0xffffffff;
+
+// Of RunContext::flags.
+namespace run_flags {
+inline constexpr std::uint32_t kMissed = 1U
+                                         << 0;  // the program did not run, or not to its end, because no slot was free
+}  // namespace run_flags
 
 struct RunContext;
 
 // Entry of an image: System V calling convention. Returns R0.
 using ImageEntry = std::uint64_t (*)(void* context, RunContext* run);
 
-// Calls the eBPF function at `function` (an address inside the image) with R1..R4; helpers use it for callbacks. Keeps the C caller's registers.
-using CallbackThunk = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4, std::uint64_t function,
-                                        RunContext* run);
+// Calls the eBPF function at `function` (an address inside the image) with R1..R4; helpers use it for callbacks. Keeps
+// the C caller's registers.
+using CallbackThunk = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4,
+                                        std::uint64_t function, RunContext* run);
 
-// A helper gets R1..R5 and, as sixth argument, the run. Never blocks without bound, never throws, touches no vector register.
-using Helper = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4, std::uint64_t r5,
-                                 RunContext* run) noexcept;
+// A helper gets R1..R5 and, as sixth argument, the run. Never blocks without bound, never throws, touches no vector
+// register.
+using Helper = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4,
+                                 std::uint64_t r5, RunContext* run) noexcept;
 
-// On the stack of whoever starts the run. Compiled code holds its address in r12 and knows the offsets of `budget` and `slot`.
+// On the stack of whoever starts the run. Compiled code holds its address in r12 and knows the offsets of `budget` and
+// `slot`.
 struct RunContext {
   std::int64_t budget = kRunBudget;  // counted down; below zero the run ends
   std::uint32_t slot = kNoSlot;      // leased before the run when the program uses one
   std::uint32_t flags = 0;
   Process* process = nullptr;
-  void* context = nullptr;           // what R1 was at the start: struct pt_regs for uprobes
-  std::uint64_t cookie = 0;          // bpf_get_attach_cookie
+  void* context = nullptr;             // what R1 was at the start: struct pt_regs for uprobes
+  std::uint64_t cookie = 0;            // bpf_get_attach_cookie
   std::uint64_t function_address = 0;  // bpf_get_func_ip
-  CallbackThunk callback = nullptr;  // null for programs without callbacks
-  void* engine_state = nullptr;      // the interpreter's frame while it runs
+  CallbackThunk callback = nullptr;    // null for programs without callbacks
+  void* engine_state = nullptr;        // the interpreter's frame while it runs
 };
 static_assert(offsetof(RunContext, budget) == 0 && offsetof(RunContext, slot) == 8);
 

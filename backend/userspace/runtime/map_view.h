@@ -1,0 +1,137 @@
+// Maps as a process sees them: the shared file mapped and checked, and the operations of its kind.
+//
+// All operations return 0 or a negative errno exactly as the kernel's do (kernel/bpf/arraymap.c, hashtab.c, ringbuf.c),
+// are safe from any thread and in signal handlers, and never wait without bound. Addresses of values stay valid memory
+// as long as the view is open.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "strata/backend/userspace/runtime/layout.h"
+#include "strata/backend/userspace/runtime/process.h"
+#include "strata/backend/userspace/runtime/reason.h"
+#include "strata/spec/map_type.h"
+
+namespace strata::runtime {
+
+struct MapOps;
+
+// What a creator asks for. Sizes in bytes.
+struct MapAttributes {
+  MapType type = MapType::kUnspec;
+  std::uint32_t key_size = 0;
+  std::uint32_t value_size = 0;
+  std::uint32_t max_entries = 0;
+  std::uint32_t flags = 0;
+  std::uint64_t map_extra = 0;
+  std::uint32_t possible_cpus = 1;
+};
+
+// How the kind lays it out; see MapHeader for the fields.
+struct MapGeometry {
+  std::uint32_t value_stride = 0;
+  std::uint32_t slot_count = 1;
+  std::uint64_t slot_stride = 0;
+  std::uint64_t data_size = 0;
+  std::uint64_t table_offset = 0;
+  std::uint64_t table_size = 0;
+  std::uint64_t file_size = 0;  // with the header's page
+};
+
+// One open map. Read-only for users of the runtime; the geometry is a checked private copy.
+struct MapView {
+  const MapOps* ops;
+  std::byte* data;    // user-visible data; a ring's: its consumer page
+  std::byte* table;   // the kind's own
+  MapHeader* header;  // shared: its atomic fields only
+  MapType type;
+  std::uint32_t id;
+  std::uint32_t key_size;
+  std::uint32_t value_size;
+  std::uint32_t max_entries;
+  std::uint32_t flags;
+  std::uint32_t value_stride;
+  std::uint32_t slot_count;
+  std::uint64_t slot_stride;
+  std::uint64_t hash_seed;
+  std::uint64_t derived[8];  // constants that the kind computes when it is opened
+  Process* process;
+  std::byte* mapping;
+  std::uint64_t mapping_size;
+  MapGeometry geometry;
+  std::uint32_t references;
+  MapView* next;
+  MapView* next_ring;
+};
+
+namespace map_traits {
+inline constexpr std::uint32_t kPerCpu = 1U << 0;    // user space sees one value per possible CPU; programs need a slot
+inline constexpr std::uint32_t kRing = 1U << 1;      // no elements; data is mapped twice in a row
+inline constexpr std::uint32_t kMmapable = 1U << 2;  // user space may map the data
+inline constexpr std::uint32_t kIndexed = 1U << 3;   // a value's address follows from its index alone
+}  // namespace map_traits
+
+// Called with the addresses of an element's key and value; a non-zero result ends the walk.
+using ElementVisitor = long (*)(const void* key, void* value, void* argument) noexcept;
+
+// One row per kind. What a kind has not is filled with the functions in maps/unsupported.h, never null.
+struct MapOps {
+  std::uint32_t traits;
+  // Checks the attributes as the kernel does at creation and computes the layout.
+  long (*geometry)(const MapAttributes& attributes, MapGeometry* out) noexcept;
+  // Fills what must not be zero in a new, zeroed map.
+  void (*initialize)(MapView& map) noexcept;
+  // Computes MapView::derived from the checked geometry; -EBADMSG when the shared state contradicts it.
+  long (*open)(MapView& map) noexcept;
+
+  // As a program calls them. `slot` is the run's, below slot_count for per-CPU kinds.
+  void* (*lookup)(MapView& map, const void* key, std::uint32_t slot) noexcept;
+  long (*update)(MapView& map, const void* key, const void* value, std::uint64_t flags, std::uint32_t slot) noexcept;
+  long (*erase)(MapView& map, const void* key) noexcept;
+  long (*for_each)(MapView& map, std::uint32_t slot, ElementVisitor visit, void* argument) noexcept;
+
+  // As user space calls them: value is ElementSize() bytes.
+  long (*copy_out)(MapView& map, const void* key, void* value) noexcept;
+  long (*copy_in)(MapView& map, const void* key, const void* value, std::uint64_t flags) noexcept;
+  long (*take)(MapView& map, const void* key, void* value) noexcept;  // lookup and delete
+  // The key after `key` (null: the first); -ENOENT at the end. A key that is gone starts again.
+  long (*next_key)(MapView& map, const void* key, void* next) noexcept;
+};
+
+struct MapKind {
+  MapType type;
+  const char* name;  // as bpftool prints it
+  const MapOps* ops;
+};
+
+struct MapKindTable {
+  const MapKind* rows;
+  std::size_t count;
+  const MapKind* begin() const noexcept { return rows; }
+  const MapKind* end() const noexcept { return rows + count; }
+};
+
+MapKindTable MapKinds() noexcept;
+// Null for a kind this runtime does not have.
+const MapKind* FindMapKind(MapType type) noexcept;
+
+// Bytes of one element as user space sees it: value_size, or slot_count values of value_stride for per-CPU kinds.
+std::uint64_t ElementSize(const MapView& map) noexcept;
+
+// -EINVAL, -E2BIG ... as bpf(2) BPF_MAP_CREATE; -ENOTSUPP (524) for a kind that is not there.
+long ComputeGeometry(const MapAttributes& attributes, MapGeometry* out) noexcept;
+
+// Fills a new map: `fd` is a file of geometry.file_size zero bytes. The map may be opened by others after this.
+long InitializeMap(Process& process, int fd, const MapAttributes& attributes, const MapGeometry& geometry,
+                   const MapHeader& labels, Reason* reason) noexcept;
+
+// Maps and checks a map's file; a second call for the same id returns the same view and counts it. The descriptor stays
+// the caller's.
+long OpenMap(Process& process, int fd, MapView** out, Reason* reason) noexcept;
+// The same for map-<id> of the session.
+long OpenMapById(Process& process, int folder_fd, std::uint32_t id, MapView** out, Reason* reason) noexcept;
+// Unmaps at the last release; nobody may then hold the address of an element.
+void ReleaseMap(MapView* map) noexcept;
+
+}  // namespace strata::runtime

@@ -1,0 +1,62 @@
+// A program made runnable in this process: its image relocated into private executable memory, or the interpreter over
+// its instructions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "strata/backend/userspace/runtime/layout.h"
+#include "strata/backend/userspace/runtime/map_view.h"
+#include "strata/backend/userspace/runtime/process.h"
+#include "strata/backend/userspace/runtime/reason.h"
+#include "strata/backend/userspace/runtime/run_context.h"
+#include "strata/backend/userspace/runtime/slots.h"
+
+namespace strata::runtime {
+
+struct ProgramInstance {
+  ImageEntry entry;        // never null
+  CallbackThunk callback;  // null for programs without callbacks
+  Process* process;
+  void* engine_state;   // the interpreter's program; null for images
+  std::uint32_t flags;  // program_flags
+  std::uint32_t id;
+  ProgramType type;
+  std::uint32_t references;
+  std::uint32_t map_count;
+  MapView** maps;    // the program's map table
+  std::byte* image;  // mapped read and execute
+  std::uint64_t image_size;
+  ProgramInstance* next;
+  char name[kNameSize];
+};
+
+// Makes prog-<program_id> runnable, or returns the instance that there is and counts it. Only for one thread at a time
+// per Process. Errors: -EACCES when the file or folder belongs to somebody else or others may write it, -EPROTO for
+// another layout or image ABI, -EBADMSG for a table or relocation outside of the file or a map that differs from what
+// was compiled, -ENOENT when it or one of its maps is gone. `reason` says it in words.
+long InstantiateProgram(Process& process, int folder_fd, std::uint32_t program_id, ProgramInstance** out,
+                        Reason* reason) noexcept;
+
+// At the last release the code is unmapped: the caller has waited until no thread can be inside of it.
+void ReleaseProgram(ProgramInstance* program) noexcept;
+
+// Runs it once and returns R0. The caller sets context, cookie and function_address. When no slot was to be had, the
+// result is 0 and run_flags::kMissed is set.
+[[gnu::always_inline]] inline std::uint64_t RunProgram(const ProgramInstance& program, RunContext& run) noexcept {
+  run.process = program.process;
+  run.callback = program.callback;
+  run.engine_state = program.engine_state;
+  if ((program.flags & program_flags::kUsesSlot) != 0) {
+    run.slot = LeaseSlot(*program.process);
+    if (run.slot == kNoSlot) [[unlikely]] {
+      run.flags |= run_flags::kMissed;
+      return 0;
+    }
+  }
+  const std::uint64_t result = program.entry(run.context, &run);
+  if (run.slot != kNoSlot) ReleaseSlot(*program.process, run.slot);
+  return result;
+}
+
+}  // namespace strata::runtime
