@@ -103,7 +103,7 @@ class STRATA_EXPORT BackendProgram {
  public:
   virtual ~BackendProgram() = default;
   virtual const ProgramInfo& info() const = 0;
-  // Counted only while Backend::EnableStats()' guard lives.
+  // Counted only while the guard of Backend::EnableStats lives.
   virtual Result<ProgramStats> Stats() = 0;
 };
 
@@ -145,7 +145,10 @@ struct BackendAttachOptions {
   AgentPolicy agent = AgentPolicy::kRequire;
 };
 
-// Turned on while it lives.
+// What statistics cost: counting runs is cheap, timing them reads a clock twice a run.
+enum class StatsDetail : std::uint8_t { kCount, kTime };
+
+// Turned on while it lives; for programs attached meanwhile.
 class STRATA_EXPORT StatsGuard {
  public:
   virtual ~StatsGuard() = default;
@@ -166,7 +169,7 @@ class STRATA_EXPORT Backend : public std::enable_shared_from_this<Backend> {
   virtual Result<std::unique_ptr<BackendLink>> Attach(const std::shared_ptr<BackendProgram>& program, const AttachTarget& target,
                                                       const BackendAttachOptions& options) = 0;
   virtual Result<std::unique_ptr<TraceLog>> OpenTraceLog() = 0;
-  virtual Result<std::unique_ptr<StatsGuard>> EnableStats() = 0;
+  virtual Result<std::unique_ptr<StatsGuard>> EnableStats(StatsDetail detail) = 0;
   // Values of a per-CPU element.
   virtual std::uint32_t possible_cpus() const = 0;
   // Name and value of each environment variable that a new process needs to be seen by this backend (the agent's); none for the kernel.

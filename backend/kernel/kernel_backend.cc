@@ -71,7 +71,7 @@ class KernelBackend : public Backend {
 
   Result<std::unique_ptr<TraceLog>> OpenTraceLog() override { return kernel::OpenTracePipe(); }
 
-  Result<std::unique_ptr<StatsGuard>> EnableStats() override {
+  Result<std::unique_ptr<StatsGuard>> EnableStats(StatsDetail) override {  // the kernel always times what it counts
     UniqueFd fd(::bpf_enable_stats(BPF_STATS_RUN_TIME));
     if (!fd) return BpfError(errno, "enabling program statistics (Linux 5.8)");
     return std::unique_ptr<StatsGuard>(std::make_unique<KernelStatsGuard>(std::move(fd)));

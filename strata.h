@@ -1,0 +1,33 @@
+// strata: eBPF objects on the real kernel or inside the traced process. This header is all that a user includes.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "strata/backend/backend.h"
+#include "strata/base/log.h"
+#include "strata/base/result.h"
+#include "strata/btf/format_value.h"
+#include "strata/link/auto_attach.h"
+#include "strata/link/executable.h"
+#include "strata/link/uprobe.h"
+#include "strata/object/collection.h"
+#include "strata/object/map_views.h"
+#include "strata/object/ring_reader.h"
+
+namespace strata {
+
+struct BackendOptions {
+  // Userspace only. The session that loaders, traced processes and tools share: a name under runtime_folder.
+  std::string session = "default";
+  // Where sessions lie. Empty: $STRATA_RUNTIME_DIR, else /dev/shm/strata-<uid>.
+  std::string runtime_folder;
+  // The agent that traced processes load. Empty: $STRATA_AGENT, else libstrata-agent.so beside this library or program.
+  std::string agent_path;
+};
+
+// "userspace" or "kernel". The objects made from it keep it alive. Errors: kInvalidArgument for another name; kPermissionDenied with the remedy where this process lacks a right.
+STRATA_EXPORT Result<std::shared_ptr<Backend>> OpenBackend(std::string_view name, const BackendOptions& options = {});
+
+}  // namespace strata
