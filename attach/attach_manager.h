@@ -1,0 +1,33 @@
+// The main entry inside a traced process: makes what is attached here agree with what the session's links ask for.
+//
+// The same code works in the agent and in a program that attaches to itself. It takes its memory from mmap, calls
+// nothing of the host's libc, and keeps no descriptor open.
+#pragma once
+
+#include <cstdint>
+
+namespace strata::attach {
+
+class AttachManager {
+ public:
+  // Opens the session in `session_folder` (an absolute path, copied). Returns null and a positive errno in `error` when
+  // it is no session, when it belongs to somebody else, or when memory is used up.
+  static AttachManager* Create(const char* session_folder, int* error) noexcept;
+
+  // Unhooks everything, removes this process's instance records, and frees what no thread can be using any more.
+  static void Destroy(AttachManager* manager) noexcept;
+
+  // Attaches each enabled link that selects this process and is not attached yet, and detaches what is gone; each
+  // answer is written to the link's instance record. Idempotent. Returns 0, or the positive errno for which the session
+  // could not be read. Any thread may call it; calls are serialised.
+  int Reconcile() noexcept;
+
+  AttachManager(const AttachManager&) = delete;
+  AttachManager& operator=(const AttachManager&) = delete;
+
+ private:
+  AttachManager() = default;
+  ~AttachManager() = default;
+};
+
+}  // namespace strata::attach

@@ -1,0 +1,35 @@
+// The loader's side of hooking: from bytes on disk to a plan that an engine without a decoder can apply.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "strata/attach/engine.h"
+#include "strata/base/result.h"
+
+namespace strata::attach {
+
+// What is known about the bytes around a site.
+struct SiteCode {
+  std::span<const std::byte> bytes;  // machine code that holds the site; of the whole function where it is known
+  std::size_t site = 0;              // the site's offset in `bytes`
+  std::size_t function_size = 0;     // `bytes` starts with a function of that many bytes; 0: no function is known here
+  std::uint64_t site_file_offset = 0;  // of the site, in bytes from the file's start
+};
+
+// Decodes the instructions at the site until they cover a jump, and writes them in a form that runs elsewhere.
+//
+// kNotSupported, saying why, where no such window exists: an instruction that cannot be moved, a known branch into the
+// window, a function shorter than it. kInvalidArgument for a site outside its code or between two instructions of its
+// function; kMalformed for bytes that are no x86-64 code. With an unknown function, branches into the window cannot be
+// seen. Pure.
+Result<UprobePlan> PlanUprobe(const SiteCode& code, ProbeKind probe);
+
+// The plan for a place in a file, as the bytes that a link carries (one UprobePlan). `path` is an executable or library
+// of x86-64.
+Result<std::vector<std::byte>> PlanUprobeTarget(const std::string& path, std::uint64_t file_offset, ProbeKind probe);
+
+}  // namespace strata::attach
