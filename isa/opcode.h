@@ -2,7 +2,6 @@
 // traced process.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -88,20 +87,22 @@ inline constexpr AtomicInfo kAtomics[] = {
 
 namespace internal {
 inline constexpr std::uint8_t kNoRow = 0xff;
-consteval std::array<std::uint8_t, 256> IndexOpcodes() {
-  std::array<std::uint8_t, 256> rows{};
-  for (auto& row : rows) row = kNoRow;
-  for (std::size_t i = 0; i < std::size(kOpcodes); ++i) {
-    rows[static_cast<std::size_t>(kOpcodes[i].opcode)] = static_cast<std::uint8_t>(i);
-  }
-  return rows;
+struct RowOfOpcode {
+  std::uint8_t rows[256];
+};
+consteval RowOfOpcode IndexOpcodes() {
+  RowOfOpcode index{};
+  for (std::uint8_t& row : index.rows) row = kNoRow;
+  std::uint8_t next = 0;
+  for (const OpcodeInfo& info : kOpcodes) index.rows[static_cast<std::uint8_t>(info.opcode)] = next++;
+  return index;
 }
-inline constexpr std::array<std::uint8_t, 256> kRowOfOpcode = IndexOpcodes();
+inline constexpr RowOfOpcode kRowOfOpcode = IndexOpcodes();
 }  // namespace internal
 
 // The row of an opcode byte; null for a byte that no version defines.
 constexpr const OpcodeInfo* FindOpcode(std::uint8_t opcode) {
-  const std::uint8_t row = internal::kRowOfOpcode[opcode];
+  const std::uint8_t row = internal::kRowOfOpcode.rows[opcode];
   return row == internal::kNoRow ? nullptr : &kOpcodes[row];
 }
 

@@ -1,5 +1,6 @@
-// The first compiling tier: eBPF to x86-64 machine code from templates, in microseconds. Its images are position-independent: what differs from process
-// to process (addresses of maps and helpers) is written by whoever loads one, as its relocations say.
+// The first compiling tier: eBPF to x86-64 machine code from templates, in microseconds. Its images are
+// position-independent: what differs from process to process (addresses of maps and helpers) is written by whoever
+// loads one, as its relocations say.
 #pragma once
 
 #include <cstddef>
@@ -14,14 +15,16 @@
 
 namespace strata::compile {
 
-// A program that CheckStructure() accepted. Maps are referred to by ldimm64 with src kMapIndex or kMapIndexValue (isa::PseudoLoad), imm being the position
-// in `maps`; of kMapIndexValue the second slot's imm is the offset in bytes from the map's data. Both spans are read during the call only.
+// A program that CheckStructure() accepted. Maps are referred to by ldimm64 with src kMapIndex or kMapIndexValue
+// (isa::PseudoLoad), imm being the position in `maps`; of kMapIndexValue the second slot's imm is the offset in bytes
+// from the map's data. Both spans are read during the call only.
 struct CompileInput {
   std::span<const isa::Instruction> instructions;
   std::span<const runtime::ProgramMap> maps;
 };
 
-// Written to the program's file as it is. `code` may lie at any address that is a multiple of 8, once the relocations are applied.
+// Written to the program's file as it is. `code` may lie at any address that is a multiple of 8, once the relocations
+// are applied.
 struct CompiledImage {
   std::vector<std::byte> code;
   std::uint32_t entry_offset = 0;     // bytes from the start of `code`: a runtime::ImageEntry
@@ -29,8 +32,8 @@ struct CompiledImage {
   std::vector<runtime::ImageRelocation> relocations;
 };
 
-// kNotSupported for instructions that this tier does not translate (packet loads, address space casts, kernel functions), kMalformed for
-// code that CheckStructure() would refuse; both name the instruction. Thread-safe, no state.
+// kNotSupported for instructions that this tier does not translate (packet loads, address space casts, kernel
+// functions), kMalformed for code that CheckStructure() would refuse; both name the instruction. Thread-safe, no state.
 STRATA_EXPORT Result<CompiledImage> CompileImage(const CompileInput& input);
 
 }  // namespace strata::compile

@@ -12,6 +12,8 @@ struct Process;  // per-process state of the runtime (process.h)
 // Until the verifier bounds every loop, a run may take this many backward jumps and calls before it is ended with
 // result 0.
 inline constexpr std::int64_t kRunBudget = 1 << 23;
+// may_goto jumps once less than this is left, so that the program ends by its own means.
+inline constexpr std::int64_t kMayGotoReserve = 1 << 16;
 inline constexpr std::uint32_t kNoSlot = 0xffffffff;
 
 // Of RunContext::flags.
@@ -35,8 +37,8 @@ using CallbackThunk = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std:
 using Helper = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4,
                                  std::uint64_t r5, RunContext* run) noexcept;
 
-// On the stack of whoever starts the run. Compiled code holds its address in r12 and knows the offsets of `budget` and
-// `slot`.
+// On the stack of whoever starts the run. Compiled code holds its address in r12 and knows the offsets of `budget`,
+// `slot` and `engine_state`.
 struct RunContext {
   std::int64_t budget = kRunBudget;  // counted down; below zero the run ends
   std::uint32_t slot = kNoSlot;      // leased before the run when the program uses one
@@ -46,8 +48,9 @@ struct RunContext {
   std::uint64_t cookie = 0;            // bpf_get_attach_cookie
   std::uint64_t function_address = 0;  // bpf_get_func_ip
   CallbackThunk callback = nullptr;    // null for programs without callbacks
-  void* engine_state = nullptr;        // the interpreter's frame while it runs
+  void* engine_state = nullptr;        // the interpreter's frame, or the stack pointer to end a compiled run at
 };
-static_assert(offsetof(RunContext, budget) == 0 && offsetof(RunContext, slot) == 8);
+static_assert(offsetof(RunContext, budget) == 0 && offsetof(RunContext, slot) == 8 &&
+              offsetof(RunContext, engine_state) == 56);
 
 }  // namespace strata::runtime

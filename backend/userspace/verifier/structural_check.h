@@ -1,5 +1,6 @@
-// What holds for a program before any value is looked at: every slot decodes, jumps land on instructions of their function, nothing falls off an end, the
-// call graph has no cycle. Until the verifier exists this is all that a program is checked for, and listings say `unverified`.
+// What holds for a program before any value is looked at: every slot decodes, jumps land on instructions of their
+// function, nothing falls off an end, the call graph has no cycle. Until the verifier exists this is all that a program
+// is checked for, and listings say `unverified`.
 #pragma once
 
 #include <cstddef>
@@ -18,9 +19,10 @@ inline constexpr std::size_t kMaxInstructions = 1'000'000;  // slots, as the ker
 
 struct FunctionFacts {
   isa::InsnIndex begin;
-  isa::InsnIndex end;             // one past the last slot
-  std::uint32_t stack_bytes = 0;  // of its frame, a multiple of 8, at most 512: from the offsets to R10 where they are known, else 512
-  bool is_callback = false;       // some ldimm64 refers to it
+  isa::InsnIndex end;  // one past the last slot
+  std::uint32_t stack_bytes =
+      0;  // of its frame, a multiple of 8, at most 512: from the offsets to R10 where they are known, else 512
+  bool is_callback = false;  // some ldimm64 refers to it
 
   bool operator==(const FunctionFacts&) const = default;
 };
@@ -32,16 +34,18 @@ struct StructuralFacts {
   std::uint32_t call_depth = 1;          // frames on the deepest chain of calls, callbacks included
   std::uint32_t stack_bytes = 0;         // of all frames of the chain that needs most
   bool uses_callbacks = false;
-  bool uses_processor_id = false;    // calls bpf_get_smp_processor_id: the run needs a per-CPU slot
+  bool uses_processor_id = false;  // calls bpf_get_smp_processor_id: the run needs a per-CPU slot
   bool has_backward_jumps = false;
 };
 
-// Functions and frames alone, for code that is known to be decodable up to what this reports (kMalformed, naming the instruction).
+// Functions and frames alone, for code that is known to be decodable up to what this reports (kMalformed, naming the
+// instruction).
 STRATA_EXPORT Result<std::vector<FunctionFacts>> FindFunctions(std::span<const isa::Instruction> code);
 
-// Checks `code`, whose map references are positions in a table of `map_count` maps (isa::PseudoLoad::kMapIndex, kMapIndexValue). `helper_known` tells which
-// helpers the caller can provide. kVerifierRejected, with the instruction and the reason in the kernel verifier's words where it has any;
-// kNotSupported for a helper, kernel function or kind of reference that this backend lacks. Source: kernel/bpf/verifier.c, check_subprogs() and check_cfg().
+// Checks `code`, whose map references are positions in a table of `map_count` maps (isa::PseudoLoad::kMapIndex,
+// kMapIndexValue). `helper_known` tells which helpers the caller can provide. kVerifierRejected, with the instruction
+// and the reason in the kernel verifier's words where it has any; kNotSupported for a helper, kernel function or kind
+// of reference that this backend lacks. Source: kernel/bpf/verifier.c, check_subprogs() and check_cfg().
 STRATA_EXPORT Result<StructuralFacts> CheckStructure(std::span<const isa::Instruction> code, ProgramType type,
                                                      bool (*helper_known)(std::uint32_t id), std::size_t map_count);
 

@@ -1,4 +1,5 @@
-// Runs instructions one by one: the oracle that compiled code is tested against, and the engine where no image could be made.
+// Runs instructions one by one: the oracle that compiled code is tested against, and the engine where no image could be
+// made.
 #pragma once
 
 #include <cstdint>
@@ -8,16 +9,19 @@
 
 namespace strata::runtime {
 
-// A program that passed the structural check, with every ldimm64 of a map resolved in place: src 0 and the final 64-bit address in the two imm fields.
-// ldimm64 with src kFunction stays: its value is the function's instruction index, which is what helpers hand to run->callback.
+// A program that passed the structural check, with every ldimm64 of a map resolved in place: src 0 and the final 64-bit
+// address in the two imm fields. ldimm64 with src kFunction stays: its value is the function's instruction index, which
+// is what helpers hand to run->callback.
 struct InterpretedProgram {
   const isa::Instruction* instructions = nullptr;  // borrowed
   std::uint32_t count = 0;                         // slots
-  Helper (*find_helper)(std::uint32_t id) noexcept = nullptr;  // null for an id that does not exist: ends the run with result 0
+  Helper (*find_helper)(std::uint32_t id) noexcept =
+      nullptr;  // null for an id that does not exist: ends the run with result 0
 };
 
-// Runs `program` with R1 = `context` and gives R0; 0 when the run's budget is used up. Takes up to 8 frames of 512 bytes of stack, one per call that is
-// active. Sets run->callback and run->engine_state while it runs. Memory accesses are not checked. Thread-safe: all state is in `run`.
+// Runs `program` with R1 = `context` and gives R0; 0 when the run's budget is used up. Takes up to 8 frames of 512
+// bytes of stack, one per call that is active. Sets run->callback and run->engine_state while it runs. Memory accesses
+// are not checked. Thread-safe: all state is in `run`.
 std::uint64_t Interpret(const InterpretedProgram& program, void* context, RunContext* run) noexcept;
 
 }  // namespace strata::runtime

@@ -1,0 +1,451 @@
+#include "strata/backend/userspace/runtime/interpreter/interpreter.h"
+
+#include "strata/isa/opcode.h"
+
+namespace strata::runtime {
+namespace {
+
+using isa::AtomicOp;
+using isa::Instruction;
+using isa::Opcode;
+using u64 = std::uint64_t;
+using u32 = std::uint32_t;
+using i64 = std::int64_t;
+using i32 = std::int32_t;
+
+// What run->engine_state points to while a program runs.
+struct Engine {
+  const InterpretedProgram* program;
+  int depth;  // frames in use
+};
+
+template <typename T>
+struct SignedOf;
+template <>
+struct SignedOf<u64> {
+  using Type = i64;
+};
+template <>
+struct SignedOf<u32> {
+  using Type = i32;
+};
+template <typename T>
+using Signed = typename SignedOf<T>::Type;
+
+template <typename T>
+constexpr T kWidthMask = sizeof(T) * 8 - 1;
+
+// Arithmetic of T's width, as RFC 9669 section 4.1 defines it.
+template <typename T>
+T Add(T a, T b) {
+  return a + b;
+}
+template <typename T>
+T Sub(T a, T b) {
+  return a - b;
+}
+template <typename T>
+T Mul(T a, T b) {
+  return a * b;
+}
+template <typename T>
+T Or(T a, T b) {
+  return a | b;
+}
+template <typename T>
+T And(T a, T b) {
+  return a & b;
+}
+template <typename T>
+T Xor(T a, T b) {
+  return a ^ b;
+}
+template <typename T>
+T Lsh(T a, T b) {
+  return a << (b & kWidthMask<T>);
+}
+template <typename T>
+T Rsh(T a, T b) {
+  return a >> (b & kWidthMask<T>);
+}
+template <typename T>
+T Arsh(T a, T b) {
+  return static_cast<T>(static_cast<Signed<T>>(a) >> (b & kWidthMask<T>));
+}
+
+template <typename T>
+T Div(T a, T b, bool is_signed) {
+  if (b == 0) return 0;
+  if (!is_signed) return a / b;
+  if (b == T(-1)) return T(0) - a;  // the smallest value stays itself
+  return static_cast<T>(static_cast<Signed<T>>(a) / static_cast<Signed<T>>(b));
+}
+
+template <typename T>
+T Mod(T a, T b, bool is_signed) {
+  if (b == 0) return a;
+  if (!is_signed) return a % b;
+  if (b == T(-1)) return 0;
+  return static_cast<T>(static_cast<Signed<T>>(a) % static_cast<Signed<T>>(b));
+}
+
+// Conditions.
+template <typename T>
+bool Jeq(T a, T b) {
+  return a == b;
+}
+template <typename T>
+bool Jgt(T a, T b) {
+  return a > b;
+}
+template <typename T>
+bool Jge(T a, T b) {
+  return a >= b;
+}
+template <typename T>
+bool Jset(T a, T b) {
+  return (a & b) != 0;
+}
+template <typename T>
+bool Jne(T a, T b) {
+  return a != b;
+}
+template <typename T>
+bool Jsgt(T a, T b) {
+  return static_cast<Signed<T>>(a) > static_cast<Signed<T>>(b);
+}
+template <typename T>
+bool Jsge(T a, T b) {
+  return static_cast<Signed<T>>(a) >= static_cast<Signed<T>>(b);
+}
+template <typename T>
+bool Jlt(T a, T b) {
+  return a < b;
+}
+template <typename T>
+bool Jle(T a, T b) {
+  return a <= b;
+}
+template <typename T>
+bool Jslt(T a, T b) {
+  return static_cast<Signed<T>>(a) < static_cast<Signed<T>>(b);
+}
+template <typename T>
+bool Jsle(T a, T b) {
+  return static_cast<Signed<T>>(a) <= static_cast<Signed<T>>(b);
+}
+
+// Memory of any alignment.
+template <typename T>
+T LoadFrom(u64 address) {
+  T value;
+  __builtin_memcpy(&value, reinterpret_cast<const void*>(address), sizeof(T));
+  return value;
+}
+template <typename T>
+void StoreTo(u64 address, u64 value) {
+  const T narrow = static_cast<T>(value);
+  __builtin_memcpy(reinterpret_cast<void*>(address), &narrow, sizeof(T));
+}
+template <typename T>
+u64 LoadSignedFrom(u64 address) {
+  return static_cast<u64>(static_cast<i64>(LoadFrom<T>(address)));
+}
+
+u64 SignExtend(u64 value, int bits) {
+  const int unused = 64 - bits;
+  return static_cast<u64>(static_cast<i64>(value << unused) >> unused);
+}
+
+u64 Truncate(u64 value, int bits) { return bits == 64 ? value : value & ((u64{1} << bits) - 1); }
+
+u64 SwapBytes(u64 value, int bits) { return __builtin_bswap64(value) >> (64 - bits); }
+
+// One atomic access; registers[src] or registers[0] get the old value where the operation gives one.
+template <typename T>
+void Atomic(const Instruction& insn, u64* registers) {
+  const u64 base =
+      static_cast<AtomicOp>(insn.imm) == AtomicOp::kLoadAcquire ? registers[insn.src] : registers[insn.dst];
+  T* const word = reinterpret_cast<T*>(base + static_cast<u64>(static_cast<i64>(insn.offset)));
+  u64& src = registers[insn.src];
+  const T operand = static_cast<T>(src);
+  switch (static_cast<AtomicOp>(insn.imm)) {
+    case AtomicOp::kLoadAcquire:
+      registers[insn.dst] = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+      return;
+    case AtomicOp::kStoreRelease:
+      __atomic_store_n(word, operand, __ATOMIC_RELEASE);
+      return;
+    case AtomicOp::kAdd:
+      __atomic_fetch_add(word, operand, __ATOMIC_SEQ_CST);
+      return;
+    case AtomicOp::kOr:
+      __atomic_fetch_or(word, operand, __ATOMIC_SEQ_CST);
+      return;
+    case AtomicOp::kAnd:
+      __atomic_fetch_and(word, operand, __ATOMIC_SEQ_CST);
+      return;
+    case AtomicOp::kXor:
+      __atomic_fetch_xor(word, operand, __ATOMIC_SEQ_CST);
+      return;
+    case AtomicOp::kFetchAdd:
+      src = __atomic_fetch_add(word, operand, __ATOMIC_SEQ_CST);
+      return;
+    case AtomicOp::kFetchOr:
+      src = __atomic_fetch_or(word, operand, __ATOMIC_SEQ_CST);
+      return;
+    case AtomicOp::kFetchAnd:
+      src = __atomic_fetch_and(word, operand, __ATOMIC_SEQ_CST);
+      return;
+    case AtomicOp::kFetchXor:
+      src = __atomic_fetch_xor(word, operand, __ATOMIC_SEQ_CST);
+      return;
+    case AtomicOp::kExchange:
+      src = __atomic_exchange_n(word, operand, __ATOMIC_SEQ_CST);
+      return;
+    case AtomicOp::kCompareExchange: {
+      T expected = static_cast<T>(registers[0]);
+      __atomic_compare_exchange_n(word, &expected, operand, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+      registers[0] = expected;
+      return;
+    }
+  }
+}
+
+// Counts one backward jump or call; false when that was one too many.
+bool Spend(RunContext* run) { return --run->budget >= 0; }
+
+u64 EndRun(RunContext* run) {
+  run->budget = -1;
+  return 0;
+}
+
+struct Arguments {
+  u64 r[5];
+};
+
+u64 RunFunction(Engine& engine, u32 start, const Arguments& arguments, RunContext* run) noexcept;
+
+// A bpf-to-bpf call or a callback: one more frame.
+u64 EnterFunction(Engine& engine, u64 start, const Arguments& arguments, RunContext* run) noexcept {
+  if (engine.depth >= isa::kMaxCallDepth || start >= engine.program->count) return EndRun(run);
+  ++engine.depth;
+  const u64 result = RunFunction(engine, static_cast<u32>(start), arguments, run);
+  --engine.depth;
+  return result;
+}
+
+// A callback that may not run, or that used up the budget, returns 1: the helper's loop ends.
+u64 Callback(u64 r1, u64 r2, u64 r3, u64 r4, u64 function, RunContext* run) {
+  if (!Spend(run)) return 1;
+  const u64 result = EnterFunction(*static_cast<Engine*>(run->engine_state), function, {{r1, r2, r3, r4, 0}}, run);
+  return run->budget < 0 ? 1 : result;
+}
+
+// Calls what the instruction names; the budget is below zero when the run must end.
+u64 Call(Engine& engine, u32 pc, const u64* r, RunContext* run) noexcept {
+  const Instruction& insn = engine.program->instructions[pc];
+  if (insn.src == static_cast<u32>(isa::PseudoCall::kFunction)) {
+    if (!Spend(run)) return 0;
+    return EnterFunction(engine, pc + 1 + static_cast<i64>(insn.imm), {{r[1], r[2], r[3], r[4], r[5]}}, run);
+  }
+  const bool is_helper = insn.src == static_cast<u32>(isa::PseudoCall::kHelper);
+  const Helper helper = is_helper ? engine.program->find_helper(static_cast<u32>(insn.imm)) : nullptr;
+  if (helper == nullptr) return EndRun(run);
+  return helper(r[1], r[2], r[3], r[4], r[5], run);
+}
+
+// What an ldimm64 loads: callbacks are named by their instruction.
+u64 Immediate64(const Instruction* insn, u32 pc) {
+  if (insn->src == static_cast<u32>(isa::PseudoLoad::kFunction))
+    return pc + 1 + static_cast<u64>(static_cast<i64>(insn->imm));
+  return static_cast<u64>(static_cast<u32>(insn[1].imm)) << 32 | static_cast<u32>(insn->imm);
+}
+
+// The cases of one operation: 64 and 32 bits, register and immediate.
+#define STRATA_ARITHMETIC(name)                                    \
+  case Opcode::k##name##64Imm:                                     \
+    dst = name<u64>(dst, imm);                                     \
+    break;                                                         \
+  case Opcode::k##name##64Reg:                                     \
+    dst = name<u64>(dst, src);                                     \
+    break;                                                         \
+  case Opcode::k##name##32Imm:                                     \
+    dst = name<u32>(static_cast<u32>(dst), static_cast<u32>(imm)); \
+    break;                                                         \
+  case Opcode::k##name##32Reg:                                     \
+    dst = name<u32>(static_cast<u32>(dst), static_cast<u32>(src)); \
+    break
+
+#define STRATA_DIVISION(name)                                                        \
+  case Opcode::k##name##64Imm:                                                       \
+    dst = name<u64>(dst, imm, insn.offset == 1);                                     \
+    break;                                                                           \
+  case Opcode::k##name##64Reg:                                                       \
+    dst = name<u64>(dst, src, insn.offset == 1);                                     \
+    break;                                                                           \
+  case Opcode::k##name##32Imm:                                                       \
+    dst = name<u32>(static_cast<u32>(dst), static_cast<u32>(imm), insn.offset == 1); \
+    break;                                                                           \
+  case Opcode::k##name##32Reg:                                                       \
+    dst = name<u32>(static_cast<u32>(dst), static_cast<u32>(src), insn.offset == 1); \
+    break
+
+#define STRATA_BRANCH(name)                                                              \
+  case Opcode::k##name##64Imm:                                                           \
+    if (name<u64>(dst, imm)) distance = insn.offset;                                     \
+    break;                                                                               \
+  case Opcode::k##name##64Reg:                                                           \
+    if (name<u64>(dst, src)) distance = insn.offset;                                     \
+    break;                                                                               \
+  case Opcode::k##name##32Imm:                                                           \
+    if (name<u32>(static_cast<u32>(dst), static_cast<u32>(imm))) distance = insn.offset; \
+    break;                                                                               \
+  case Opcode::k##name##32Reg:                                                           \
+    if (name<u32>(static_cast<u32>(dst), static_cast<u32>(src))) distance = insn.offset; \
+    break
+
+#define STRATA_MEMORY(bits, type)             \
+  case Opcode::kLoad##bits:                   \
+    dst = LoadFrom<type>(src + displacement); \
+    break;                                    \
+  case Opcode::kStore##bits:                  \
+    StoreTo<type>(dst + displacement, src);   \
+    break;                                    \
+  case Opcode::kStoreImm##bits:               \
+    StoreTo<type>(dst + displacement, imm);   \
+    break;                                    \
+  case Opcode::kAtomic##bits:                 \
+    Atomic<type>(insn, r);                    \
+    break
+
+u64 RunFunction(Engine& engine, u32 start, const Arguments& arguments, RunContext* run) noexcept {
+  alignas(16) unsigned char stack[isa::kStackBytes];
+  u64 r[16] = {};  // as many as the field can name
+  for (int i = 0; i < 5; ++i) r[i + 1] = arguments.r[i];
+  r[isa::kFrameRegister] = reinterpret_cast<u64>(stack) + isa::kStackBytes;
+
+  for (u32 pc = start; pc < engine.program->count;) {
+    const Instruction& insn = engine.program->instructions[pc];
+    u64& dst = r[insn.dst];
+    const u64 src = r[insn.src];
+    const u64 imm = static_cast<u64>(static_cast<i64>(insn.imm));
+    const u64 displacement = static_cast<u64>(static_cast<i64>(insn.offset));
+    i64 distance = 0;  // from the next slot
+
+    switch (static_cast<Opcode>(insn.opcode)) {
+      STRATA_ARITHMETIC(Add);
+      STRATA_ARITHMETIC(Sub);
+      STRATA_ARITHMETIC(Mul);
+      STRATA_ARITHMETIC(Or);
+      STRATA_ARITHMETIC(And);
+      STRATA_ARITHMETIC(Xor);
+      STRATA_ARITHMETIC(Lsh);
+      STRATA_ARITHMETIC(Rsh);
+      STRATA_ARITHMETIC(Arsh);
+      STRATA_DIVISION(Div);
+      STRATA_DIVISION(Mod);
+
+      case Opcode::kMov64Imm:
+        dst = imm;
+        break;
+      case Opcode::kMov32Imm:
+        dst = static_cast<u32>(imm);
+        break;
+      case Opcode::kMov64Reg:
+        if (insn.offset == 1) return EndRun(run);  // address space cast
+        dst = insn.offset == 0 ? src : SignExtend(src, insn.offset);
+        break;
+      case Opcode::kMov32Reg:
+        dst = static_cast<u32>(insn.offset == 0 ? src : SignExtend(src, insn.offset));
+        break;
+      case Opcode::kNeg64:
+        dst = 0 - dst;
+        break;
+      case Opcode::kNeg32:
+        dst = static_cast<u32>(0 - dst);
+        break;
+      case Opcode::kToLittleEndian:
+        dst = Truncate(dst, insn.imm);
+        break;
+      case Opcode::kToBigEndian:
+      case Opcode::kByteSwap:
+        dst = SwapBytes(dst, insn.imm);
+        break;
+
+        STRATA_MEMORY(8, std::uint8_t);
+        STRATA_MEMORY(16, std::uint16_t);
+        STRATA_MEMORY(32, u32);
+        STRATA_MEMORY(64, u64);
+      case Opcode::kLoadSigned8:
+        dst = LoadSignedFrom<std::int8_t>(src + displacement);
+        break;
+      case Opcode::kLoadSigned16:
+        dst = LoadSignedFrom<std::int16_t>(src + displacement);
+        break;
+      case Opcode::kLoadSigned32:
+        dst = LoadSignedFrom<i32>(src + displacement);
+        break;
+
+        STRATA_BRANCH(Jeq);
+        STRATA_BRANCH(Jgt);
+        STRATA_BRANCH(Jge);
+        STRATA_BRANCH(Jset);
+        STRATA_BRANCH(Jne);
+        STRATA_BRANCH(Jsgt);
+        STRATA_BRANCH(Jsge);
+        STRATA_BRANCH(Jlt);
+        STRATA_BRANCH(Jle);
+        STRATA_BRANCH(Jslt);
+        STRATA_BRANCH(Jsle);
+      case Opcode::kJa:
+        distance = insn.offset;
+        break;
+      case Opcode::kJaLong:
+        distance = insn.imm;
+        break;
+      case Opcode::kMayGoto:
+        if (run->budget < kMayGotoReserve) distance = insn.offset;
+        break;
+
+      case Opcode::kCall:
+        r[0] = Call(engine, pc, r, run);
+        if (run->budget < 0) return 0;
+        break;
+      case Opcode::kExit:
+        return r[0];
+      case Opcode::kLoadImm64:
+        dst = Immediate64(&insn, pc);
+        ++pc;
+        break;
+
+      // Packets belong to program types that this backend does not run.
+      case Opcode::kLoadAbsolute8:
+      case Opcode::kLoadAbsolute16:
+      case Opcode::kLoadAbsolute32:
+      case Opcode::kLoadIndirect8:
+      case Opcode::kLoadIndirect16:
+      case Opcode::kLoadIndirect32:
+        return EndRun(run);
+    }
+    if (distance < 0 && !Spend(run)) return 0;
+    pc += 1 + static_cast<u32>(distance);
+  }
+  return EndRun(run);
+}
+
+}  // namespace
+
+std::uint64_t Interpret(const InterpretedProgram& program, void* context, RunContext* run) noexcept {
+  Engine engine{&program, 1};
+  const CallbackThunk outer_callback = run->callback;
+  void* const outer_state = run->engine_state;
+  run->callback = Callback;
+  run->engine_state = &engine;
+  const u64 result = RunFunction(engine, 0, {{reinterpret_cast<u64>(context), 0, 0, 0, 0}}, run);
+  run->callback = outer_callback;
+  run->engine_state = outer_state;
+  return result;
+}
+
+}  // namespace strata::runtime
