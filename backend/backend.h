@@ -90,7 +90,7 @@ struct ProgramInfo {
   ProgramType type = ProgramType::kUnspec;
   std::uint32_t instruction_count = 0;
   std::array<std::uint8_t, 8> tag{};
-  bool is_verified = true;
+  bool is_verified = true;  // false: its structure was checked, not what it does to memory
 };
 
 struct ProgramStats {
@@ -113,6 +113,21 @@ struct LinkInstance {
   bool is_attached = false;
   std::uint64_t site_count = 0;
   std::string reason;
+};
+
+struct LinkInfo {
+  std::uint32_t id = 0;
+  std::uint32_t program_id = 0;
+  std::string kind;  // of the attach target; the kernel's link type where that is all it tells
+  std::string path;  // the file hooked, if any
+  std::int32_t pid = kAllProcesses;
+};
+
+// What exists on a backend, whoever made it, sorted by id.
+struct ObjectListing {
+  std::vector<MapInfo> maps;
+  std::vector<ProgramInfo> programs;
+  std::vector<LinkInfo> links;
 };
 
 // Holds a program attached; destroying it detaches.
@@ -170,6 +185,7 @@ class STRATA_EXPORT Backend : public std::enable_shared_from_this<Backend> {
                                                       const BackendAttachOptions& options) = 0;
   virtual Result<std::unique_ptr<TraceLog>> OpenTraceLog() = 0;
   virtual Result<std::unique_ptr<StatsGuard>> EnableStats(StatsDetail detail) = 0;
+  virtual Result<ObjectListing> List() = 0;
   // Values of a per-CPU element.
   virtual std::uint32_t possible_cpus() const = 0;
   // Name and value of each environment variable that a new process needs to be seen by this backend (the agent's); none for the kernel.

@@ -16,6 +16,44 @@ using kernel::KernelMap;
 using kernel::KernelProgram;
 using kernel::KernelTypes;
 
+// Calls `add` with a descriptor of each object of one kind; objects that go meanwhile are left out.
+template <typename Add>
+Result<void> ForEachId(int (*next_id)(__u32, __u32*), int (*open_by_id)(__u32), std::string_view what, Add add) {
+  __u32 id = 0;
+  while (next_id(id, &id) == 0) {
+    const UniqueFd fd(open_by_id(id));
+    if (fd) add(fd.get());
+  }
+  if (errno == ENOENT) return {};
+  return BpfError(errno, fmt::format("listing {}", what));
+}
+
+template <typename Info>
+bool ReadInfo(int fd, Info* info) {
+  __u32 size = sizeof(*info);
+  return ::bpf_obj_get_info_by_fd(fd, info, &size) == 0;
+}
+
+void AddMap(int fd, std::uint32_t possible_cpus, std::vector<MapInfo>* maps) {
+  bpf_map_info info{};
+  if (ReadInfo(fd, &info)) maps->push_back(kernel::MakeMapInfo(info, info.name, possible_cpus));
+}
+
+void AddProgram(int fd, std::vector<ProgramInfo>* programs) {
+  bpf_prog_info info{};
+  if (ReadInfo(fd, &info)) programs->push_back(kernel::MakeProgramInfo(info, info.name));
+}
+
+void AddLink(int fd, std::vector<LinkInfo>* links) {
+  bpf_link_info info{};
+  if (!ReadInfo(fd, &info)) return;
+  links->push_back({.id = info.id,
+                    .program_id = info.prog_id,
+                    .kind = info.type == BPF_LINK_TYPE_PERF_EVENT ? "perf_event" : fmt::format("type_{}", info.type),
+                    .path = {},
+                    .pid = kAllProcesses});
+}
+
 class KernelStatsGuard : public StatsGuard {
  public:
   explicit KernelStatsGuard(UniqueFd fd) : fd_(std::move(fd)) {}
@@ -75,6 +113,17 @@ class KernelBackend : public Backend {
     UniqueFd fd(::bpf_enable_stats(BPF_STATS_RUN_TIME));
     if (!fd) return BpfError(errno, "enabling program statistics (Linux 5.8)");
     return std::unique_ptr<StatsGuard>(std::make_unique<KernelStatsGuard>(std::move(fd)));
+  }
+
+  Result<ObjectListing> List() override {
+    ObjectListing listing;
+    STRATA_TRY(ForEachId(::bpf_map_get_next_id, ::bpf_map_get_fd_by_id, "maps",
+                         [&](int fd) { AddMap(fd, possible_cpus_, &listing.maps); }));
+    STRATA_TRY(ForEachId(::bpf_prog_get_next_id, ::bpf_prog_get_fd_by_id, "programs",
+                         [&](int fd) { AddProgram(fd, &listing.programs); }));
+    STRATA_TRY(ForEachId(::bpf_link_get_next_id, ::bpf_link_get_fd_by_id, "links",
+                         [&](int fd) { AddLink(fd, &listing.links); }));
+    return listing;
   }
 
  private:

@@ -17,11 +17,6 @@ bool IsPerCpu(MapType type) {
          type == MapType::kPerCpuCgroupStorage;
 }
 
-std::uint32_t ElementSize(const MapSpec& spec, std::uint32_t possible_cpus) {
-  if (!IsPerCpu(spec.type)) return spec.value_size;
-  return (spec.value_size + 7) / 8 * 8 * possible_cpus;
-}
-
 // A window of a descriptor.
 class Mapping {
  public:
@@ -117,6 +112,19 @@ std::string ObjectName(std::string_view name) {
   return result;
 }
 
+MapInfo MakeMapInfo(const bpf_map_info& info, std::string name, std::uint32_t possible_cpus) {
+  MapInfo result;
+  result.id = info.id;
+  result.name = std::move(name);
+  result.type = static_cast<MapType>(info.type);
+  result.key_size = info.key_size;
+  result.value_size = info.value_size;
+  result.max_entries = info.max_entries;
+  result.flags = info.map_flags;
+  result.element_size = IsPerCpu(result.type) ? (info.value_size + 7) / 8 * 8 * possible_cpus : info.value_size;
+  return result;
+}
+
 Result<std::shared_ptr<BackendMap>> KernelMap::Create(const MapSpec& spec, const KernelTypes* types,
                                                       std::uint32_t possible_cpus) {
   int fd = CreateMap(spec, types);
@@ -138,15 +146,7 @@ Result<std::shared_ptr<BackendMap>> KernelMap::Create(const MapSpec& spec, const
   if (::bpf_obj_get_info_by_fd(fd, &kernel_info, &size) != 0) {
     return BpfError(errno, fmt::format("map {}: reading its info", spec.name));
   }
-  MapInfo info;
-  info.id = kernel_info.id;
-  info.name = spec.name;
-  info.type = spec.type;
-  info.key_size = kernel_info.key_size;
-  info.value_size = kernel_info.value_size;
-  info.max_entries = kernel_info.max_entries;
-  info.flags = kernel_info.map_flags;
-  info.element_size = ElementSize(spec, possible_cpus);
+  MapInfo info = MakeMapInfo(kernel_info, spec.name, possible_cpus);
   return std::shared_ptr<BackendMap>(new KernelMap(std::move(owned), std::move(info)));
 }
 

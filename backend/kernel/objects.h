@@ -7,6 +7,9 @@
 #include "strata/backend/backend.h"
 #include "strata/base/unique_fd.h"
 
+struct bpf_map_info;
+struct bpf_prog_info;
+
 namespace strata::kernel {
 
 // A name as the kernel takes it: at most 15 of [A-Za-z0-9_.].
@@ -14,6 +17,10 @@ std::string ObjectName(std::string_view name);
 
 // Explains an errno of bpf(2): a missing privilege is named with its remedy, after having been looked up, never by a guess.
 Error BpfError(int sys_errno, std::string what);
+
+// The kernel's records as the seam's; `name` is the full one where we know it.
+MapInfo MakeMapInfo(const bpf_map_info& info, std::string name, std::uint32_t possible_cpus);
+ProgramInfo MakeProgramInfo(const bpf_prog_info& info, std::string name);
 
 class KernelTypes : public BackendTypes {
  public:

@@ -90,12 +90,21 @@ Result<UniqueFd> LoadWithLog(const LinkedProgram& program, const std::vector<isa
     std::string what = fmt::format("program {}: loading it", program.name);
     if (text.empty()) return BpfError(load_errno, std::move(what));
     const std::string reason(LastMeaningfulLine(text));
-    const ErrorCode code_of_error = ErrorCode::kVerifierRejected;
-    return Error(code_of_error, fmt::format("{}: {}", what, reason), load_errno).WithLog(std::move(text));
+    return Error(ErrorCode::kVerifierRejected, fmt::format("{}: {}", what, reason), load_errno).WithLog(std::move(text));
   }
 }
 
 }  // namespace
+
+ProgramInfo MakeProgramInfo(const bpf_prog_info& info, std::string name) {
+  ProgramInfo result;
+  result.id = info.id;
+  result.name = std::move(name);
+  result.type = static_cast<ProgramType>(info.type);
+  result.instruction_count = info.xlated_prog_len / static_cast<__u32>(sizeof(isa::Instruction));
+  std::copy_n(info.tag, result.tag.size(), result.tag.begin());
+  return result;
+}
 
 Result<std::shared_ptr<BackendProgram>> KernelProgram::Load(const LinkedProgram& program) {
   const auto code = STRATA_TRY(WithMapDescriptors(program));
@@ -106,12 +115,7 @@ Result<std::shared_ptr<BackendProgram>> KernelProgram::Load(const LinkedProgram&
   if (::bpf_obj_get_info_by_fd(fd.get(), &kernel_info, &size) != 0) {
     return BpfError(errno, fmt::format("program {}: reading its info", program.name));
   }
-  ProgramInfo info;
-  info.id = kernel_info.id;
-  info.name = program.name;
-  info.type = program.type;
-  info.instruction_count = static_cast<std::uint32_t>(code.size());
-  std::copy_n(kernel_info.tag, info.tag.size(), info.tag.begin());
+  ProgramInfo info = MakeProgramInfo(kernel_info, program.name);
   return std::shared_ptr<BackendProgram>(new KernelProgram(std::move(fd), std::move(info)));
 }
 

@@ -1,0 +1,48 @@
+// strata: the command line.
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <exception>
+
+#include "verb.h"
+
+namespace {
+
+using strata::tools::VerbSetup;
+
+struct Verb {
+  const char* name;
+  const char* summary;
+  VerbSetup set_up;
+};
+
+constexpr Verb kVerbs[] = {
+    {"run", "Run a command with the programs of an object attached, and print their maps", strata::tools::SetUpRun},
+    {"list", "List the maps, programs and links that exist", strata::tools::SetUpList},
+};
+
+int Main(int argc, char** argv) {
+  CLI::App app{"eBPF objects on the real kernel or inside the traced process", "strata"};
+  app.set_version_flag("--version", "strata " STRATA_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(36);
+  int exit_status = 0;
+  for (const Verb& verb : kVerbs) verb.set_up(*app.add_subcommand(verb.name, verb.summary), &exit_status);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : strata::tools::kExitUsage;
+  }
+  return exit_status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return Main(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "strata: %s\n", error.what());
+    return strata::tools::kExitFailure;
+  }
+}
