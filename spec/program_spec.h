@@ -63,6 +63,7 @@ struct STRATA_EXPORT ProgramSpec : FunctionSpec {
   std::string attach_to;    // what follows the section's prefix: "libc.so.6:malloc" of "uprobe/libc.so.6:malloc"
   std::string attach_kind;  // the AttachKind row that the section name chose; empty for none
   bool is_sleepable = false;
+  bool has_xdp_frags = false;  // handles packets of several fragments (BPF_F_XDP_HAS_FRAGS)
   bool autoload = true;  // false for SEC("?...")
   std::string license;
   std::uint32_t kernel_version = 0;

@@ -101,6 +101,9 @@ enum class AttachType : std::uint32_t {
   kTraceKprobeSession = 56,
   kTraceUprobeSession = 57,
   kTraceFsession = 58,
+  kTraceFentryMulti = 59,
+  kTraceFexitMulti = 60,
+  kTraceFsessionMulti = 61,
   kNone = 0xffffffff,  // the section names no attach type; zero goes to the kernel
 };
 

@@ -1,0 +1,22 @@
+#include "strata/spec/collection_spec.h"
+
+#include <algorithm>
+
+namespace strata {
+namespace {
+
+// By content: two readings of one file have equal types.
+bool AreEqual(const std::shared_ptr<const btf::Btf>& a, const std::shared_ptr<const btf::Btf>& b) {
+  if (a == b) return true;
+  if (a == nullptr || b == nullptr) return false;
+  return std::ranges::equal(a->bytes(), b->bytes());
+}
+
+}  // namespace
+
+bool CollectionSpec::operator==(const CollectionSpec& other) const {
+  return name == other.name && byte_order == other.byte_order && maps == other.maps && programs == other.programs &&
+         functions == other.functions && variables == other.variables && AreEqual(types, other.types);
+}
+
+}  // namespace strata
