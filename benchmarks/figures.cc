@@ -1,0 +1,61 @@
+#include "figures.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+namespace strata::bench {
+namespace {
+
+struct FigureRow {
+  std::string_view figure;
+  std::string_view unit;
+  double target;  // met at or below
+};
+
+// The one table of targets. None is loosened to be met.
+constexpr FigureRow kFigures[] = {
+    {"uprobe.entry.empty", "ns", 5},
+    {"uprobe.entry.per_cpu_count", "ns", 25},
+    {"uprobe.entry.hash_update", "ns", 45},
+    {"uprobe.entry.ring_output", "ns", 55},
+    {"uprobe.return.empty", "ns", 10},
+    {"uprobe.entry_and_return.empty", "ns", 15},
+    {"compile.first_tier.100_instructions", "us", 10},
+    {"agent.start.nothing", "us", 1000},
+    {"agent.start.1_program", "us", 1000},
+    {"agent.start.18_programs", "us", 1000},
+    {"agent.resident_memory", "KiB", 2048},
+    {"agent.size", "KiB", 1024},
+};
+
+}  // namespace
+
+void PrintFigure(std::string_view figure, double value, const Comparison& comparison) {
+  for (const FigureRow& row : kFigures) {
+    if (row.figure != figure) continue;
+    const double rounded = std::round(value * 100) / 100;
+    nlohmann::ordered_json line = {{"figure", figure}, {"unit", row.unit}, {"value", rounded}};
+    if (comparison.kernel) line["kernel"] = std::round(*comparison.kernel * 10) / 10;
+    if (comparison.native) line["native"] = std::round(*comparison.native * 100) / 100;
+    line["target"] = row.target;
+    line["met"] = value <= row.target;
+    fmt::print("{}\n", line.dump());
+    std::fflush(stdout);
+    return;
+  }
+  fmt::print(stderr, "figure {} has no row in figures.cc\n", figure);
+  std::abort();
+}
+
+bool WantsFigures(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (std::string_view(argv[i]) == "--figures") return true;
+  }
+  return false;
+}
+
+}  // namespace strata::bench

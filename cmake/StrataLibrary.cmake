@@ -1,0 +1,21 @@
+# libstrata.so: all layers in one shared library, of which only what is marked STRATA_EXPORT is visible. Users link strata::strata.
+get_property(layers GLOBAL PROPERTY STRATA_LAYERS)
+set(archives "")
+set(include_folders "")
+foreach(layer IN LISTS layers)
+  get_target_property(type strata_${layer} TYPE)
+  if(type STREQUAL "STATIC_LIBRARY")
+    list(APPEND archives strata_${layer})
+  endif()
+  list(APPEND include_folders $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/include/${layer}>)
+endforeach()
+
+file(WRITE ${CMAKE_BINARY_DIR}/strata_library.cc "// The layers' archives are the library's content.\n")
+add_library(strata_library SHARED ${CMAKE_BINARY_DIR}/strata_library.cc)
+add_library(strata::strata ALIAS strata_library)
+set_target_properties(strata_library PROPERTIES
+  OUTPUT_NAME strata EXPORT_NAME strata VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+target_link_libraries(strata_library PRIVATE "$<LINK_LIBRARY:WHOLE_ARCHIVE,${archives}>" Threads::Threads)
+target_include_directories(strata_library INTERFACE ${include_folders} $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+target_compile_features(strata_library INTERFACE cxx_std_20)
+target_link_options(strata_library PRIVATE -Wl,--no-undefined -Wl,--exclude-libs,libZydis.a)
