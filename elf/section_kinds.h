@@ -19,12 +19,12 @@ enum class SectionMatch : std::uint8_t {
 
 namespace section_flags {
 inline constexpr std::uint8_t kNone = 0;
-inline constexpr std::uint8_t kSleepable = 1U << 0;          // loaded with BPF_F_SLEEPABLE
-inline constexpr std::uint8_t kXdpFrags = 1U << 1;           // loaded with BPF_F_XDP_HAS_FRAGS
-inline constexpr std::uint8_t kAttachBtf = 1U << 2;          // hooks a kernel function that BTF names
-inline constexpr std::uint8_t kUsdt = 1U << 3;               // gets a USDT probe's arguments
-inline constexpr std::uint8_t kAttachType = 1U << 4;         // the expected attach type is sent at load
-inline constexpr std::uint8_t kAttachTypeIfKnown = 1U << 5;  // as above, dropped where the kernel is too old for it
+inline constexpr std::uint8_t kSleepable = 1U << 0;           // loaded with BPF_F_SLEEPABLE
+inline constexpr std::uint8_t kXdpFrags = 1U << 1;            // loaded with BPF_F_XDP_HAS_FRAGS
+inline constexpr std::uint8_t kAttachBtf = 1U << 2;           // hooks a kernel function that BTF names
+inline constexpr std::uint8_t kUsdt = 1U << 3;                // gets a USDT probe's arguments
+inline constexpr std::uint8_t kAttachable = 1U << 4;          // attached by its attach type alone
+inline constexpr std::uint8_t kAttachTypeOptional = 1U << 5;  // a kernel too old for the attach type loads it without
 }  // namespace section_flags
 
 struct SectionKind {

@@ -137,7 +137,7 @@ class Flattener {
 }  // namespace
 
 Result<FlatProgram> Flatten(const CollectionSpec& collection, const ProgramSpec& program) {
-  return Flattener(collection).Run(program).Context("program " + program.name);
+  return Flattener(collection).Run(program);
 }
 
 }  // namespace strata

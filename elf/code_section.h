@@ -1,0 +1,46 @@
+// Sections of code, cut into functions whose references are names.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "object_context.h"
+#include "strata/spec/program_spec.h"
+
+namespace strata::elf {
+
+struct CodeFunction {
+  std::string key;  // of CollectionSpec::programs or functions: its name, made unique where static functions share one
+  std::uint32_t section = 0;
+  std::uint64_t offset = 0;  // in the section, bytes
+  std::uint64_t size_bytes = 0;
+  FunctionSpec spec;
+};
+
+// Every function of an object, by section and offset.
+class CodeTable {
+ public:
+  // Finds the functions by their symbols; the code itself follows with ReadCode.
+  static Result<CodeTable> Find(const ObjectContext& context);
+
+  // Instructions, references and what .BTF.ext says.
+  Result<void> ReadCode(const ObjectContext& context);
+
+  // The function that starts there; null for none. Logarithmic.
+  const CodeFunction* At(std::uint32_t section, std::uint64_t offset) const;
+
+  std::vector<CodeFunction>& functions() { return functions_; }
+
+ private:
+  friend class SectionCodeReader;
+  Result<void> FindInSection(const ObjectContext& context, const ElfSection& section);
+  std::span<CodeFunction> InSection(std::uint32_t section);
+  std::span<const CodeFunction> InSection(std::uint32_t section) const;
+  CodeFunction* Containing(std::uint32_t section, std::uint64_t offset);
+
+  std::vector<CodeFunction> functions_;  // sorted by section and offset
+};
+
+}  // namespace strata::elf

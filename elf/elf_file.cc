@@ -1,0 +1,245 @@
+#include "elf_file.h"
+
+#include <fmt/format.h>
+#include <gelf.h>
+#include <libelf.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "strata/base/byte_reader.h"
+
+namespace strata::elf {
+
+void ElfFile::Closer::operator()(Elf* elf) const { elf_end(elf); }
+
+Error ElfFile::Malformed(std::string_view message) const {
+  return Error(ErrorCode::kMalformed, fmt::format("{}: {}", where_, message));
+}
+
+Error ElfFile::Malformed(const ElfSection& section, std::string_view message) const {
+  const std::string name = section.name.empty() ? fmt::format("number {}", section.index) : section.name;
+  return Malformed(fmt::format("section {}: {}", name, message));
+}
+
+Result<ElfFile> ElfFile::FromMemory(std::span<const std::byte> bytes, std::string where) {
+  elf_version(EV_CURRENT);
+  // libelf only reads what it is given to read, in spite of the parameter's type.
+  auto* start = const_cast<char*>(reinterpret_cast<const char*>(bytes.data()));
+  return FromElf(elf_memory(start, bytes.size()), bytes.size(), std::move(where));
+}
+
+Result<ElfFile> ElfFile::FromDescriptor(int fd, std::string where) {
+  elf_version(EV_CURRENT);
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return Error::FromErrno(errno, where);
+  return FromElf(elf_begin(fd, ELF_C_READ, nullptr), static_cast<std::uint64_t>(status.st_size), std::move(where));
+}
+
+Result<ElfFile> ElfFile::FromElf(Elf* elf, std::uint64_t size_bytes, std::string where) {
+  ElfFile file;
+  file.elf_.reset(elf);
+  file.where_ = std::move(where);
+  file.size_bytes_ = size_bytes;
+  if (elf == nullptr || elf_kind(elf) != ELF_K_ELF) return file.Malformed("is no ELF file");
+  STRATA_TRY(file.ReadHeader());
+  STRATA_TRY(file.ReadSegments());
+  STRATA_TRY(file.ReadSections());
+  return file;
+}
+
+Result<void> ElfFile::ReadHeader() {
+  GElf_Ehdr header;
+  if (gelf_getehdr(elf_.get(), &header) == nullptr) return Malformed("the ELF header is truncated");
+  const unsigned char encoding = header.e_ident[EI_DATA];
+  if (encoding != ELFDATA2LSB && encoding != ELFDATA2MSB) return Malformed("the ELF header names no byte order");
+  byte_order_ = encoding == ELFDATA2LSB ? std::endian::little : std::endian::big;
+  is_64_bit_ = gelf_getclass(elf_.get()) == ELFCLASS64;
+  type_ = header.e_type;
+  machine_ = header.e_machine;
+
+  // libelf forgets a table that lies outside of the file; what it still tells must agree with the header.
+  const std::uint64_t section_entry = is_64_bit_ ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr);
+  const std::uint64_t segment_entry = is_64_bit_ ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
+  std::size_t section_count = 0;
+  std::size_t segment_count = 0;
+  const bool has_counts =
+      elf_getshdrnum(elf_.get(), &section_count) == 0 && elf_getphdrnum(elf_.get(), &segment_count) == 0;
+  if (!has_counts || section_count < header.e_shnum || (header.e_shoff != 0 && section_count == 0) ||
+      (section_count != 0 && !IsInFile(header.e_shoff, section_count * section_entry))) {
+    return Malformed("the section header table is outside of the file");
+  }
+  if ((header.e_shnum != 0 && header.e_shentsize != section_entry) ||
+      (header.e_phnum != 0 && header.e_phentsize != segment_entry)) {
+    return Malformed("the ELF header gives a wrong size for section or program headers");
+  }
+  if (segment_count != 0 && !IsInFile(header.e_phoff, segment_count * segment_entry)) {
+    return Malformed("the program header table is outside of the file");
+  }
+  return {};
+}
+
+Result<void> ElfFile::ReadSegments() {
+  std::size_t count = 0;
+  if (elf_getphdrnum(elf_.get(), &count) != 0) return Malformed("cannot count the program headers");
+  for (std::size_t i = 0; i < count; ++i) {
+    GElf_Phdr header;
+    if (gelf_getphdr(elf_.get(), static_cast<int>(i), &header) == nullptr) {
+      return Malformed(fmt::format("program header {} cannot be read", i));
+    }
+    if (header.p_type == PT_LOAD && !IsInFile(header.p_offset, header.p_filesz)) {
+      return Malformed(fmt::format("program header {}: [{}, +{}) is outside of the file's {} bytes", i, header.p_offset,
+                                   header.p_filesz, size_bytes_));
+    }
+    segments_.push_back(ElfSegment{header.p_type, header.p_flags, header.p_offset, header.p_vaddr, header.p_filesz,
+                                   header.p_memsz, header.p_align});
+  }
+  return {};
+}
+
+Result<void> ElfFile::ReadSections() {
+  std::size_t count = 0;
+  if (elf_getshdrnum(elf_.get(), &count) != 0) return Malformed("cannot count the sections");
+  std::vector<std::uint32_t> name_offsets;
+  for (std::size_t i = 0; i < count; ++i) {
+    GElf_Shdr header;
+    Elf_Scn* section = elf_getscn(elf_.get(), i);
+    if (section == nullptr || gelf_getshdr(section, &header) == nullptr) {
+      return Malformed(fmt::format("section header {} cannot be read", i));
+    }
+    const bool has_bytes = header.sh_type != SHT_NOBITS && header.sh_type != SHT_NULL;
+    if (has_bytes && !IsInFile(header.sh_offset, header.sh_size)) {
+      return Malformed(fmt::format("section number {}: [{}, +{}) is outside of the file's {} bytes", i,
+                                   header.sh_offset, header.sh_size, size_bytes_));
+    }
+    ElfSection entry;
+    entry.index = static_cast<std::uint32_t>(i);
+    entry.type = header.sh_type;
+    entry.flags = header.sh_flags;
+    entry.address = header.sh_addr;
+    entry.offset = header.sh_offset;
+    entry.size_bytes = header.sh_size;
+    entry.link = header.sh_link;
+    entry.info = header.sh_info;
+    sections_.push_back(std::move(entry));
+    name_offsets.push_back(header.sh_name);
+  }
+  return sections_.empty() ? Result<void>() : NameSections(name_offsets);
+}
+
+Result<void> ElfFile::NameSections(std::span<const std::uint32_t> name_offsets) {
+  std::size_t index = 0;
+  const bool has_names = elf_getshdrstrndx(elf_.get(), &index) == 0;
+  // A file may do without section names.
+  if (has_names && index == SHN_UNDEF) return {};
+  if (!has_names || index >= sections_.size()) return Malformed("the section name table's number is out of range");
+  const ElfSection& table = sections_[index];
+  if (table.type != SHT_STRTAB) return Malformed(table, "holds the section names and is no string table");
+  const ByteReader names(STRATA_TRY(Contents(table)), fmt::format("{}: section names", where_));
+  for (ElfSection& section : sections_) {
+    section.name =
+        STRATA_TRY(names.StringAt(name_offsets[section.index], fmt::format("section number {}", section.index)));
+  }
+  return {};
+}
+
+const ElfSection* ElfFile::FindSection(std::string_view name) const {
+  for (const ElfSection& section : sections_) {
+    if (section.name == name) return &section;
+  }
+  return nullptr;
+}
+
+const ElfSection* ElfFile::FindSectionOfType(std::uint32_t type) const {
+  for (const ElfSection& section : sections_) {
+    if (section.type == type) return &section;
+  }
+  return nullptr;
+}
+
+Result<std::span<const std::byte>> ElfFile::Contents(const ElfSection& section) const {
+  if (section.type == SHT_NOBITS || section.size_bytes == 0) return std::span<const std::byte>();
+  if ((section.flags & SHF_COMPRESSED) != 0) {
+    return Error(ErrorCode::kNotSupported, fmt::format("{}: section {}: is compressed", where_, section.name));
+  }
+  const Elf_Data* data = elf_rawdata(elf_getscn(elf_.get(), section.index), nullptr);
+  if (data == nullptr || data->d_buf == nullptr || data->d_size != section.size_bytes) {
+    return Malformed(section, "its bytes cannot be read");
+  }
+  return std::span(static_cast<const std::byte*>(data->d_buf), data->d_size);
+}
+
+// SHN_XINDEX is for files of more than 65,000 sections; none of ours has so many.
+Result<std::uint32_t> ElfFile::SectionOfSymbol(std::uint32_t index) const {
+  if (index < sections_.size() || index == SHN_ABS || index == SHN_COMMON) return index;
+  return Error(ErrorCode::kMalformed, fmt::format("section number {} is out of range", index));
+}
+
+Result<std::vector<ElfSymbol>> ElfFile::Symbols(const ElfSection& table) const {
+  const std::uint64_t entry_size = is_64_bit_ ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
+  if (table.size_bytes % entry_size != 0) {
+    return Malformed(table, fmt::format("{} bytes are no multiple of a symbol's {}", table.size_bytes, entry_size));
+  }
+  if (table.link >= sections_.size() || sections_[table.link].type != SHT_STRTAB) {
+    return Malformed(table, fmt::format("its string table, section number {}, is none", table.link));
+  }
+  STRATA_TRY(Contents(table));
+  const ByteReader names(STRATA_TRY(Contents(sections_[table.link])),
+                         fmt::format("{}: section {}", where_, table.name));
+  Elf_Data* data = elf_getdata(elf_getscn(elf_.get(), table.index), nullptr);
+  const std::uint64_t count = table.size_bytes / entry_size;
+  if (count > 0 && data == nullptr) return Malformed(table, "its symbols cannot be read");
+
+  std::vector<ElfSymbol> symbols;
+  symbols.reserve(count);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    GElf_Sym raw;
+    if (gelf_getsym(data, static_cast<int>(i), &raw) == nullptr) {
+      return Malformed(table, fmt::format("symbol {} cannot be read", i));
+    }
+    ElfSymbol symbol;
+    if (raw.st_name != 0) symbol.name = STRATA_TRY(names.StringAt(raw.st_name, fmt::format("symbol {}", i)));
+    symbol.value = raw.st_value;
+    symbol.size_bytes = raw.st_size;
+    symbol.type = GELF_ST_TYPE(raw.st_info);
+    symbol.binding = GELF_ST_BIND(raw.st_info);
+    symbol.visibility = GELF_ST_VISIBILITY(raw.st_other);
+    symbol.section = STRATA_TRY(
+        SectionOfSymbol(raw.st_shndx).Context(fmt::format("{}: section {}: symbol {}", where_, table.name, i)));
+    symbols.push_back(std::move(symbol));
+  }
+  return symbols;
+}
+
+Result<std::vector<ElfRelocation>> ElfFile::Relocations(const ElfSection& table, std::size_t symbol_count) const {
+  const bool has_addend = table.type == SHT_RELA;
+  const std::uint64_t entry_size = has_addend ? (is_64_bit_ ? sizeof(Elf64_Rela) : sizeof(Elf32_Rela))
+                                              : (is_64_bit_ ? sizeof(Elf64_Rel) : sizeof(Elf32_Rel));
+  if (table.size_bytes % entry_size != 0) {
+    return Malformed(table, fmt::format("{} bytes are no multiple of a relocation's {}", table.size_bytes, entry_size));
+  }
+  STRATA_TRY(Contents(table));
+  Elf_Data* data = elf_getdata(elf_getscn(elf_.get(), table.index), nullptr);
+  const std::uint64_t count = table.size_bytes / entry_size;
+  if (count > 0 && data == nullptr) return Malformed(table, "its relocations cannot be read");
+
+  std::vector<ElfRelocation> relocations;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    GElf_Rela raw{};
+    GElf_Rel short_form{};
+    const bool is_read = has_addend ? gelf_getrela(data, static_cast<int>(i), &raw) != nullptr
+                                    : gelf_getrel(data, static_cast<int>(i), &short_form) != nullptr;
+    if (!is_read) return Malformed(table, fmt::format("relocation {} cannot be read", i));
+    if (!has_addend) raw = GElf_Rela{short_form.r_offset, short_form.r_info, 0};
+    if (GELF_R_SYM(raw.r_info) >= symbol_count) {
+      return Malformed(table, fmt::format("relocation {}: there is no symbol {}", i, GELF_R_SYM(raw.r_info)));
+    }
+    relocations.push_back(ElfRelocation{raw.r_offset, static_cast<std::uint32_t>(GELF_R_SYM(raw.r_info)),
+                                        static_cast<std::uint32_t>(GELF_R_TYPE(raw.r_info)), has_addend, raw.r_addend});
+  }
+  return relocations;
+}
+
+}  // namespace strata::elf

@@ -1,0 +1,142 @@
+#include "strata/object/prepare/prepare.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "strata/isa/opcode.h"
+#include "strata/spec/flatten.h"
+
+namespace strata {
+namespace {
+
+// What the passes hand on to one another.
+struct Preparation {
+  const CollectionSpec& collection;
+  const ProgramSpec& program;
+  const MapResolver& resolve_map;
+  FlatProgram flat;
+  LinkedProgram linked;
+};
+
+Error AtInstruction(ErrorCode code, isa::InsnIndex index, std::string_view text) {
+  return Error(code, fmt::format("instruction {}: {}", index.value, text));
+}
+
+Result<void> CheckType(Preparation& work) {
+  if (work.program.type_of_program != ProgramType::kUnspec) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("its section, \"{}\", names no program type", work.program.section_name));
+}
+
+Result<void> CopyHeader(Preparation& work) {
+  work.linked.name = work.program.name;
+  work.linked.type = work.program.type_of_program;
+  work.linked.attach_type = work.program.attach_type;
+  work.linked.license = work.program.license;
+  work.linked.kernel_version = work.program.kernel_version;
+  work.linked.is_sleepable = work.program.is_sleepable;
+  return {};
+}
+
+Result<void> FlattenCode(Preparation& work) {
+  work.flat = STRATA_TRY(Flatten(work.collection, work.program));
+  work.linked.instructions = std::move(work.flat.instructions);
+  return {};
+}
+
+Result<void> RefuseCoreRelocations(Preparation& work) {
+  if (work.flat.core_relocations.empty()) return {};
+  const btf::CoreRelocation& first = work.flat.core_relocations.front();
+  const std::string type = work.collection.types != nullptr ? work.collection.types->Describe(first.type) : "?";
+  return AtInstruction(ErrorCode::kNotSupported, first.index,
+                       fmt::format("CO-RE relocations (here of {}) are not supported yet", type));
+}
+
+Result<void> RefuseKernelReferences(Preparation& work) {
+  for (const Reference& reference : work.flat.references) {
+    if (reference.kind == ReferenceKind::kMap || reference.kind == ReferenceKind::kMapValue) continue;
+    const std::string_view what = reference.kind == ReferenceKind::kKconfig ? "kernel configuration value"
+                                  : reference.kind == ReferenceKind::kKfunc ? "kernel function"
+                                                                            : "kernel symbol";
+    return AtInstruction(ErrorCode::kNotSupported, reference.index,
+                         fmt::format("refers to the {} {}: not supported yet", what, reference.symbol));
+  }
+  return {};
+}
+
+Result<void> ResolveMaps(Preparation& work) {
+  for (const Reference& reference : work.flat.references) {
+    const std::string place = fmt::format("instruction {}", reference.index.value);
+    const bool is_value = reference.kind == ReferenceKind::kMapValue;
+    if (reference.addend < 0 || reference.addend > UINT32_MAX) {
+      return AtInstruction(ErrorCode::kInvalidArgument, reference.index,
+                           fmt::format("offset {} into map {} is out of range", reference.addend, reference.symbol));
+    }
+    auto map = STRATA_TRY(work.resolve_map(reference.symbol).Context(place));
+    isa::Instruction& low = work.linked.instructions[reference.index.value];
+    if (isa::SlotCount(low) != 2 || reference.index.value + 1 >= work.linked.instructions.size()) {
+      return AtInstruction(ErrorCode::kInvalidArgument, reference.index,
+                           fmt::format("refers to map {} and is no 64-bit load", reference.symbol));
+    }
+    low.src = 0;
+    low.imm = 0;
+    work.linked.instructions[reference.index.value + 1].imm = 0;
+    work.linked.map_references.push_back(MapReference{reference.index, std::move(map), is_value,
+                                                      is_value ? static_cast<std::uint32_t>(reference.addend) : 0});
+  }
+  return {};
+}
+
+void AppendWord(std::vector<std::byte>& bytes, std::uint32_t word) {
+  const std::size_t at = bytes.size();
+  bytes.resize(at + sizeof(word));
+  std::memcpy(bytes.data() + at, &word, sizeof(word));
+}
+
+// Both kinds of record as the kernel wants them. It wants func_info for every function or for none, and line_info only
+// together with func_info.
+Result<void> WriteDebugRecords(Preparation& work) {
+  for (const FunctionStart& function : work.flat.functions) {
+    if (!function.type) return {};
+  }
+  for (const FunctionStart& function : work.flat.functions) {
+    AppendWord(work.linked.func_info, function.index.value);
+    AppendWord(work.linked.func_info, function.type.value);
+  }
+  for (const FunctionStart& function : work.flat.functions) {
+    const auto& lines = work.flat.line_infos;
+    const auto line =
+        std::lower_bound(lines.begin(), lines.end(), function.index,
+                         [](const btf::LineInfo& info, isa::InsnIndex index) { return info.index < index; });
+    const bool has_line = line != lines.end() && line->index == function.index;
+    if (!has_line) return {};
+  }
+  for (const btf::LineInfo& info : work.flat.line_infos) {
+    AppendWord(work.linked.line_info, info.index.value);
+    AppendWord(work.linked.line_info, info.file_name_offset);
+    AppendWord(work.linked.line_info, info.line_offset);
+    AppendWord(work.linked.line_info, info.line_column);
+  }
+  return {};
+}
+
+using Pass = Result<void> (*)(Preparation& work);
+
+constexpr std::array<Pass, 7> kPasses = {
+    CheckType, CopyHeader, FlattenCode, RefuseCoreRelocations, RefuseKernelReferences, ResolveMaps, WriteDebugRecords,
+};
+
+}  // namespace
+
+Result<LinkedProgram> PrepareProgram(const CollectionSpec& collection, const ProgramSpec& program,
+                                     const MapResolver& resolve_map) {
+  Preparation work{collection, program, resolve_map, {}, {}};
+  for (const Pass pass : kPasses) STRATA_TRY(pass(work).Context("program " + program.name));
+  return std::move(work.linked);
+}
+
+}  // namespace strata
