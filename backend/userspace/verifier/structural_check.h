@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "strata/backend/userspace/verifier/functions.h"
 #include "strata/base/export.h"
 #include "strata/base/result.h"
 #include "strata/isa/instruction.h"
@@ -17,35 +18,22 @@ namespace strata::verifier {
 
 inline constexpr std::size_t kMaxInstructions = 1'000'000;  // slots, as the kernel's limit for privileged loads
 
-struct FunctionFacts {
-  isa::InsnIndex begin;
-  isa::InsnIndex end;  // one past the last slot
-  std::uint32_t stack_bytes =
-      0;  // of its frame, a multiple of 8, at most 512: from the offsets to R10 where they are known, else 512
-  bool is_callback = false;  // some ldimm64 refers to it
-
-  bool operator==(const FunctionFacts&) const = default;
-};
-
 struct StructuralFacts {
-  std::vector<FunctionFacts> functions;  // by begin; the first is the program's entry
-  std::vector<std::uint32_t> helpers;    // numbers of the helpers called, sorted, each once
-  std::vector<std::uint32_t> maps;       // positions of the maps referred to, sorted, each once
-  std::uint32_t call_depth = 1;          // frames on the deepest chain of calls, callbacks included
-  std::uint32_t stack_bytes = 0;         // of all frames of the chain that needs most
+  std::vector<FunctionFacts> functions;
+  std::vector<std::uint32_t> helpers;  // numbers of the helpers called, sorted, each once
+  std::vector<std::uint32_t> maps;     // positions of the maps referred to, sorted, each once
+  std::uint32_t call_depth = 1;        // frames on the deepest chain of calls, callbacks included
+  std::uint32_t stack_bytes = 0;       // of all frames of the chain that needs most
   bool uses_callbacks = false;
   bool uses_processor_id = false;  // calls bpf_get_smp_processor_id: the run needs a per-CPU slot
   bool has_backward_jumps = false;
 };
 
-// Functions and frames alone, for code that is known to be decodable up to what this reports (kMalformed, naming the
-// instruction).
-STRATA_EXPORT Result<std::vector<FunctionFacts>> FindFunctions(std::span<const isa::Instruction> code);
-
 // Checks `code`, whose map references are positions in a table of `map_count` maps (isa::PseudoLoad::kMapIndex,
 // kMapIndexValue). `helper_known` tells which helpers the caller can provide. kVerifierRejected, with the instruction
 // and the reason in the kernel verifier's words where it has any; kNotSupported for a helper, kernel function or kind
-// of reference that this backend lacks. Source: kernel/bpf/verifier.c, check_subprogs() and check_cfg().
+// of reference that the userspace backend lacks. Source: kernel/bpf/verifier.c, check_subprogs(), check_cfg(),
+// check_max_stack_depth().
 STRATA_EXPORT Result<StructuralFacts> CheckStructure(std::span<const isa::Instruction> code, ProgramType type,
                                                      bool (*helper_known)(std::uint32_t id), std::size_t map_count);
 

@@ -1,0 +1,11 @@
+// Helpers that the compiler knows more about than their number (include/uapi/linux/bpf.h).
+#pragma once
+
+#include <cstdint>
+
+namespace strata::compile {
+
+inline constexpr std::int32_t kMapLookupElem = 1;
+inline constexpr std::int32_t kGetSmpProcessorId = 8;
+
+}  // namespace strata::compile

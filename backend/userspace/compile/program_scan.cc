@@ -1,0 +1,304 @@
+#include "program_scan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "helper_numbers.h"
+#include "strata/isa/decode.h"
+#include "strata/isa/opcode.h"
+
+namespace strata::compile {
+namespace {
+
+using isa::InsnIndex;
+using isa::Instruction;
+using isa::OpcodeInfo;
+using isa::OperandForm;
+
+constexpr std::uint16_t Bit(int reg) { return static_cast<std::uint16_t>(1U << reg); }
+constexpr std::uint16_t kArguments = Bit(1) | Bit(2) | Bit(3) | Bit(4) | Bit(5);
+constexpr std::uint16_t kClobbered = Bit(0) | kArguments;
+
+struct RegisterUse {
+  std::uint16_t reads = 0;
+  std::uint16_t writes = 0;
+};
+
+RegisterUse UseOfAtomic(const Instruction& insn) {
+  switch (static_cast<isa::AtomicOp>(insn.imm)) {
+    case isa::AtomicOp::kLoadAcquire:
+      return {Bit(insn.src), Bit(insn.dst)};
+    case isa::AtomicOp::kCompareExchange:
+      return {static_cast<std::uint16_t>(Bit(insn.dst) | Bit(insn.src) | Bit(0)), Bit(0)};
+    default:
+      break;
+  }
+  const auto reads = static_cast<std::uint16_t>(Bit(insn.dst) | Bit(insn.src));
+  return {reads, (insn.imm & 1) != 0 ? Bit(insn.src) : std::uint16_t{0}};
+}
+
+RegisterUse UseOf(const Instruction& insn, OperandForm form) {
+  const std::uint16_t dst = Bit(insn.dst);
+  const std::uint16_t src = Bit(insn.src);
+  const auto both = static_cast<std::uint16_t>(dst | src);
+  switch (form) {
+    case OperandForm::kAluImm:
+      return {isa::OperationOf(insn.opcode) == 0xb0 ? std::uint16_t{0} : dst, dst};  // mov only writes
+    case OperandForm::kDivisionImm:
+    case OperandForm::kUnary:
+    case OperandForm::kByteOrder:
+      return {dst, dst};
+    case OperandForm::kAluReg:
+    case OperandForm::kDivisionReg:
+      return {both, dst};
+    case OperandForm::kMoveReg:
+    case OperandForm::kLoad:
+      return {src, dst};
+    case OperandForm::kLoadImm64:
+      return {0, dst};
+    case OperandForm::kBranchImm:
+    case OperandForm::kStoreImm:
+      return {dst, 0};
+    case OperandForm::kBranchReg:
+    case OperandForm::kStoreReg:
+      return {both, 0};
+    case OperandForm::kAtomic:
+      return UseOfAtomic(insn);
+    case OperandForm::kCall:
+      return {kArguments, kClobbered};
+    case OperandForm::kExit:
+      return {Bit(0), 0};
+    case OperandForm::kPacketAbsolute:
+    case OperandForm::kPacketIndirect:
+      return {static_cast<std::uint16_t>(src | Bit(6)), kClobbered};
+    case OperandForm::kJump:
+    case OperandForm::kJumpLong:
+    case OperandForm::kMayGoto:
+      return {};
+  }
+  return {};
+}
+
+// What is known of a register within one basic block.
+struct Known {
+  enum Kind : std::uint8_t { kNothing, kMap, kConstant, kFrameAddress } kind = kNothing;
+  bool is_read = false;          // since it was written
+  std::uint32_t defined_by = 0;  // kMap: the ldimm64
+  std::int64_t value = 0;        // kMap: position; kConstant; kFrameAddress: offset to R10
+};
+
+// A 32-bit constant that the block stored into the frame.
+struct StoredKey {
+  std::int64_t offset;  // to R10
+  std::uint32_t value;
+};
+
+class Scanner {
+ public:
+  explicit Scanner(const CompileInput& input) : input_(input), code_(input.instructions) {}
+
+  Result<ProgramScan> Scan() {
+    std::vector<verifier::FunctionFacts> functions = STRATA_TRY(verifier::FindFunctions(code_));
+    scan_.flags.resize(code_.size());
+    scan_.functions.reserve(functions.size());
+    for (const verifier::FunctionFacts& facts : functions) {
+      scan_.functions.push_back({.facts = facts});
+      MarkTargets(facts);
+    }
+    for (ScannedFunction& function : scan_.functions) STRATA_TRY(ScanFunction(function));
+    Summarize();
+    return std::move(scan_);
+  }
+
+ private:
+  void MarkTargets(const verifier::FunctionFacts& facts) {
+    for (InsnIndex at = facts.begin; at < facts.end; at.value += isa::SlotCount(code_[at.value])) {
+      const OperandForm form = isa::FindOpcode(code_[at.value].opcode)->form;
+      if (!isa::IsJump(form)) continue;
+      scan_.flags[static_cast<std::size_t>(isa::TargetOf(code_[at.value], at, form))] |= scan_flags::kTarget;
+    }
+  }
+
+  Result<void> ScanFunction(ScannedFunction& function) {
+    ForgetAll();
+    for (InsnIndex at = function.facts.begin; at < function.facts.end; at.value += isa::SlotCount(code_[at.value])) {
+      const OpcodeInfo& info = *isa::FindOpcode(code_[at.value].opcode);
+      STRATA_TRY(CheckSupported(at, info));
+      if ((scan_.flags[at.value] & scan_flags::kTarget) != 0) ForgetAll();
+      ScanInstruction(function, at, info);
+    }
+    return {};
+  }
+
+  Result<void> CheckSupported(InsnIndex at, const OpcodeInfo& info) const;
+  void ScanInstruction(ScannedFunction& function, InsnIndex at, const OpcodeInfo& info);
+  void ScanCall(ScannedFunction& function, InsnIndex at);
+  bool TryInlineLookup(InsnIndex at);
+  void Learn(InsnIndex at, const OpcodeInfo& info, std::uint16_t writes);
+  void LearnStore(const Instruction& insn, const OpcodeInfo& info);
+  Known ResultOf(InsnIndex at, const OpcodeInfo& info) const;
+  void Summarize();
+
+  void ForgetAll() {
+    known_.fill({});
+    known_[isa::kFrameRegister] = {.kind = Known::kFrameAddress};
+    stored_.reset();
+  }
+
+  const CompileInput& input_;
+  std::span<const Instruction> code_;
+  ProgramScan scan_;
+  std::array<Known, 16> known_;
+  std::optional<StoredKey> stored_;
+};
+
+Result<void> Scanner::CheckSupported(InsnIndex at, const OpcodeInfo& info) const {
+  const Instruction& insn = code_[at.value];
+  const auto refuse = [&](ErrorCode code, std::string_view what) {
+    return Error(code, fmt::format("instruction {}: {}", at.value, what));
+  };
+  if (info.form == OperandForm::kPacketAbsolute || info.form == OperandForm::kPacketIndirect) {
+    return refuse(ErrorCode::kNotSupported, "packet loads: not on the userspace backend");
+  }
+  if (info.form == OperandForm::kMoveReg && insn.offset == 1) {
+    return refuse(ErrorCode::kNotSupported, "address space casts: not on the userspace backend");
+  }
+  if (info.form == OperandForm::kCall && insn.src == static_cast<std::uint8_t>(isa::PseudoCall::kKfunc)) {
+    return refuse(ErrorCode::kNotSupported, fmt::format("kernel function #{}: not on the userspace backend",
+                                                        static_cast<std::uint32_t>(insn.imm)));
+  }
+  if (info.form != OperandForm::kLoadImm64) return {};
+  switch (static_cast<isa::PseudoLoad>(insn.src)) {
+    case isa::PseudoLoad::kNone:
+    case isa::PseudoLoad::kFunction:
+      return {};
+    case isa::PseudoLoad::kMapIndex:
+    case isa::PseudoLoad::kMapIndexValue:
+      if (static_cast<std::uint32_t>(insn.imm) < input_.maps.size()) return {};
+      return refuse(
+          ErrorCode::kVerifierRejected,
+          fmt::format("map {}: the program has {} maps", static_cast<std::uint32_t>(insn.imm), input_.maps.size()));
+    case isa::PseudoLoad::kMapFd:
+    case isa::PseudoLoad::kMapValue:
+    case isa::PseudoLoad::kBtfId:
+      return refuse(ErrorCode::kVerifierRejected,
+                    fmt::format("64-bit immediate of kind {} is not resolved", static_cast<unsigned>(insn.src)));
+  }
+  return {};
+}
+
+void Scanner::ScanInstruction(ScannedFunction& function, InsnIndex at, const OpcodeInfo& info) {
+  const Instruction& insn = code_[at.value];
+  if (info.form == OperandForm::kCall) {
+    ScanCall(function, at);
+    function.written |= kClobbered;
+    return;
+  }
+  const RegisterUse use = UseOf(insn, info.form);
+  for (int reg = 0; reg <= isa::kFrameRegister; ++reg) {
+    if ((use.reads & Bit(reg)) != 0) known_[reg].is_read = true;
+  }
+  function.written |= use.writes;
+  if ((use.reads & Bit(isa::kFrameRegister)) != 0) function.uses_frame = true;
+  if (info.form == OperandForm::kMayGoto) scan_.uses_run = true;
+  if (isa::IsFunctionReference(insn, info.form)) scan_.has_callbacks = true;
+  if (isa::IsJump(info.form) && isa::TargetOf(insn, at, info.form) <= at.value) function.spends_budget = true;
+  Learn(at, info, use.writes);
+}
+
+void Scanner::ScanCall(ScannedFunction& function, InsnIndex at) {
+  const Instruction& insn = code_[at.value];
+  const bool is_helper = isa::IsHelperCall(insn, OperandForm::kCall);
+  const bool is_inline = is_helper && (insn.imm == kGetSmpProcessorId || TryInlineLookup(at));
+  if (!is_inline) function.calls = true;
+  if (!is_inline || insn.imm == kGetSmpProcessorId) scan_.uses_run = true;
+  if (!is_helper) function.spends_budget = true;
+  for (int reg = 0; reg <= 5; ++reg) known_[reg] = {};
+  if (!is_inline) stored_.reset();
+}
+
+bool Scanner::TryInlineLookup(InsnIndex at) {
+  const Known& map = known_[1];
+  if (code_[at.value].imm != kMapLookupElem || map.kind != Known::kMap) return false;
+  const auto position = static_cast<std::uint32_t>(map.value);
+  const runtime::ProgramMap& geometry = input_.maps[position];
+  const bool is_per_cpu = geometry.type == MapType::kPerCpuArray;
+  if (geometry.type != MapType::kArray && !is_per_cpu) return false;
+  if (is_per_cpu) scan_.uses_run = true;
+
+  InlineLookup lookup{.call = at.value, .map = position, .key = std::nullopt};
+  const Known& key = known_[2];
+  if (stored_ && key.kind == Known::kFrameAddress && key.value == stored_->offset) lookup.key = stored_->value;
+  scan_.lookups.push_back(lookup);
+  if (!map.is_read) scan_.flags[map.defined_by] |= scan_flags::kSkip;
+  return true;
+}
+
+Known Scanner::ResultOf(InsnIndex at, const OpcodeInfo& info) const {
+  const Instruction& insn = code_[at.value];
+  switch (static_cast<isa::Opcode>(insn.opcode)) {
+    case isa::Opcode::kLoadImm64:
+      if (insn.src != static_cast<std::uint8_t>(isa::PseudoLoad::kMapIndex)) return {};
+      return {.kind = Known::kMap, .defined_by = at.value, .value = insn.imm};
+    case isa::Opcode::kMov64Imm:
+    case isa::Opcode::kMov32Imm:
+      return {.kind = Known::kConstant, .value = insn.imm};
+    case isa::Opcode::kMov64Reg: {
+      // A copied map stays with its first register: only that ldimm64 may be dropped, and it has been read now.
+      Known copy = insn.offset == 0 ? known_[insn.src] : Known{};
+      if (copy.kind == Known::kMap) copy.is_read = true;
+      return copy;
+    }
+    case isa::Opcode::kAdd64Imm: {
+      Known sum = known_[insn.dst];
+      sum.value += insn.imm;
+      return sum.kind == Known::kFrameAddress ? sum : Known{};
+    }
+    default:
+      return {};
+  }
+}
+
+void Scanner::Learn(InsnIndex at, const OpcodeInfo& info, std::uint16_t writes) {
+  const Instruction& insn = code_[at.value];
+  if (info.form == OperandForm::kStoreImm || info.form == OperandForm::kStoreReg) return LearnStore(insn, info);
+  if (info.form == OperandForm::kAtomic) stored_.reset();
+  const Known result = ResultOf(at, info);
+  for (int reg = 0; reg < isa::kFrameRegister; ++reg) {
+    if ((writes & Bit(reg)) != 0) known_[reg] = result;
+  }
+}
+
+void Scanner::LearnStore(const Instruction& insn, const OpcodeInfo& info) {
+  const bool is_word = isa::AccessBytes(insn.opcode) == 4;
+  const bool is_frame = known_[insn.dst].kind == Known::kFrameAddress;
+  const std::int64_t offset = known_[insn.dst].value + insn.offset;
+  const bool overlaps =
+      stored_ &&
+      (!is_frame || (offset < stored_->offset + 4 && stored_->offset < offset + isa::AccessBytes(insn.opcode)));
+  if (overlaps) stored_.reset();
+  if (!is_frame || !is_word) return;
+  if (info.form == OperandForm::kStoreImm) stored_ = {offset, static_cast<std::uint32_t>(insn.imm)};
+  const Known& source = known_[insn.src];
+  if (info.form == OperandForm::kStoreReg && source.kind == Known::kConstant) {
+    stored_ = {offset, static_cast<std::uint32_t>(source.value)};
+  }
+}
+
+void Scanner::Summarize() {
+  const ScannedFunction& entry = scan_.functions.front();
+  for (const ScannedFunction& function : scan_.functions) {
+    scan_.calls = scan_.calls || function.calls;
+    scan_.uses_run = scan_.uses_run || function.spends_budget;
+    const bool is_inner = &function != &entry;
+    if (is_inner && (function.spends_budget || (scan_.has_callbacks && function.calls))) scan_.unwinds_frames = true;
+  }
+}
+
+}  // namespace
+
+Result<ProgramScan> ScanProgram(const CompileInput& input) { return Scanner(input).Scan(); }
+
+}  // namespace strata::compile

@@ -1,0 +1,50 @@
+// What the translator must know before it writes the first byte: which registers a function saves, where jumps lead,
+// which map look-ups need no call.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "strata/backend/userspace/compile/compiler.h"
+#include "strata/backend/userspace/verifier/functions.h"
+#include "strata/base/result.h"
+#include "strata/isa/instruction.h"
+
+namespace strata::compile {
+
+struct ScannedFunction {
+  verifier::FunctionFacts facts;
+  std::uint16_t written = 0;   // bit i: writes Ri
+  bool uses_frame = false;     // reads R10
+  bool calls = false;          // helpers or functions, not counting what is done inline
+  bool spends_budget = false;  // has backward jumps or calls functions
+};
+
+// bpf_map_lookup_elem on an array whose geometry is known: done without a call.
+struct InlineLookup {
+  std::uint32_t call;                // instruction
+  std::uint32_t map;                 // position in the map table
+  std::optional<std::uint32_t> key;  // where the block stored a constant
+};
+
+namespace scan_flags {
+inline constexpr std::uint8_t kTarget = 1;  // a jump leads here
+inline constexpr std::uint8_t kSkip = 2;    // its result is never read
+}  // namespace scan_flags
+
+struct ProgramScan {
+  std::vector<ScannedFunction> functions;
+  std::vector<std::uint8_t> flags;    // scan_flags by slot
+  std::vector<InlineLookup> lookups;  // by call
+  bool has_callbacks = false;
+  bool calls = false;           // some function calls
+  bool uses_run = false;        // some code reads the RunContext
+  bool unwinds_frames = false;  // a run may end inside of a function that another one called
+};
+
+// kNotSupported for what this tier does not translate, kVerifierRejected for code that the structural check refuses.
+Result<ProgramScan> ScanProgram(const CompileInput& input);
+
+}  // namespace strata::compile
