@@ -97,8 +97,7 @@ constexpr bool IsWellFormed(const UprobePlan& plan) {
     const Fixup& fixup = plan.fixups[i];
     const std::size_t size = fixup.kind == FixupKind::kAbsolute64 ? 8 : 4;
     if (fixup.kind != FixupKind::kAbsolute64 && fixup.kind != FixupKind::kRelative32) return false;
-    if (fixup.offset > plan.code_size || plan.code_size - fixup.offset < size || fixup.next > plan.code_size)
-      return false;
+    if (fixup.offset + size > plan.code_size || fixup.next > plan.code_size) return false;
   }
   return true;
 }

@@ -16,20 +16,24 @@ namespace strata::attach {
 struct SiteCode {
   std::span<const std::byte> bytes;  // machine code that holds the site; of the whole function where it is known
   std::size_t site = 0;              // the site's offset in `bytes`
-  std::size_t function_size = 0;     // `bytes` starts with a function of that many bytes; 0: no function is known here
-  std::uint64_t site_file_offset = 0;  // of the site, in bytes from the file's start
+  // `bytes` starts with a function of that many bytes, and what follows belongs to no other symbol; 0: no function is
+  // known here.
+  std::size_t function_size = 0;
+  std::uint64_t file_offset = 0;              // of the site, in bytes from the file's start
+  std::span<const std::size_t> entries = {};  // offsets in `bytes` that are known to be jumped to from elsewhere
 };
 
 // Decodes the instructions at the site until they cover a jump, and writes them in a form that runs elsewhere.
 //
 // kNotSupported, saying why, where no such window exists: an instruction that cannot be moved, a known branch into the
 // window, a function shorter than it. kInvalidArgument for a site outside its code or between two instructions of its
-// function; kMalformed for bytes that are no x86-64 code. With an unknown function, branches into the window cannot be
+// function; kMalformed for bytes that are no x86-64 code. With an unknown function, branches into the window are not
 // seen. Pure.
 Result<UprobePlan> PlanUprobe(const SiteCode& code, ProbeKind probe);
 
 // The plan for a place in a file, as the bytes that a link carries (one UprobePlan). `path` is an executable or library
-// of x86-64.
+// of x86-64; where its symbols do not tell the function, the whole segment is searched for branches into the window.
+// Errors: those of PlanUprobe and of elf::Image, naming path and symbol.
 Result<std::vector<std::byte>> PlanUprobeTarget(const std::string& path, std::uint64_t file_offset, ProbeKind probe);
 
 }  // namespace strata::attach

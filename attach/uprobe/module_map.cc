@@ -1,0 +1,145 @@
+#include "strata/attach/uprobe/module_map.h"
+
+#include "x86_64/system_calls.h"
+
+namespace strata::attach {
+namespace {
+
+constexpr std::size_t kBufferSize = 8192;  // more than the longest line: PATH_MAX and six numbers
+
+// One line: "begin-end rwxp offset major:minor inode   path".
+class Line {
+ public:
+  explicit Line(const char* text) : at_(text) {}
+
+  std::uint64_t Hex() { return Number(16); }
+  std::uint64_t Decimal() { return Number(10); }
+  char Next() { return *at_ == '\0' ? '\0' : *at_++; }
+  const char* Rest() {
+    while (*at_ == ' ') ++at_;
+    return at_;
+  }
+
+ private:
+  static int DigitOf(char character) {
+    if (character >= '0' && character <= '9') return character - '0';
+    if (character >= 'a' && character <= 'f') return character - 'a' + 10;
+    return 16;
+  }
+  std::uint64_t Number(int base) {
+    std::uint64_t value = 0;
+    while (*at_ == ' ') ++at_;
+    for (; DigitOf(*at_) < base; ++at_)
+      value = value * static_cast<std::uint64_t>(base) + static_cast<std::uint64_t>(DigitOf(*at_));
+    return value;
+  }
+  const char* at_;
+};
+
+// st_dev of a device number as the C library's makedev builds it.
+std::uint64_t MakeDevice(std::uint64_t major, std::uint64_t minor) {
+  return ((major & 0xfffff000ULL) << 32) | ((major & 0xfffULL) << 8) | ((minor & 0xffffff00ULL) << 12) |
+         (minor & 0xffULL);
+}
+
+Mapping ParseLine(const char* text) {
+  Line line(text);
+  Mapping mapping = {};
+  mapping.begin = line.Hex();
+  line.Next();
+  mapping.end = line.Hex();
+  line.Next();
+  mapping.is_readable = line.Next() == 'r';
+  mapping.is_writable = line.Next() == 'w';
+  mapping.is_executable = line.Next() == 'x';
+  line.Next();
+  mapping.file_offset = line.Hex();
+  const std::uint64_t major = line.Hex();
+  line.Next();
+  mapping.device = MakeDevice(major, line.Hex());
+  mapping.inode = line.Decimal();
+  mapping.path = line.Rest();
+  return mapping;
+}
+
+// Visits the whole lines in buffer[0, size) and returns how many bytes they took; `stop` is set when the visitor has
+// enough.
+std::size_t VisitLines(char* buffer, std::size_t size, MappingVisitor visit, void* argument, bool* stop) {
+  std::size_t start = 0;
+  for (std::size_t at = 0; at < size && !*stop; ++at) {
+    if (buffer[at] != '\n') continue;
+    buffer[at] = '\0';
+    *stop = !visit(ParseLine(buffer + start), argument);
+    start = at + 1;
+  }
+  return start;
+}
+
+bool TextEquals(const char* left, const char* right) {
+  for (; *left == *right; ++left, ++right) {
+    if (*left == '\0') return true;
+  }
+  return false;
+}
+
+struct Search {
+  const FilePlace* place;
+  std::uint64_t* addresses;
+  std::size_t capacity;
+  std::size_t found;
+  bool by_path;
+};
+
+bool IsFile(const Mapping& mapping, const Search& search) {
+  if (!search.by_path) return mapping.inode == search.place->inode && mapping.device == search.place->device;
+  return mapping.inode != 0 && TextEquals(mapping.path, search.place->path);
+}
+
+bool VisitForPlace(const Mapping& mapping, void* argument) {
+  auto& search = *static_cast<Search*>(argument);
+  const std::uint64_t offset = search.place->file_offset;
+  if (!mapping.is_executable || offset < mapping.file_offset) return true;
+  const std::uint64_t distance = offset - mapping.file_offset;
+  if (distance >= mapping.end - mapping.begin || !IsFile(mapping, search)) return true;
+  if (search.found < search.capacity) search.addresses[search.found] = mapping.begin + distance;
+  ++search.found;
+  return true;
+}
+
+// On btrfs and overlayfs a mapping's device is not what stat tells: there the path decides, if it still names that
+// file.
+bool IsSameFileByPath(const FilePlace& place) {
+  sys::FileStatus status;
+  if (place.path == nullptr || place.path[0] != '/' || sys::Stat(place.path, &status) != 0) return false;
+  return status.device == place.device && status.inode == place.inode;
+}
+
+}  // namespace
+
+int ForEachMapping(MappingVisitor visit, void* argument) noexcept {
+  const int fd = sys::Open("/proc/self/maps", sys::kReadOnly);
+  if (fd < 0) return -fd;
+  char buffer[kBufferSize];
+  std::size_t filled = 0;
+  bool stop = false;
+  long got = 0;
+  while (!stop && filled < kBufferSize && (got = sys::Read(fd, buffer + filled, kBufferSize - filled)) > 0) {
+    filled += static_cast<std::size_t>(got);
+    const std::size_t used = VisitLines(buffer, filled, visit, argument, &stop);
+    for (std::size_t i = used; i < filled; ++i) buffer[i - used] = buffer[i];
+    filled -= used;
+  }
+  sys::Close(fd);
+  return got < 0 ? static_cast<int>(-got) : 0;
+}
+
+std::size_t FindAddresses(const FilePlace& place, std::uint64_t* addresses, std::size_t capacity) noexcept {
+  Search search = {&place, addresses, capacity, 0, false};
+  ForEachMapping(VisitForPlace, &search);
+  if (search.found != 0 || !IsSameFileByPath(place)) return search.found;
+  search.by_path = true;
+  ForEachMapping(VisitForPlace, &search);
+  return search.found;
+}
+
+}  // namespace strata::attach

@@ -1,0 +1,147 @@
+// Where hooked code arrives. Both trampolines build a struct pt_regs on the stack, call a function of dispatch.cc with it, and put back every register and
+// flag. Vector registers are left alone: nothing that runs below touches them.
+
+// PtRegs, by offset (attach/engine.h).
+#define R15 0
+#define R14 8
+#define R13 16
+#define R12 24
+#define BP 32
+#define BX 40
+#define R11 48
+#define R10 56
+#define R9 64
+#define R8 72
+#define AX 80
+#define CX 88
+#define DX 96
+#define SI 104
+#define DI 112
+#define ORIG_AX 120
+#define IP 128
+#define CS 136
+#define FLAGS 144
+#define SP 152
+#define SS 160
+#define REGS_SIZE 168
+
+#define USER_CS 0x33
+#define USER_SS 0x2b
+#define FLAG_DF 0x400
+#define FLAGS_SLOW 0x40500  // AC, DF, TF: only popf can put these back
+#define FLAG_OF_BIT 11
+
+#define RED_ZONE 128
+#define STUB_SITE 19  // from the return address in a stub back to its Site* (stub.h)
+
+// From a stack pointer below which all is free, makes PtRegs at rsp with one word above it, and fills in what both trampolines know alike.
+.macro SAVE_REGISTERS
+        leaq    -(REGS_SIZE - SP)(%rsp), %rsp
+        pushfq
+        leaq    -FLAGS(%rsp), %rsp
+        movq    %r15, R15(%rsp)
+        movq    %r14, R14(%rsp)
+        movq    %r13, R13(%rsp)
+        movq    %r12, R12(%rsp)
+        movq    %rbp, BP(%rsp)
+        movq    %rbx, BX(%rsp)
+        movq    %r11, R11(%rsp)
+        movq    %r10, R10(%rsp)
+        movq    %r9, R9(%rsp)
+        movq    %r8, R8(%rsp)
+        movq    %rax, AX(%rsp)
+        movq    %rcx, CX(%rsp)
+        movq    %rdx, DX(%rsp)
+        movq    %rsi, SI(%rsp)
+        movq    %rdi, DI(%rsp)
+        movq    $-1, ORIG_AX(%rsp)
+        movq    $USER_CS, CS(%rsp)
+        movq    $USER_SS, SS(%rsp)
+.endm
+
+// Calls \function on an aligned stack, with the direction flag clear as C expects it. rbx holds the PtRegs' address across the call.
+.macro CALL_ALIGNED function
+        movq    %rsp, %rbx
+        testl   $FLAG_DF, FLAGS(%rsp)
+        jnz     8f
+9:      andq    $-16, %rsp
+        call    \function
+        movq    %rbx, %rsp
+        .subsection 1
+8:      cld
+        jmp     9b
+        .previous
+.endm
+
+// The registers that a C function may have changed, and the flags. popf takes 20 cycles or more, so it is left to flags that need it.
+.macro RESTORE_REGISTERS
+        movl    FLAGS(%rsp), %edx
+        testl   $FLAGS_SLOW, %edx
+        jnz     8f
+        btl     $FLAG_OF_BIT, %edx
+        setc    %al
+        movb    %dl, %ah
+        addb    $0x7f, %al
+        sahf
+9:      movq    BX(%rsp), %rbx
+        movq    R11(%rsp), %r11
+        movq    R10(%rsp), %r10
+        movq    R9(%rsp), %r9
+        movq    R8(%rsp), %r8
+        movq    AX(%rsp), %rax
+        movq    CX(%rsp), %rcx
+        movq    DX(%rsp), %rdx
+        movq    SI(%rsp), %rsi
+        movq    DI(%rsp), %rdi
+        .subsection 1
+8:      pushq   FLAGS(%rsp)
+        popfq
+        jmp     9b
+        .previous
+.endm
+
+        .text
+
+// Called by a stub, which has stepped over the red zone: (rsp) is the return address into the stub.
+        .globl  strata_uprobe_entry
+        .hidden strata_uprobe_entry
+        .type   strata_uprobe_entry, @function
+        .p2align 6
+strata_uprobe_entry:
+        SAVE_REGISTERS
+        leaq    (REGS_SIZE + 8 + RED_ZONE)(%rsp), %rax
+        movq    REGS_SIZE(%rsp), %rdi
+        movq    -STUB_SITE(%rdi), %rdi
+        movq    %rax, SP(%rsp)
+        movq    (%rdi), %rax
+        movq    %rsp, %rsi
+        movq    %rax, IP(%rsp)
+        CALL_ALIGNED strata_uprobe_dispatch
+        RESTORE_REGISTERS
+        leaq    REGS_SIZE(%rsp), %rsp
+        ret
+        .size   strata_uprobe_entry, . - strata_uprobe_entry
+
+// Where functions with a return probe return to: rsp is just above the slot that held the return address. The word above PtRegs is that slot; the
+// original address is put back there and jumped to, not returned to, which keeps the processor's return predictor in step.
+        .p2align 6
+        nop
+        .globl  strata_uretprobe_return
+        .hidden strata_uretprobe_return
+        .type   strata_uretprobe_return, @function
+strata_uretprobe_return:
+        leaq    -8(%rsp), %rsp
+        SAVE_REGISTERS
+        leaq    REGS_SIZE(%rsp), %rdi
+        leaq    8(%rdi), %rax
+        movq    %rsp, %rsi
+        movq    %rax, SP(%rsp)
+        CALL_ALIGNED strata_uretprobe_dispatch
+        movq    IP(%rsp), %rax
+        movq    %rax, REGS_SIZE(%rsp)
+        RESTORE_REGISTERS
+        leaq    (REGS_SIZE + 8)(%rsp), %rsp
+        jmp     *-8(%rsp)
+        .size   strata_uretprobe_return, . - strata_uretprobe_return
+
+        .section .note.GNU-stack, "", @progbits
