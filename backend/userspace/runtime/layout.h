@@ -94,6 +94,17 @@ struct MapHeader {
 };
 static_assert(sizeof(MapHeader) <= kPageSize);
 
+// --- log
+// --------------------------------------------------------------------------------------------------------------- A
+// record of the log's ring buffer: this, then the text without NUL.
+struct TraceRecord {
+  std::uint64_t time_ns;  // CLOCK_MONOTONIC
+  std::uint32_t pid;      // process and thread in the writer's PID namespace
+  std::uint32_t tid;
+  char comm[16];
+};
+static_assert(sizeof(TraceRecord) == 32);
+
 // --- prog-<id> -------------------------------------------------------------------------------------------------------
 enum class ImageRelocationKind : std::uint16_t {
   kMapView = 1,   // 64-bit address of the process's MapView of map `index` (a position in the program's map table)

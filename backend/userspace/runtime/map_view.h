@@ -122,9 +122,18 @@ std::uint64_t ElementSize(const MapView& map) noexcept;
 // -EINVAL, -E2BIG ... as bpf(2) BPF_MAP_CREATE; -ENOTSUPP (524) for a kind that is not there.
 long ComputeGeometry(const MapAttributes& attributes, MapGeometry* out) noexcept;
 
-// Fills a new map: `fd` is a file of geometry.file_size zero bytes. The map may be opened by others after this.
-long InitializeMap(Process& process, int fd, const MapAttributes& attributes, const MapGeometry& geometry,
-                   const MapHeader& labels, Reason* reason) noexcept;
+// What a new map is called; copied into its header.
+struct MapIdentity {
+  std::uint32_t id = 0;
+  char name[kNameSize] = {};
+  std::uint32_t key_type_id = 0;
+  std::uint32_t value_type_id = 0;
+  std::uint64_t hash_seed = 0;
+};
+
+// Makes `fd`, a file of geometry.file_size zero bytes that nobody else sees yet, a map and opens it as OpenMap does.
+long CreateMap(Process& process, int fd, const MapAttributes& attributes, const MapGeometry& geometry,
+               const MapIdentity& identity, MapView** out, Reason* reason) noexcept;
 
 // Maps and checks a map's file; a second call for the same id returns the same view and counts it. The descriptor stays
 // the caller's.

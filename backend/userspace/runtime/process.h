@@ -17,7 +17,8 @@ struct ProgramInstance;
 struct Arena {
   std::byte* next = nullptr;
   std::byte* end = nullptr;
-  void* free_blocks[7] = {};  // powers of two from 64 bytes to 4096
+  std::byte* chunks = nullptr;  // each begins with the address of the one before
+  void* free_blocks[7] = {};    // powers of two from 64 bytes to 4096
 };
 
 // Zeroed memory, 64-byte aligned; null when the system has none. Not thread-safe.
@@ -44,6 +45,9 @@ struct Process {
   SlotWord* slots;
   std::uint32_t slot_count;  // possible CPUs
   std::uint32_t namespace_tag;
+  std::uint64_t namespace_device;  // st_dev and st_ino of the PID namespace; 0 without /proc
+  std::uint64_t namespace_inode;
+  std::uint64_t tick_ns;  // of the kernel's coarse clocks: a jiffy
   ForkPage* fork_page;
   std::uint64_t last_generation;
   VdsoClock clock;
@@ -76,6 +80,8 @@ OwnerWord CurrentOwner(Process& process) noexcept;
 
 // True only when the owner's thread is known to be gone; false for one of another PID namespace.
 bool IsOwnerDead(const Process& process, OwnerWord owner) noexcept;
+// The same of a thread of the own PID namespace.
+bool IsThreadDead(std::uint32_t tid) noexcept;
 
 // Nanoseconds of a POSIX clock (CLOCK_MONOTONIC, ...) through the vDSO.
 std::uint64_t ClockNow(const Process& process, int clock) noexcept;

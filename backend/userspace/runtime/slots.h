@@ -18,4 +18,8 @@ std::uint32_t LeaseSlot(Process& process) noexcept;
   __atomic_store_n(&process.slots[slot].owner, OwnerWord{0}, __ATOMIC_RELEASE);
 }
 
+// Where the thread is right now; it may be moved at any time.
+std::uint32_t CurrentCpu() noexcept;
+std::uint32_t CurrentNumaNode() noexcept;
+
 }  // namespace strata::runtime

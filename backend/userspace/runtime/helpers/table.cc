@@ -1,0 +1,85 @@
+// The table of helpers. One more helper is one row here and one function beside it; docs/helpers.md is printed from it.
+#include "strata/backend/userspace/runtime/helpers/table.h"
+
+#include "functions.h"
+
+namespace strata::runtime {
+namespace {
+
+using enum ArgumentKind;
+using enum ReturnKind;
+using helper_flags::kGplOnly;
+using helper_flags::kUsesSlot;
+
+constexpr HelperRow kHelpers[] = {
+    {1, "map_lookup_elem", HelperMapLookup, kMapValueOrNull, {kMap, kMapKey}, 0},
+    {2, "map_update_elem", HelperMapUpdate, kInteger, {kMap, kMapKey, kMapValue, kAnything}, 0},
+    {3, "map_delete_elem", HelperMapDelete, kInteger, {kMap, kMapKey}, 0},
+    {4, "probe_read", HelperProbeRead, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
+    {5, "ktime_get_ns", HelperMonotonicTime, kInteger, {}, 0},
+    {6, "trace_printk", HelperTracePrint, kInteger, {kMemory, kSize, kAnything, kAnything, kAnything}, kGplOnly},
+    {7, "get_prandom_u32", HelperRandom, kInteger, {}, 0},
+    {8, "get_smp_processor_id", HelperProcessorId, kInteger, {}, kUsesSlot},
+    {14, "get_current_pid_tgid", HelperPidTgid, kInteger, {}, 0},
+    {15, "get_current_uid_gid", HelperUidGid, kInteger, {}, 0},
+    {16, "get_current_comm", HelperComm, kInteger, {kUninitMemory, kSize}, 0},
+    {42, "get_numa_node_id", HelperNumaNode, kInteger, {}, 0},
+    {45, "probe_read_str", HelperProbeReadString, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
+    {105, "strtol", HelperParseLong, kInteger, {kMemory, kSize, kAnything, kLongOut}, 0},
+    {106, "strtoul", HelperParseUnsignedLong, kInteger, {kMemory, kSize, kAnything, kLongOut}, 0},
+    {109, "send_signal", HelperSendSignal, kInteger, {kAnything}, 0},
+    {112, "probe_read_user", HelperProbeRead, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
+    {113, "probe_read_kernel", HelperProbeRead, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
+    {114, "probe_read_user_str", HelperProbeReadString, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
+    {115, "probe_read_kernel_str", HelperProbeReadString, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
+    {117, "send_signal_thread", HelperSendSignalThread, kInteger, {kAnything}, 0},
+    {118, "jiffies64", HelperJiffies, kInteger, {}, 0},
+    {120, "get_ns_current_pid_tgid", HelperNamespacePidTgid, kInteger, {kAnything, kAnything, kUninitMemory, kSize}, 0},
+    {125, "ktime_get_boot_ns", HelperBootTime, kInteger, {}, 0},
+    {130, "ringbuf_output", HelperRingOutput, kInteger, {kMap, kMemory, kSizeOrZero, kAnything}, 0},
+    {131, "ringbuf_reserve", HelperRingReserve, kRingRecordOrNull, {kMap, kAllocationSize, kAnything}, 0},
+    {132, "ringbuf_submit", HelperRingSubmit, kVoid, {kRingRecord, kAnything}, 0},
+    {133, "ringbuf_discard", HelperRingDiscard, kVoid, {kRingRecord, kAnything}, 0},
+    {134, "ringbuf_query", HelperRingQuery, kInteger, {kMap, kAnything}, 0},
+    {148, "copy_from_user", HelperCopyFromUser, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, 0},
+    {160, "ktime_get_coarse_ns", HelperCoarseTime, kInteger, {}, 0},
+    {164,
+     "for_each_map_elem",
+     HelperForEachMapElement,
+     kInteger,
+     {kMap, kCallback, kCallbackState, kAnything},
+     kUsesSlot},
+    {165,
+     "snprintf",
+     HelperPrintToBuffer,
+     kInteger,
+     {kMemoryOrNull, kSizeOrZero, kConstString, kMemoryOrNull, kSizeOrZero},
+     kGplOnly},
+    {173, "get_func_ip", HelperFunctionAddress, kInteger, {kContext}, kGplOnly},
+    {174, "get_attach_cookie", HelperCookie, kInteger, {kContext}, 0},
+    {177, "trace_vprintk", HelperTracePrintArray, kInteger, {kMemory, kSize, kMemoryOrNull, kSizeOrZero}, kGplOnly},
+    {181, "loop", HelperLoop, kInteger, {kAnything, kCallback, kCallbackState, kAnything}, 0},
+    {182, "strncmp", HelperCompareStrings, kInteger, {kMemory, kSize, kConstString}, 0},
+    {195, "map_lookup_percpu_elem", HelperMapLookupPerCpu, kMapValueOrNull, {kMap, kMapKey, kAnything}, 0},
+    {208, "ktime_get_tai_ns", HelperTaiTime, kInteger, {}, 0},
+};
+
+}  // namespace
+
+HelperTable Helpers() noexcept { return {kHelpers, sizeof(kHelpers) / sizeof(kHelpers[0])}; }
+
+const HelperRow* FindHelperRow(std::uint32_t id) noexcept {
+  for (const HelperRow& row : Helpers()) {
+    if (row.id == id) return &row;
+  }
+  return nullptr;
+}
+
+Helper FindHelper(std::uint32_t id) noexcept {
+  const HelperRow* row = FindHelperRow(id);
+  return row == nullptr ? nullptr : row->function;
+}
+
+bool IsHelperKnown(std::uint32_t id) noexcept { return FindHelperRow(id) != nullptr; }
+
+}  // namespace strata::runtime

@@ -1,0 +1,62 @@
+// The helpers that programs may call, as one table: name, function, and what the verifier must know of the arguments.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "strata/backend/userspace/runtime/run_context.h"
+
+namespace strata::runtime {
+
+// What a helper takes in one register (the kernel's enum bpf_arg_type, as far as these need it).
+enum class ArgumentKind : std::uint8_t {
+  kNone,
+  kAnything,  // any number
+  kMap,       // const struct bpf_map *
+  kMapKey,    // key_size readable bytes
+  kMapValue,  // value_size readable bytes
+  kContext,
+  kMemory,  // readable, of the size in the next argument
+  kMemoryOrNull,
+  kUninitMemory,  // writable, of the size in the next argument
+  kSize,          // at least 1
+  kSizeOrZero,
+  kAllocationSize,  // a constant
+  kConstString,     // NUL-terminated, in read-only memory
+  kCallback,
+  kCallbackState,  // on the stack, or null
+  kRingRecord,     // what reserve returned
+  kLongOut,        // 8 writable bytes
+};
+
+enum class ReturnKind : std::uint8_t { kInteger, kVoid, kMapValueOrNull, kRingRecordOrNull };
+
+namespace helper_flags {
+inline constexpr std::uint32_t kUsesSlot = 1U << 0;  // programs that call it lease a slot
+inline constexpr std::uint32_t kGplOnly = 1U << 1;   // as the kernel: only for programs with a GPL-compatible licence
+}  // namespace helper_flags
+
+struct HelperRow {
+  std::uint32_t id;  // the kernel's number (enum bpf_func_id)
+  const char* name;  // without bpf_
+  Helper function;
+  ReturnKind returns;
+  ArgumentKind arguments[5];
+  std::uint32_t flags;
+};
+
+struct HelperTable {
+  const HelperRow* rows;
+  std::size_t count;
+  const HelperRow* begin() const noexcept { return rows; }
+  const HelperRow* end() const noexcept { return rows + count; }
+};
+
+// Sorted by id.
+HelperTable Helpers() noexcept;
+// Null for a helper that this runtime does not have.
+const HelperRow* FindHelperRow(std::uint32_t id) noexcept;
+Helper FindHelper(std::uint32_t id) noexcept;
+bool IsHelperKnown(std::uint32_t id) noexcept;
+
+}  // namespace strata::runtime

@@ -1,0 +1,237 @@
+#include "strata/backend/userspace/runtime/map_view.h"
+
+#include <asm/errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "maps/ops.h"
+#include "strata/backend/userspace/runtime/session_view.h"
+#include "strata/backend/userspace/runtime/sys.h"
+#include "text.h"
+
+namespace strata::runtime {
+namespace {
+
+// No file system holds more, and sums of sizes below it cannot overflow.
+constexpr std::uint64_t kMaxFileSize = std::uint64_t{1} << 46;
+
+MapAttributes AttributesOf(const MapHeader& header, std::uint32_t possible_cpus) {
+  return {header.type,  header.key_size,  header.value_size, header.max_entries,
+          header.flags, header.map_extra, possible_cpus};
+}
+
+bool HasGeometry(const MapHeader& header, const MapGeometry& geometry) {
+  return header.value_stride == geometry.value_stride && header.slot_count == geometry.slot_count &&
+         header.slot_stride == geometry.slot_stride && header.data_size == geometry.data_size &&
+         header.table_offset == geometry.table_offset && header.table_size == geometry.table_size &&
+         header.file_size == geometry.file_size;
+}
+
+// The header's page alone, to copy it before anything else is believed.
+long ReadHeader(int fd, MapHeader* out, std::uint64_t* file_size, Reason* reason) {
+  sys::FileStatus status;
+  const long error = sys::Fstat(fd, &status);
+  if (error != 0) return Refuse(reason, error, "map: cannot be examined");
+  *file_size = static_cast<std::uint64_t>(status.size_bytes);
+  if (*file_size < kPageSize || *file_size % kPageSize != 0) return Refuse(reason, -EBADMSG, "map: truncated");
+  const long page = sys::Mmap(nullptr, kPageSize, PROT_READ, MAP_SHARED, fd, *file_size - kPageSize);
+  if (sys::IsError(page)) return Refuse(reason, page, "map: cannot be mapped");
+  memcpy(out, reinterpret_cast<const void*>(page), sizeof(MapHeader));
+  sys::Munmap(reinterpret_cast<void*>(page), kPageSize);
+  return 0;
+}
+
+long CheckHeader(const Process& process, const MapHeader& header, std::uint64_t file_size, MapGeometry* geometry,
+                 Reason* reason) {
+  if (header.magic != static_cast<std::uint32_t>(FileMagic::kMap)) return Refuse(reason, -EBADMSG, "map: bad magic");
+  if (header.version != kLayoutVersion)
+    return Refuse(reason, -EPROTO, "map ", header.id, ": layout version ", header.version);
+  const long error = ComputeGeometry(AttributesOf(header, process.slot_count), geometry);
+  if (error != 0) return Refuse(reason, -EBADMSG, "map ", header.id, ": impossible attributes");
+  if (!HasGeometry(header, *geometry) || file_size != geometry->file_size ||
+      !IsTerminated(header.name, sizeof(header.name))) {
+    return Refuse(reason, -EBADMSG, "map ", header.id, ": sizes in its header contradict its attributes");
+  }
+  return 0;
+}
+
+long MapPart(std::byte* at, std::uint64_t size, int fd, std::uint64_t offset) {
+  const long result = sys::Mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, offset);
+  return sys::IsError(result) ? result : 0;
+}
+
+// The whole file; a ring's data a second time right behind itself, then the header.
+long MapFile(MapView& map, int fd) {
+  const bool is_ring = (map.ops->traits & map_traits::kRing) != 0;
+  const std::uint64_t size = map.geometry.file_size + (is_ring ? map.max_entries : 0);
+  const long base = sys::Mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+  if (sys::IsError(base)) return base;
+  map.mapping = reinterpret_cast<std::byte*>(base);
+  map.mapping_size = size;
+  map.data = map.mapping;
+  map.table = map.mapping + map.geometry.table_offset;
+  map.header = reinterpret_cast<MapHeader*>(map.mapping + size - kPageSize);
+  if (!is_ring) return MapPart(map.mapping, size, fd, 0);
+  const std::uint64_t positions = std::uint64_t{2} * kPageSize;
+  long error = MapPart(map.mapping, map.geometry.data_size, fd, 0);
+  if (error == 0) error = MapPart(map.mapping + map.geometry.data_size, map.max_entries, fd, positions);
+  if (error == 0) error = MapPart(map.mapping + size - kPageSize, kPageSize, fd, map.geometry.file_size - kPageSize);
+  return error;
+}
+
+void FillView(MapView& map, Process& process, const MapHeader& header, const MapGeometry& geometry) {
+  map.ops = FindMapKind(header.type)->ops;
+  map.type = header.type;
+  map.id = header.id;
+  map.key_size = header.key_size;
+  map.value_size = header.value_size;
+  map.max_entries = header.max_entries;
+  map.flags = header.flags;
+  map.value_stride = geometry.value_stride;
+  map.slot_count = geometry.slot_count;
+  map.slot_stride = geometry.slot_stride;
+  map.hash_seed = header.hash_seed;
+  map.process = &process;
+  memcpy(&map.geometry, &geometry, sizeof(geometry));
+  map.references = 1;
+}
+
+void Destroy(MapView* map) {
+  Process& process = *map->process;
+  if (map->mapping != nullptr) sys::Munmap(map->mapping, map->mapping_size);
+  Free(process.arena, map, sizeof(MapView));
+}
+
+MapView* FindOpen(const Process& process, std::uint32_t id) {
+  for (MapView* map = process.maps; map != nullptr; map = map->next) {
+    if (map->id == id) return map;
+  }
+  return nullptr;
+}
+
+void Remember(Process& process, MapView* map) {
+  map->next = process.maps;
+  process.maps = map;
+  if ((map->ops->traits & map_traits::kRing) == 0) return;
+  map->next_ring = process.rings;
+  __atomic_store_n(&process.rings, map, __ATOMIC_RELEASE);  // read by programs that run meanwhile
+}
+
+void Forget(Process& process, MapView* map) {
+  for (MapView** place = &process.maps; *place != nullptr; place = &(*place)->next) {
+    if (*place == map) {
+      *place = map->next;
+      break;
+    }
+  }
+  for (MapView** place = &process.rings; *place != nullptr; place = &(*place)->next_ring) {
+    if (*place == map) {
+      __atomic_store_n(place, map->next_ring, __ATOMIC_RELEASE);
+      break;
+    }
+  }
+}
+
+}  // namespace
+
+std::uint64_t ElementSize(const MapView& map) noexcept {
+  return (map.ops->traits & map_traits::kPerCpu) != 0 ? PerCpuElementSize(map) : map.value_size;
+}
+
+long ComputeGeometry(const MapAttributes& attributes, MapGeometry* out) noexcept {
+  const MapKind* kind = FindMapKind(attributes.type);
+  if (kind == nullptr) return kNotSupportedErrno;
+  *out = MapGeometry{};
+  const long error = kind->ops->geometry(attributes, out);
+  if (error != 0) return error;
+  if (out->data_size > kMaxFileSize || out->table_size > kMaxFileSize) return -E2BIG;
+  out->table_offset = out->data_size;
+  out->file_size = out->table_offset + out->table_size + kPageSize;
+  return 0;
+}
+
+long CreateMap(Process& process, int fd, const MapAttributes& attributes, const MapGeometry& geometry,
+               const MapIdentity& identity, MapView** out, Reason* reason) noexcept {
+  MapHeader header;
+  memset(&header, 0, sizeof(header));
+  header.magic = static_cast<std::uint32_t>(FileMagic::kMap);
+  header.version = kLayoutVersion;
+  header.id = identity.id;
+  header.type = attributes.type;
+  header.key_size = attributes.key_size;
+  header.value_size = attributes.value_size;
+  header.max_entries = attributes.max_entries;
+  header.flags = attributes.flags;
+  header.map_extra = attributes.map_extra;
+  header.value_stride = geometry.value_stride;
+  header.slot_count = geometry.slot_count;
+  header.slot_stride = geometry.slot_stride;
+  header.data_size = geometry.data_size;
+  header.table_offset = geometry.table_offset;
+  header.table_size = geometry.table_size;
+  header.file_size = geometry.file_size;
+  header.hash_seed = identity.hash_seed;
+  header.key_type_id = identity.key_type_id;
+  header.value_type_id = identity.value_type_id;
+  memcpy(header.name, identity.name, sizeof(header.name));
+  header.name[sizeof(header.name) - 1] = 0;
+  const long written = sys::WriteAt(fd, &header, sizeof(header), geometry.file_size - kPageSize);
+  if (written != static_cast<long>(sizeof(header)))
+    return Refuse(reason, written < 0 ? written : -ENOSPC, "map: cannot be written");
+  const long error = OpenMap(process, fd, out, reason);
+  if (error == 0) (*out)->ops->initialize(**out);
+  return error;
+}
+
+long OpenMap(Process& process, int fd, MapView** out, Reason* reason) noexcept {
+  MapHeader header;
+  MapGeometry geometry;
+  std::uint64_t file_size = 0;
+  long error = ReadHeader(fd, &header, &file_size, reason);
+  if (error == 0) error = CheckHeader(process, header, file_size, &geometry, reason);
+  if (error != 0) return error;
+  if (MapView* open = FindOpen(process, header.id); open != nullptr) {
+    ++open->references;
+    *out = open;
+    return 0;
+  }
+  auto* map = static_cast<MapView*>(Allocate(process.arena, sizeof(MapView)));
+  if (map == nullptr) return Refuse(reason, -ENOMEM, "map ", header.id, ": no memory");
+  FillView(*map, process, header, geometry);
+  error = MapFile(*map, fd);
+  if (error == 0) error = map->ops->open(*map);
+  if (error != 0) {
+    Destroy(map);
+    return Refuse(reason, error, "map ", header.id, ": cannot be mapped");
+  }
+  Remember(process, map);
+  *out = map;
+  return 0;
+}
+
+long OpenMapById(Process& process, int folder_fd, std::uint32_t id, MapView** out, Reason* reason) noexcept {
+  if (MapView* open = FindOpen(process, id); open != nullptr) {
+    ++open->references;
+    *out = open;
+    return 0;
+  }
+  char name[kObjectNameSize];
+  FormatObjectName(name, kMapPrefix, id);
+  const int fd = sys::OpenAt(folder_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return Refuse(reason, fd, "map ", id, ": cannot be opened");
+  long error = OpenMap(process, fd, out, reason);
+  if (error == 0 && (*out)->id != id) {
+    ReleaseMap(*out);
+    error = Refuse(reason, -EBADMSG, "map ", id, ": its header has another id");
+  }
+  sys::Close(fd);
+  return error;
+}
+
+void ReleaseMap(MapView* map) noexcept {
+  if (--map->references != 0) return;
+  Forget(*map->process, map);
+  Destroy(map);
+}
+
+}  // namespace strata::runtime

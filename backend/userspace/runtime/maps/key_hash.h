@@ -1,0 +1,23 @@
+// The hash of map keys. Private: the only place that includes xxhash.
+#pragma once
+
+#include <cstdint>
+
+// General registers only (the scalar code), everything inline under names of our own.
+#define XXH_NAMESPACE strata_runtime_
+#define XXH_INLINE_ALL
+#define XXH_VECTOR XXH_SCALAR
+#include <xxhash.h>
+
+namespace strata::runtime {
+
+// Seeded per map, so that nobody outside can choose colliding keys. The constant lengths inline to a few
+// multiplications.
+[[gnu::always_inline]] inline std::uint64_t HashKey(const void* key, std::uint32_t size_bytes,
+                                                    std::uint64_t seed) noexcept {
+  if (size_bytes == 8) return XXH3_64bits_withSeed(key, 8, seed);
+  if (size_bytes == 4) return XXH3_64bits_withSeed(key, 4, seed);
+  return XXH64(key, size_bytes, seed);
+}
+
+}  // namespace strata::runtime

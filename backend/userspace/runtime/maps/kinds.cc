@@ -1,0 +1,26 @@
+// The table of map kinds. One more kind is one row here and one file beside it.
+#include "ops.h"
+
+namespace strata::runtime {
+namespace {
+
+constexpr MapKind kKinds[] = {
+    {MapType::kHash, "hash", &kHashOps},
+    {MapType::kArray, "array", &kArrayOps},
+    {MapType::kPerCpuHash, "percpu_hash", &kPerCpuHashOps},
+    {MapType::kPerCpuArray, "percpu_array", &kPerCpuArrayOps},
+    {MapType::kRingBuf, "ringbuf", &kRingBufferOps},
+};
+
+}  // namespace
+
+MapKindTable MapKinds() noexcept { return {kKinds, sizeof(kKinds) / sizeof(kKinds[0])}; }
+
+const MapKind* FindMapKind(MapType type) noexcept {
+  for (const MapKind& kind : MapKinds()) {
+    if (kind.type == type) return &kind;
+  }
+  return nullptr;
+}
+
+}  // namespace strata::runtime

@@ -1,0 +1,70 @@
+// The rows that maps/kinds.cc lists, and what kinds share.
+#pragma once
+
+#include <asm/errno.h>
+
+#include "strata/backend/userspace/runtime/map_view.h"
+
+namespace strata::runtime {
+
+inline constexpr long kNotSupportedErrno = -524;  // -ENOTSUPP, the kernel's own
+
+extern const MapOps kArrayOps;
+extern const MapOps kPerCpuArrayOps;
+extern const MapOps kHashOps;
+extern const MapOps kPerCpuHashOps;
+extern const MapOps kRingBufferOps;
+
+// Where a kind has no such operation (maps/unsupported.cc).
+void NothingToInitialize(MapView& map) noexcept;
+long NothingToOpen(MapView& map) noexcept;
+long UnsupportedTake(MapView& map, const void* key, void* value) noexcept;
+
+inline std::uint64_t RoundUp(std::uint64_t value, std::uint64_t power_of_two) noexcept {
+  return (value + power_of_two - 1) & ~(power_of_two - 1);
+}
+
+// The kernel's PCPU_MIN_UNIT_SIZE: the largest per-CPU value.
+inline constexpr std::uint64_t kMaxPerCpuValue = 32 << 10;
+// KMALLOC_MAX_SIZE: keys and values of hashes stay below it.
+inline constexpr std::uint64_t kMaxAllocation = 4 << 20;
+
+namespace map_flags {
+using namespace strata::map_flags;  // NOLINT: the same names, seen from here
+inline constexpr std::uint32_t kAccess = kReadOnly | kWriteOnly | kReadOnlyProgram | kWriteOnlyProgram;
+}  // namespace map_flags
+
+// Flags outside of `allowed`, or two that exclude each other (bpf_map_flags_access_ok, bpf_get_file_flag).
+inline bool AreFlagsValid(std::uint32_t flags, std::uint32_t allowed) noexcept {
+  constexpr std::uint32_t kUser = map_flags::kReadOnly | map_flags::kWriteOnly;
+  constexpr std::uint32_t kProgram = map_flags::kReadOnlyProgram | map_flags::kWriteOnlyProgram;
+  return (flags & ~allowed) == 0 && (flags & kUser) != kUser && (flags & kProgram) != kProgram;
+}
+
+// Of an element update, in the kernel's order: unknown flags first. BPF_F_LOCK needs a spin lock in the value, which no
+// map has here.
+inline long CheckUpdateFlags(std::uint64_t flags) noexcept {
+  return flags > static_cast<std::uint64_t>(UpdateMode::kExist) ? -EINVAL : 0;
+}
+
+// Copies a value; the common sizes in one store, so that a reader sees the old value or the new one.
+[[gnu::always_inline]] inline void CopyValue(void* to, const void* from, std::uint32_t size_bytes) noexcept {
+  if (size_bytes == 8) {
+    std::uint64_t word;
+    __builtin_memcpy(&word, from, 8);
+    __atomic_store_n(static_cast<std::uint64_t*>(to), word, __ATOMIC_RELAXED);
+  } else if (size_bytes == 4) {
+    std::uint32_t word;
+    __builtin_memcpy(&word, from, 4);
+    __atomic_store_n(static_cast<std::uint32_t*>(to), word, __ATOMIC_RELAXED);
+  } else {
+    memcpy(to, from, size_bytes);
+  }
+}
+
+// Per-CPU elements as user space sees them: `slots` values of `stride` bytes in a row.
+inline std::uint64_t PerCpuElementSize(const MapView& map) noexcept {
+  return std::uint64_t{map.value_stride} * map.slot_count;
+}
+
+}  // namespace strata::runtime

@@ -1,0 +1,176 @@
+#include "strata/backend/userspace/runtime/ring_buffer.h"
+
+#include "ops.h"
+#include "strata/backend/userspace/runtime/owner_lock.h"
+#include "strata/backend/userspace/runtime/sys.h"
+
+namespace strata::runtime {
+namespace {
+
+constexpr std::uint64_t kMaxRecord = 0xffffffffU / 4;  // RINGBUF_MAX_RECORD_SZ
+constexpr std::uint32_t kThreadBits = 22;
+constexpr std::uint32_t kThreadMask = (1U << kThreadBits) - 1;
+constexpr std::uint32_t kLockState = 0;  // index into MapHeader::kind_state
+
+std::uint64_t Mask(const MapView& ring) { return ring.max_entries - 1; }
+
+RecordHeader* RecordAt(const MapView& ring, std::uint64_t position) {
+  return reinterpret_cast<RecordHeader*>(RingData(ring) + (position & Mask(ring)));
+}
+
+std::uint32_t OwnerTag(const Process& process, std::uint32_t tid) {
+  return (process.namespace_tag << kThreadBits) | (tid & kThreadMask);
+}
+
+bool IsProducerDead(const Process& process, std::uint32_t owner) {
+  const std::uint32_t tid = owner & kThreadMask;
+  if (OwnerTag(process, tid) != owner) return false;  // of another PID namespace: not ours to judge
+  return IsThreadDead(tid);
+}
+
+long Geometry(const MapAttributes& attributes, MapGeometry* out) noexcept {
+  const std::uint32_t size = attributes.max_entries;
+  if (!AreFlagsValid(attributes.flags, map_flags::kNumaNode) || attributes.key_size != 0 || attributes.value_size != 0)
+    return -EINVAL;
+  if (size == 0 || (size & (size - 1)) != 0 || size % kPageSize != 0) return -EINVAL;
+  out->data_size = std::uint64_t{2} * kPageSize + size;
+  return 0;
+}
+
+void* Lookup(MapView& /*map*/, const void* /*key*/, std::uint32_t /*slot*/) noexcept { return nullptr; }
+long Update(MapView& /*map*/, const void* /*key*/, const void* /*value*/, std::uint64_t /*flags*/,
+            std::uint32_t /*slot*/) noexcept {
+  return kNotSupportedErrno;
+}
+long Erase(MapView& /*map*/, const void* /*key*/) noexcept { return kNotSupportedErrno; }
+long ForEach(MapView& /*map*/, std::uint32_t /*slot*/, ElementVisitor /*visit*/, void* /*argument*/) noexcept {
+  return -EINVAL;
+}
+long CopyOut(MapView& /*map*/, const void* /*key*/, void* /*value*/) noexcept { return kNotSupportedErrno; }
+long CopyIn(MapView& /*map*/, const void* /*key*/, const void* /*value*/, std::uint64_t /*flags*/) noexcept {
+  return kNotSupportedErrno;
+}
+long NextKey(MapView& /*map*/, const void* /*key*/, void* /*next*/) noexcept { return kNotSupportedErrno; }
+
+void CountDropped(MapView& ring) { __atomic_fetch_add(&ring.header->dropped, 1, __ATOMIC_RELAXED); }
+
+void WakeConsumer(MapView& ring) {
+  // One of many producers takes the flag and makes the call.
+  if (__atomic_exchange_n(&ring.header->waiting, 0U, __ATOMIC_SEQ_CST) == 0) return;
+  __atomic_fetch_add(&ring.header->wake_word, 1U, __ATOMIC_SEQ_CST);
+  sys::FutexWake(&ring.header->wake_word, 0x7fffffff);
+}
+
+}  // namespace
+
+void* ReserveRecord(MapView& ring, std::uint64_t size_bytes) noexcept {
+  if (size_bytes > kMaxRecord) return nullptr;
+  const std::uint64_t length = RoundUp(size_bytes + kRecordHeaderSize, 8);
+  if (length > ring.max_entries) return nullptr;
+  const OwnerWord self = CurrentOwner(*ring.process);
+  const std::uint64_t consumed = __atomic_load_n(ConsumerPosition(ring), __ATOMIC_ACQUIRE);
+  OwnerWord* lock = &ring.header->kind_state[kLockState];
+  // A holder that died needs no repair: nothing counts before the position is stored.
+  if (Take(*ring.process, lock, self) == Taken::kNot) {
+    CountDropped(ring);
+    return nullptr;
+  }
+  const std::uint64_t position = __atomic_load_n(ProducerPosition(ring), __ATOMIC_RELAXED);
+  if (position + length - consumed > Mask(ring)) {
+    Drop(lock);
+    CountDropped(ring);
+    return nullptr;
+  }
+  RecordHeader* record = RecordAt(ring, position & ~std::uint64_t{7});
+  record->length = static_cast<std::uint32_t>(size_bytes) | kRecordBusy;
+  record->owner = OwnerTag(*ring.process, static_cast<std::uint32_t>(self));
+  __atomic_store_n(ProducerPosition(ring), position + length, __ATOMIC_RELEASE);
+  Drop(lock);
+  return record + 1;
+}
+
+void EndRecord(MapView& ring, void* payload, RecordEnd end, std::uint64_t flags) noexcept {
+  RecordHeader* record = static_cast<RecordHeader*>(payload) - 1;
+  std::uint32_t length = record->length & ~kRecordBusy;
+  if (end == RecordEnd::kDiscard) length |= kRecordDiscarded;
+  // A full barrier: the consumer sets `waiting` and then looks at the record; the record is set and then `waiting`
+  // looked at.
+  __atomic_exchange_n(&record->length, length, __ATOMIC_SEQ_CST);
+  if ((flags & kRingForceWakeup) == 0 && (flags & kRingNoWakeup) != 0) return;
+  if (__atomic_load_n(&ring.header->waiting, __ATOMIC_RELAXED) != 0) [[unlikely]]
+    WakeConsumer(ring);
+}
+
+long OutputRecord(MapView& ring, const void* from, std::uint64_t size_bytes, std::uint64_t flags) noexcept {
+  if ((flags & ~(kRingNoWakeup | kRingForceWakeup)) != 0) return -EINVAL;
+  void* payload = ReserveRecord(ring, size_bytes);
+  if (payload == nullptr) return -EAGAIN;
+  memcpy(payload, from, size_bytes);
+  EndRecord(ring, payload, RecordEnd::kSubmit, flags);
+  return 0;
+}
+
+std::uint64_t QueryRing(const MapView& ring, std::uint64_t what) noexcept {
+  const std::uint64_t consumed = __atomic_load_n(ConsumerPosition(ring), __ATOMIC_ACQUIRE);
+  const std::uint64_t produced = __atomic_load_n(ProducerPosition(ring), __ATOMIC_ACQUIRE);
+  switch (what) {
+    case 0:
+      return produced - consumed;
+    case 1:
+      return ring.max_entries;
+    case 2:
+      return consumed;
+    case 3:
+      return produced;
+    default:
+      return 0;
+  }
+}
+
+MapView* FindRing(const Process& process, const void* payload) noexcept {
+  const auto address = reinterpret_cast<std::uint64_t>(payload);
+  for (MapView* ring = __atomic_load_n(&process.rings, __ATOMIC_ACQUIRE); ring != nullptr; ring = ring->next_ring) {
+    const auto data = reinterpret_cast<std::uint64_t>(RingData(*ring));
+    if (address - data < std::uint64_t{2} * ring->max_entries) return ring;
+  }
+  return nullptr;
+}
+
+bool HasData(const MapView& ring) noexcept {
+  return __atomic_load_n(ProducerPosition(ring), __ATOMIC_ACQUIRE) !=
+         __atomic_load_n(ConsumerPosition(ring), __ATOMIC_ACQUIRE);
+}
+
+bool IsNextRecordBusy(MapView& ring) noexcept {
+  if (!HasData(ring)) return false;
+  RecordHeader* record = RecordAt(ring, __atomic_load_n(ConsumerPosition(ring), __ATOMIC_ACQUIRE) & ~std::uint64_t{7});
+  std::uint32_t length = __atomic_load_n(&record->length, __ATOMIC_ACQUIRE);
+  if ((length & kRecordBusy) == 0) return false;
+  if (!IsProducerDead(*ring.process, __atomic_load_n(&record->owner, __ATOMIC_RELAXED))) return true;
+  const std::uint32_t discarded = (length & ~kRecordBusy) | kRecordDiscarded;
+  __atomic_compare_exchange_n(&record->length, &length, discarded, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+  return false;
+}
+
+std::uint32_t AnnounceWait(MapView& ring) noexcept {
+  const std::uint32_t seen = __atomic_load_n(&ring.header->wake_word, __ATOMIC_ACQUIRE);
+  __atomic_exchange_n(&ring.header->waiting, 1U, __ATOMIC_SEQ_CST);
+  return seen;
+}
+
+constexpr MapOps kRingBufferOps = {
+    .traits = map_traits::kRing | map_traits::kMmapable,
+    .geometry = Geometry,
+    .initialize = NothingToInitialize,
+    .open = NothingToOpen,
+    .lookup = Lookup,
+    .update = Update,
+    .erase = Erase,
+    .for_each = ForEach,
+    .copy_out = CopyOut,
+    .copy_in = CopyIn,
+    .take = UnsupportedTake,
+    .next_key = NextKey,
+};
+
+}  // namespace strata::runtime

@@ -1,0 +1,324 @@
+#include "strata/backend/userspace/runtime/program_instance.h"
+
+#include <asm/errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "strata/backend/userspace/runtime/helpers/table.h"
+#include "strata/backend/userspace/runtime/interpreter/interpreter.h"
+#include "strata/backend/userspace/runtime/session_view.h"
+#include "strata/backend/userspace/runtime/sys.h"
+#include "strata/isa/instruction.h"
+#include "text.h"
+
+namespace strata::runtime {
+namespace {
+
+using isa::Instruction;
+using isa::PseudoLoad;
+
+constexpr std::uint64_t kMaxProgramFile = 256 << 20;
+constexpr std::uint32_t kMaxMaps = 4096;
+constexpr std::uint8_t kLoad64Opcode = 0x18;  // ldimm64
+constexpr std::uint8_t kCallOpcode = 0x85;
+
+// The program's file, read into private memory before anything of it is believed.
+struct ProgramFile {
+  std::byte* bytes = nullptr;
+  std::uint64_t size = 0;
+
+  const ProgramHeader& header() const { return *reinterpret_cast<const ProgramHeader*>(bytes); }
+  template <typename T>
+  const T* Table(std::uint32_t offset) const {
+    return reinterpret_cast<const T*>(bytes + offset);
+  }
+};
+
+std::uint64_t RoundUpToPages(std::uint64_t size) { return (size + kPageSize - 1) & ~std::uint64_t{kPageSize - 1}; }
+
+std::byte* MapPrivate(std::uint64_t size) {
+  const long memory = sys::Mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+  return sys::IsError(memory) ? nullptr : reinterpret_cast<std::byte*>(memory);
+}
+
+long ReadAll(int fd, std::byte* to, std::uint64_t size) {
+  std::uint64_t done = 0;
+  while (done < size) {
+    const long count = sys::Read(fd, to + done, size - done);
+    if (count == -EINTR) continue;
+    if (count < 0) return count;
+    if (count == 0) return -EBADMSG;
+    done += static_cast<std::uint64_t>(count);
+  }
+  return 0;
+}
+
+long ReadProgram(int fd, std::uint32_t id, ProgramFile* out, Reason* reason) {
+  Reason why;
+  long error = CheckTrusted(fd, &why);
+  if (error != 0) return Refuse(reason, error, "program ", id, ": ", static_cast<const char*>(why.text));
+  sys::FileStatus status;
+  error = sys::Fstat(fd, &status);
+  if (error != 0) return Refuse(reason, error, "program ", id, ": cannot be examined");
+  out->size = static_cast<std::uint64_t>(status.size_bytes);
+  if (out->size < sizeof(ProgramHeader) || out->size > kMaxProgramFile)
+    return Refuse(reason, -EBADMSG, "program ", id, ": truncated");
+  out->bytes = MapPrivate(out->size);
+  if (out->bytes == nullptr) return Refuse(reason, -ENOMEM, "program ", id, ": no memory");
+  error = ReadAll(fd, out->bytes, out->size);
+  return error == 0 ? 0 : Refuse(reason, error, "program ", id, ": cannot be read");
+}
+
+bool HoldsTable(const ProgramFile& file, std::uint32_t offset, std::uint64_t count, std::uint64_t record_size) {
+  return offset % 8 == 0 && offset <= file.size && count <= (file.size - offset) / record_size;
+}
+
+long CheckHeader(const ProgramFile& file, std::uint32_t id, Reason* reason) {
+  const ProgramHeader& header = file.header();
+  if (header.magic != static_cast<std::uint32_t>(FileMagic::kProgram))
+    return Refuse(reason, -EBADMSG, "program ", id, ": bad magic");
+  if (header.version != kLayoutVersion)
+    return Refuse(reason, -EPROTO, "program ", id, ": layout version ", header.version);
+  if (header.image_abi != kImageAbi) {
+    return Refuse(reason, -EPROTO, "program ", id, ": compiled for runtime ABI ", header.image_abi, ", this one has ",
+                  kImageAbi);
+  }
+  if (header.id != id || header.file_size != file.size || !IsTerminated(header.name, sizeof(header.name))) {
+    return Refuse(reason, -EBADMSG, "program ", id, ": bad header");
+  }
+  if (!HoldsTable(file, header.instructions_offset, header.instruction_count, sizeof(Instruction)) ||
+      !HoldsTable(file, header.image_offset, header.image_size, 1) ||
+      !HoldsTable(file, header.relocations_offset, header.relocation_count, sizeof(ImageRelocation)) ||
+      !HoldsTable(file, header.maps_offset, header.map_count, sizeof(ProgramMap)) || header.map_count > kMaxMaps) {
+    return Refuse(reason, -EBADMSG, "program ", id, ": a table lies outside of the file");
+  }
+  const bool is_interpreted = (header.flags & program_flags::kInterpreted) != 0;
+  if (is_interpreted ? header.instruction_count == 0
+                     : header.entry_offset >= header.image_size || header.callback_offset >= header.image_size) {
+    return Refuse(reason, -EBADMSG, "program ", id, ": no code");
+  }
+  return 0;
+}
+
+bool IsAsCompiled(const MapView& map, const ProgramMap& compiled) {
+  return map.type == compiled.type && map.key_size == compiled.key_size && map.value_size == compiled.value_size &&
+         map.max_entries == compiled.max_entries && map.flags == compiled.flags &&
+         map.value_stride == compiled.value_stride && map.slot_count == compiled.slot_count &&
+         map.slot_stride == compiled.slot_stride;
+}
+
+long OpenMaps(Process& process, int folder_fd, const ProgramFile& file, ProgramInstance* program, Reason* reason) {
+  const ProgramHeader& header = file.header();
+  if (header.map_count == 0) return 0;
+  program->maps = static_cast<MapView**>(Allocate(process.arena, header.map_count * sizeof(MapView*)));
+  if (program->maps == nullptr) return Refuse(reason, -ENOMEM, "program ", header.id, ": no memory");
+  program->map_count = header.map_count;
+  const auto* compiled = file.Table<ProgramMap>(header.maps_offset);
+  for (std::uint32_t i = 0; i < header.map_count; ++i) {
+    const long error = OpenMapById(process, folder_fd, compiled[i].id, &program->maps[i], reason);
+    if (error != 0) return error;
+    if (!IsAsCompiled(*program->maps[i], compiled[i])) {
+      return Refuse(reason, -EBADMSG, "program ", header.id, ": map ", compiled[i].id,
+                    " is not what it was compiled for");
+    }
+  }
+  return 0;
+}
+
+// Offsets of at most the area's size: the address one past its end is a valid one to compute.
+bool IsInArea(std::int64_t addend, std::uint64_t size) {
+  return addend >= 0 && static_cast<std::uint64_t>(addend) <= size;
+}
+
+long RelocationValue(const ProgramInstance& program, const ImageRelocation& relocation, std::uint64_t* out) {
+  const bool names_map = relocation.kind == ImageRelocationKind::kMapView ||
+                         relocation.kind == ImageRelocationKind::kMapData ||
+                         relocation.kind == ImageRelocationKind::kMapTable;
+  if (names_map && relocation.index >= program.map_count) return -EBADMSG;
+  const MapView* map = names_map ? program.maps[relocation.index] : nullptr;
+  const auto addend = static_cast<std::uint64_t>(relocation.addend);
+  switch (relocation.kind) {
+    case ImageRelocationKind::kMapView:
+      *out = reinterpret_cast<std::uint64_t>(map);
+      return 0;
+    case ImageRelocationKind::kMapData:
+      *out = reinterpret_cast<std::uint64_t>(map->data) + addend;
+      return IsInArea(relocation.addend, map->geometry.data_size) ? 0 : -EBADMSG;
+    case ImageRelocationKind::kMapTable:
+      *out = reinterpret_cast<std::uint64_t>(map->table) + addend;
+      return IsInArea(relocation.addend, map->geometry.table_size) ? 0 : -EBADMSG;
+    case ImageRelocationKind::kHelper:
+      *out = reinterpret_cast<std::uint64_t>(FindHelper(relocation.index));
+      return *out != 0 ? 0 : -ENOSYS;
+    case ImageRelocationKind::kImage:
+      *out = reinterpret_cast<std::uint64_t>(program.image) + addend;
+      return IsInArea(relocation.addend, program.image_size) ? 0 : -EBADMSG;
+  }
+  return -EBADMSG;
+}
+
+long Relocate(const ProgramFile& file, ProgramInstance* program, Reason* reason) {
+  const ProgramHeader& header = file.header();
+  const auto* relocations = file.Table<ImageRelocation>(header.relocations_offset);
+  for (std::uint32_t i = 0; i < header.relocation_count; ++i) {
+    const ImageRelocation& relocation = relocations[i];
+    std::uint64_t value = 0;
+    const bool fits = relocation.offset <= header.image_size && header.image_size - relocation.offset >= sizeof(value);
+    const long error = fits ? RelocationValue(*program, relocation, &value) : -EBADMSG;
+    if (error == -ENOSYS)
+      return Refuse(reason, error, "program ", header.id, ": helper ", relocation.index, " is unknown to this runtime");
+    if (error != 0) return Refuse(reason, error, "program ", header.id, ": relocation ", i, " is bad");
+    memcpy(program->image + relocation.offset, &value, sizeof(value));
+  }
+  return 0;
+}
+
+long LoadImage(const ProgramFile& file, ProgramInstance* program, Reason* reason) {
+  const ProgramHeader& header = file.header();
+  program->image = MapPrivate(RoundUpToPages(header.image_size));
+  if (program->image == nullptr) return Refuse(reason, -ENOMEM, "program ", header.id, ": no memory");
+  program->image_size = header.image_size;
+  memcpy(program->image, file.bytes + header.image_offset, header.image_size);
+  long error = Relocate(file, program, reason);
+  if (error != 0) return error;
+  error = sys::Mprotect(program->image, RoundUpToPages(header.image_size), PROT_READ | PROT_EXEC);
+  if (error != 0) return Refuse(reason, error, "program ", header.id, ": its code cannot be made executable here");
+  program->entry = reinterpret_cast<ImageEntry>(program->image + header.entry_offset);
+  if (header.callback_offset != 0)
+    program->callback = reinterpret_cast<CallbackThunk>(program->image + header.callback_offset);
+  return 0;
+}
+
+// --- Interpreted programs: the instructions with addresses in place of map positions, then the interpreter's record
+// ----
+std::uint64_t RunInterpreted(void* context, RunContext* run) {
+  return Interpret(*static_cast<const InterpretedProgram*>(run->engine_state), context, run);
+}
+
+long ResolveLoad(const ProgramInstance& program, Instruction* load) {
+  const auto pseudo = static_cast<PseudoLoad>(load[0].src);
+  if (pseudo != PseudoLoad::kMapIndex && pseudo != PseudoLoad::kMapIndexValue) return 0;
+  const auto index = static_cast<std::uint32_t>(load[0].imm);
+  if (index >= program.map_count) return -EBADMSG;
+  const MapView* map = program.maps[index];
+  auto address = reinterpret_cast<std::uint64_t>(map);
+  if (pseudo == PseudoLoad::kMapIndexValue) {
+    const auto offset = static_cast<std::uint32_t>(load[1].imm);
+    if (offset > map->geometry.data_size) return -EBADMSG;
+    address = reinterpret_cast<std::uint64_t>(map->data) + offset;
+  }
+  load[0].src = 0;
+  load[0].imm = static_cast<std::int32_t>(address);
+  load[1].imm = static_cast<std::int32_t>(address >> 32);
+  return 0;
+}
+
+long ResolveInstructions(const ProgramInstance& program, Instruction* instructions, std::uint32_t count,
+                         Reason* reason) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const Instruction& instruction = instructions[i];
+    if (instruction.opcode == kCallOpcode && instruction.src == 0 &&
+        !IsHelperKnown(static_cast<std::uint32_t>(instruction.imm))) {
+      return Refuse(reason, -ENOSYS, "program ", program.id, ": helper ", instruction.imm,
+                    " is unknown to this runtime");
+    }
+    if (instruction.opcode != kLoad64Opcode) continue;
+    if (i + 1 >= count || ResolveLoad(program, instructions + i) != 0) {
+      return Refuse(reason, -EBADMSG, "program ", program.id, ": instruction ", i, " refers to no map");
+    }
+    ++i;
+  }
+  return 0;
+}
+
+long LoadInstructions(const ProgramFile& file, ProgramInstance* program, Reason* reason) {
+  const ProgramHeader& header = file.header();
+  const std::uint64_t code_size = std::uint64_t{header.instruction_count} * sizeof(Instruction);
+  program->image_size = code_size + sizeof(InterpretedProgram);
+  program->image = MapPrivate(RoundUpToPages(program->image_size));
+  if (program->image == nullptr) return Refuse(reason, -ENOMEM, "program ", header.id, ": no memory");
+  auto* instructions = reinterpret_cast<Instruction*>(program->image);
+  memcpy(instructions, file.bytes + header.instructions_offset, code_size);
+  const long error = ResolveInstructions(*program, instructions, header.instruction_count, reason);
+  if (error != 0) return error;
+  auto* interpreted = reinterpret_cast<InterpretedProgram*>(program->image + code_size);
+  interpreted->instructions = instructions;
+  interpreted->count = header.instruction_count;
+  interpreted->find_helper = FindHelper;
+  program->engine_state = interpreted;
+  program->entry = RunInterpreted;
+  return 0;
+}
+
+void Destroy(ProgramInstance* program) {
+  Process& process = *program->process;
+  for (std::uint32_t i = 0; i < program->map_count; ++i) {
+    if (program->maps[i] != nullptr) ReleaseMap(program->maps[i]);
+  }
+  if (program->maps != nullptr) Free(process.arena, program->maps, program->map_count * sizeof(MapView*));
+  if (program->image != nullptr) sys::Munmap(program->image, RoundUpToPages(program->image_size));
+  Free(process.arena, program, sizeof(ProgramInstance));
+}
+
+long Build(Process& process, int folder_fd, const ProgramFile& file, ProgramInstance** out, Reason* reason) {
+  const ProgramHeader& header = file.header();
+  auto* program = static_cast<ProgramInstance*>(Allocate(process.arena, sizeof(ProgramInstance)));
+  if (program == nullptr) return Refuse(reason, -ENOMEM, "program ", header.id, ": no memory");
+  program->process = &process;
+  program->flags = header.flags;
+  program->id = header.id;
+  program->type = header.type;
+  program->references = 1;
+  memcpy(program->name, header.name, sizeof(program->name));
+  long error = OpenMaps(process, folder_fd, file, program, reason);
+  if (error == 0) {
+    const bool is_interpreted = (header.flags & program_flags::kInterpreted) != 0;
+    error = is_interpreted ? LoadInstructions(file, program, reason) : LoadImage(file, program, reason);
+  }
+  if (error != 0) {
+    Destroy(program);
+    return error;
+  }
+  program->next = process.programs;
+  process.programs = program;
+  *out = program;
+  return 0;
+}
+
+}  // namespace
+
+long InstantiateProgram(Process& process, int folder_fd, std::uint32_t program_id, ProgramInstance** out,
+                        Reason* reason) noexcept {
+  for (ProgramInstance* program = process.programs; program != nullptr; program = program->next) {
+    if (program->id != program_id) continue;
+    ++program->references;
+    *out = program;
+    return 0;
+  }
+  Reason why;
+  long error = CheckTrusted(folder_fd, &why);
+  if (error != 0) return Refuse(reason, error, "session folder: ", static_cast<const char*>(why.text));
+  char name[kObjectNameSize];
+  FormatObjectName(name, kProgramPrefix, program_id);
+  const int fd = sys::OpenAt(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return Refuse(reason, fd, "program ", program_id, ": cannot be opened");
+  ProgramFile file;
+  error = ReadProgram(fd, program_id, &file, reason);
+  sys::Close(fd);
+  if (error == 0) error = CheckHeader(file, program_id, reason);
+  if (error == 0) error = Build(process, folder_fd, file, out, reason);
+  if (file.bytes != nullptr) sys::Munmap(file.bytes, file.size);
+  return error;
+}
+
+void ReleaseProgram(ProgramInstance* program) noexcept {
+  if (--program->references != 0) return;
+  for (ProgramInstance** place = &program->process->programs; *place != nullptr; place = &(*place)->next) {
+    if (*place != program) continue;
+    *place = program->next;
+    break;
+  }
+  Destroy(program);
+}
+
+}  // namespace strata::runtime

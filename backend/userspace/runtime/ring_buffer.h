@@ -1,0 +1,59 @@
+// Ring buffers (kernel/bpf/ringbuf.c): records in the kernel's layout, so that libbpf's consumer reads them.
+//
+// The file: a page whose first word is the consumer's position, a page with the producers' position, then the data.
+// Positions count bytes since creation. A record is a header of 8 bytes (length with the bits below, then a word of
+// ours) and its payload, rounded up to 8. Each process maps the data twice in a row.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "strata/backend/userspace/runtime/map_view.h"
+
+namespace strata::runtime {
+
+inline constexpr std::uint32_t kRecordBusy = 1U << 31;
+inline constexpr std::uint32_t kRecordDiscarded = 1U << 30;
+inline constexpr std::uint32_t kRecordHeaderSize = 8;
+
+struct RecordHeader {
+  std::uint32_t length;  // payload bytes and the bits above
+  std::uint32_t owner;   // while busy: the producer's thread id (bits 0..21) and namespace tag; the kernel has its page
+                         // offset here
+};
+static_assert(sizeof(RecordHeader) == kRecordHeaderSize);
+
+// BPF_RB_NO_WAKEUP and BPF_RB_FORCE_WAKEUP.
+inline constexpr std::uint64_t kRingNoWakeup = 1;
+inline constexpr std::uint64_t kRingForceWakeup = 2;
+
+enum class RecordEnd : std::uint8_t { kSubmit, kDiscard };
+
+inline std::uint64_t* ConsumerPosition(const MapView& ring) noexcept {
+  return reinterpret_cast<std::uint64_t*>(ring.data);
+}
+inline std::uint64_t* ProducerPosition(const MapView& ring) noexcept {
+  return reinterpret_cast<std::uint64_t*>(ring.data + kPageSize);
+}
+inline std::byte* RingData(const MapView& ring) noexcept { return ring.data + std::size_t{2} * kPageSize; }
+
+// Producers. Null when the ring is full (counted in MapHeader::dropped) or the size does not fit.
+void* ReserveRecord(MapView& ring, std::uint64_t size_bytes) noexcept;
+void EndRecord(MapView& ring, void* payload, RecordEnd end, std::uint64_t flags) noexcept;
+// 0, -EINVAL for unknown flags, -EAGAIN when full.
+long OutputRecord(MapView& ring, const void* from, std::uint64_t size_bytes, std::uint64_t flags) noexcept;
+// BPF_RB_AVAIL_DATA (0), RING_SIZE (1), CONS_POS (2), PROD_POS (3); 0 for others.
+std::uint64_t QueryRing(const MapView& ring, std::uint64_t what) noexcept;
+
+// The ring that a payload address belongs to; null for none.
+MapView* FindRing(const Process& process, const void* payload) noexcept;
+
+// The consumer. True while there is anything between the two positions.
+bool HasData(const MapView& ring) noexcept;
+// True when the next record is still being written. One whose producer died is discarded by this, and no longer busy.
+bool IsNextRecordBusy(MapView& ring) noexcept;
+// Says that the consumer is going to wait for a change of MapHeader::wake_word, whose value it returns. Look for data
+// again after this, then wait.
+std::uint32_t AnnounceWait(MapView& ring) noexcept;
+
+}  // namespace strata::runtime

@@ -1,0 +1,171 @@
+// Raw system calls of x86-64 Linux by name: no libc, no errno (a negative result is -errno), no cancellation point, no
+// hook of ours or others on the way.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace strata::runtime::sys {
+
+// Numbers from arch/x86/entry/syscalls/syscall_64.tbl.
+enum class Call : long {
+  kRead = 0,
+  kWrite = 1,
+  kClose = 3,
+  kFstat = 5,
+  kPoll = 7,
+  kMmap = 9,
+  kMprotect = 10,
+  kMunmap = 11,
+  kPwrite = 18,
+  kSchedYield = 24,
+  kMadvise = 28,
+  kGetpid = 39,
+  kKill = 62,
+  kFlock = 73,
+  kGetuid = 102,
+  kGetgid = 104,
+  kGeteuid = 107,
+  kPrctl = 157,
+  kGettid = 186,
+  kTkill = 200,
+  kFutex = 202,
+  kGetdents64 = 217,
+  kClockGettime = 228,
+  kClockGetres = 229,
+  kTgkill = 234,
+  kOpenat = 257,
+  kNewfstatat = 262,
+  kUnlinkat = 263,
+  kRenameat = 264,
+  kProcessVmReadv = 310,
+  kPidfdOpen = 434,
+};
+
+[[gnu::always_inline]] inline long Raw(Call call, std::uint64_t a = 0, std::uint64_t b = 0, std::uint64_t c = 0,
+                                       std::uint64_t d = 0, std::uint64_t e = 0, std::uint64_t f = 0) noexcept {
+  long result = static_cast<long>(call);
+  register std::uint64_t r10 __asm__("r10") = d;
+  register std::uint64_t r8 __asm__("r8") = e;
+  register std::uint64_t r9 __asm__("r9") = f;
+  __asm__ volatile("syscall"
+                   : "+a"(result)
+                   : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                   : "rcx", "r11", "memory");
+  return result;
+}
+
+inline std::uint64_t Address(const void* pointer) noexcept { return reinterpret_cast<std::uint64_t>(pointer); }
+inline std::uint64_t Wide(long value) noexcept { return static_cast<std::uint64_t>(value); }
+
+// struct stat of the kernel (arch/x86/include/uapi/asm/stat.h).
+struct FileStatus {
+  std::uint64_t device;
+  std::uint64_t inode;
+  std::uint64_t link_count;
+  std::uint32_t mode;
+  std::uint32_t user;
+  std::uint32_t group;
+  std::uint32_t padding;
+  std::uint64_t special_device;
+  std::int64_t size_bytes;
+  std::int64_t block_size;
+  std::int64_t blocks;
+  std::uint64_t times[6];
+  std::int64_t unused[3];
+};
+static_assert(sizeof(FileStatus) == 144);
+
+struct Timespec {
+  std::int64_t seconds;
+  std::int64_t nanoseconds;
+};
+
+struct IoVector {
+  void* base;
+  std::uint64_t size_bytes;
+};
+
+struct PollEntry {
+  std::int32_t fd;
+  std::int16_t events;
+  std::int16_t returned;
+};
+
+// A result of mmap and the like that is no address.
+inline bool IsError(long result) noexcept { return result < 0 && result > -4096; }
+
+inline long StatAt(int folder, const char* path, FileStatus* out) noexcept {
+  return Raw(Call::kNewfstatat, Wide(folder), Address(path), Address(out), 0);
+}
+inline int OpenAt(int folder, const char* path, int flags, std::uint32_t mode = 0) noexcept {
+  return static_cast<int>(Raw(Call::kOpenat, Wide(folder), Address(path), Wide(flags), mode));
+}
+inline void Close(int fd) noexcept { Raw(Call::kClose, Wide(fd)); }
+inline long Read(int fd, void* to, std::size_t size) noexcept { return Raw(Call::kRead, Wide(fd), Address(to), size); }
+inline long Write(int fd, const void* from, std::size_t size) noexcept {
+  return Raw(Call::kWrite, Wide(fd), Address(from), size);
+}
+inline long WriteAt(int fd, const void* from, std::size_t size, std::uint64_t offset) noexcept {
+  return Raw(Call::kPwrite, Wide(fd), Address(from), size, offset);
+}
+inline long Fstat(int fd, FileStatus* out) noexcept { return Raw(Call::kFstat, Wide(fd), Address(out)); }
+// Looks without waiting.
+inline long PollNow(PollEntry* entry) noexcept { return Raw(Call::kPoll, Address(entry), 1, 0); }
+inline long Flock(int fd, int operation) noexcept { return Raw(Call::kFlock, Wide(fd), Wide(operation)); }
+inline long GetDents(int fd, void* buffer, std::size_t size) noexcept {
+  return Raw(Call::kGetdents64, Wide(fd), Address(buffer), size);
+}
+inline long UnlinkAt(int folder, const char* path) noexcept {
+  return Raw(Call::kUnlinkat, Wide(folder), Address(path), 0);
+}
+inline long RenameAt(int folder, const char* from, const char* to) noexcept {
+  return Raw(Call::kRenameat, Wide(folder), Address(from), Wide(folder), Address(to));
+}
+
+inline long Mmap(void* at, std::size_t size, int protection, int flags, int fd = -1,
+                 std::uint64_t offset = 0) noexcept {
+  return Raw(Call::kMmap, Address(at), size, Wide(protection), Wide(flags), Wide(fd), offset);
+}
+inline long Munmap(void* at, std::size_t size) noexcept { return Raw(Call::kMunmap, Address(at), size); }
+inline long Mprotect(void* at, std::size_t size, int protection) noexcept {
+  return Raw(Call::kMprotect, Address(at), size, Wide(protection));
+}
+inline long Madvise(void* at, std::size_t size, int advice) noexcept {
+  return Raw(Call::kMadvise, Address(at), size, Wide(advice));
+}
+
+inline std::uint32_t Gettid() noexcept { return static_cast<std::uint32_t>(Raw(Call::kGettid)); }
+inline std::uint32_t Getpid() noexcept { return static_cast<std::uint32_t>(Raw(Call::kGetpid)); }
+inline std::uint32_t Getuid() noexcept { return static_cast<std::uint32_t>(Raw(Call::kGetuid)); }
+inline std::uint32_t Geteuid() noexcept { return static_cast<std::uint32_t>(Raw(Call::kGeteuid)); }
+inline std::uint32_t Getgid() noexcept { return static_cast<std::uint32_t>(Raw(Call::kGetgid)); }
+inline long Kill(std::uint32_t pid, int signal) noexcept { return Raw(Call::kKill, pid, Wide(signal)); }
+inline long Tkill(std::uint32_t tid, int signal) noexcept { return Raw(Call::kTkill, tid, Wide(signal)); }
+inline long Tgkill(std::uint32_t pid, std::uint32_t tid, int signal) noexcept {
+  return Raw(Call::kTgkill, pid, tid, Wide(signal));
+}
+inline int PidfdOpen(std::uint32_t pid) noexcept { return static_cast<int>(Raw(Call::kPidfdOpen, pid, 0)); }
+inline void SchedYield() noexcept { Raw(Call::kSchedYield); }
+inline long Prctl(int option, std::uint64_t argument) noexcept { return Raw(Call::kPrctl, Wide(option), argument); }
+
+inline long ClockGettime(int clock, Timespec* out) noexcept {
+  return Raw(Call::kClockGettime, Wide(clock), Address(out));
+}
+inline long ClockResolution(int clock, Timespec* out) noexcept {
+  return Raw(Call::kClockGetres, Wide(clock), Address(out));
+}
+
+inline long ProcessVmReadv(std::uint32_t pid, const IoVector* local, const IoVector* remote) noexcept {
+  return Raw(Call::kProcessVmReadv, pid, Address(local), 1, Address(remote), 1, 0);
+}
+
+// Shared futexes: the words lie in files. Timeouts are relative; null waits for ever.
+inline long FutexWait(const std::uint32_t* word, std::uint32_t expected, const Timespec* timeout) noexcept {
+  return Raw(Call::kFutex, Address(word), 0, expected, Address(timeout));
+}
+inline long FutexWake(const std::uint32_t* word, std::uint32_t count) noexcept {
+  return Raw(Call::kFutex, Address(word), 1, count);
+}
+
+}  // namespace strata::runtime::sys
