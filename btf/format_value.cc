@@ -85,7 +85,7 @@ class Decoder {
 
   Node Decode(TypeId id, Bytes bytes, int depth = 0) {
     const auto resolved = types_.Resolve(id);
-    if (!resolved || depth > kMaxDepth || ++nodes_ > kMaxNodes) return {};
+    if (++nodes_ > kMaxNodes || !resolved || depth > kMaxDepth) return {};
     const auto type = types_.TypeById(*resolved);
     if (!type) return {};
     return std::visit([&](const auto& kind) { return DecodeKind(kind, bytes, depth); }, *type);
