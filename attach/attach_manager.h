@@ -4,30 +4,51 @@
 // nothing of the host's libc, and keeps no descriptor open.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+
+#include "strata/attach/engine.h"
 
 namespace strata::attach {
 
+// A kind of link that needs no program: the embedder's own handler runs at its sites.
+struct ServedKind {
+  const char* name;  // as LinkHeader::kind has it
+  Handler handler;
+};
+
+struct ServedKinds {
+  const ServedKind* rows = nullptr;  // copied; names must stay valid
+  std::size_t count = 0;             // at most AttachManager::kMaxServedKinds
+};
+
 class AttachManager {
  public:
+  static constexpr std::size_t kMaxServedKinds = 8;
+
   // Opens the session in `session_folder` (an absolute path, copied). Returns null and a positive errno in `error` when
   // it is no session, when it belongs to somebody else, or when memory is used up.
-  static AttachManager* Create(const char* session_folder, int* error) noexcept;
+  static AttachManager* Create(const char* session_folder, int* error, ServedKinds kinds = {}) noexcept;
 
   // Unhooks everything, removes this process's instance records, and frees what no thread can be using any more.
   static void Destroy(AttachManager* manager) noexcept;
 
   // Attaches each enabled link that selects this process and is not attached yet, and detaches what is gone; each
   // answer is written to the link's instance record. Idempotent. Returns 0, or the positive errno for which the session
-  // could not be read. Any thread may call it; calls are serialised.
+  // could not be read. Any thread may call it, but no handler or program; calls are serialised.
+  //
+  // A link by pid whose file is not mapped here is recorded as pending and tried again by the next call; one for all
+  // processes is then left out silently. Programs are unmapped once no thread can be in them, by this call or a later
+  // one.
   int Reconcile() noexcept;
 
   AttachManager(const AttachManager&) = delete;
   AttachManager& operator=(const AttachManager&) = delete;
 
  private:
-  AttachManager() = default;
-  ~AttachManager() = default;
+  struct State;
+  AttachManager() = delete;
+  ~AttachManager() = delete;
 };
 
 }  // namespace strata::attach

@@ -5,7 +5,8 @@
 namespace strata::attach {
 namespace {
 
-constexpr std::size_t kBufferSize = 8192;  // more than the longest line: PATH_MAX and six numbers
+constexpr std::size_t kModuleMapSize = 1 << 20;  // address space; touched as far as needed
+constexpr std::size_t kBufferSize = 8192;        // more than the longest line: PATH_MAX and six numbers
 
 // One line: "begin-end rwxp offset major:minor inode   path".
 class Line {
@@ -82,28 +83,10 @@ bool TextEquals(const char* left, const char* right) {
   return false;
 }
 
-struct Search {
-  const FilePlace* place;
-  std::uint64_t* addresses;
-  std::size_t capacity;
-  std::size_t found;
-  bool by_path;
-};
-
-bool IsFile(const Mapping& mapping, const Search& search) {
-  if (!search.by_path) return mapping.inode == search.place->inode && mapping.device == search.place->device;
-  return mapping.inode != 0 && TextEquals(mapping.path, search.place->path);
-}
-
-bool VisitForPlace(const Mapping& mapping, void* argument) {
-  auto& search = *static_cast<Search*>(argument);
-  const std::uint64_t offset = search.place->file_offset;
-  if (!mapping.is_executable || offset < mapping.file_offset) return true;
-  const std::uint64_t distance = offset - mapping.file_offset;
-  if (distance >= mapping.end - mapping.begin || !IsFile(mapping, search)) return true;
-  if (search.found < search.capacity) search.addresses[search.found] = mapping.begin + distance;
-  ++search.found;
-  return true;
+std::size_t TextLength(const char* text) {
+  std::size_t length = 0;
+  while (text[length] != '\0') ++length;
+  return length;
 }
 
 // On btrfs and overlayfs a mapping's device is not what stat tells: there the path decides, if it still names that
@@ -133,13 +116,74 @@ int ForEachMapping(MappingVisitor visit, void* argument) noexcept {
   return got < 0 ? static_cast<int>(-got) : 0;
 }
 
-std::size_t FindAddresses(const FilePlace& place, std::uint64_t* addresses, std::size_t capacity) noexcept {
-  Search search = {&place, addresses, capacity, 0, false};
-  ForEachMapping(VisitForPlace, &search);
-  if (search.found != 0 || !IsSameFileByPath(place)) return search.found;
-  search.by_path = true;
-  ForEachMapping(VisitForPlace, &search);
-  return search.found;
+struct ModuleMap::Row {
+  std::uint64_t begin;
+  std::uint64_t end;
+  std::uint64_t file_offset;
+  std::uint64_t device;
+  std::uint64_t inode;
+  const char* path;
+};
+
+// Rows grow from the memory's start, paths from its end.
+struct ModuleMap::Filling {
+  ModuleMap* map;
+  char* paths;
+};
+
+bool ModuleMap::Add(const Mapping& mapping, void* argument) {
+  auto& filling = *static_cast<Filling*>(argument);
+  ModuleMap& map = *filling.map;
+  if (!mapping.is_executable || mapping.inode == 0) return true;
+  const std::size_t length = TextLength(mapping.path) + 1;
+  Row* row = map.rows_ + map.count_;
+  if (reinterpret_cast<char*>(row + 1) + length > filling.paths) {
+    map.error_ = sys::kEnomem;
+    return false;
+  }
+  filling.paths -= length;
+  for (std::size_t i = 0; i < length; ++i) filling.paths[i] = mapping.path[i];
+  *row = {mapping.begin, mapping.end, mapping.file_offset, mapping.device, mapping.inode, filling.paths};
+  ++map.count_;
+  return true;
+}
+
+ModuleMap::ModuleMap() noexcept : size_bytes_(kModuleMapSize) {
+  const long mapped = sys::Mmap(0, size_bytes_, sys::kProtectRead | sys::kProtectWrite, sys::kMapNoReserve);
+  if (sys::IsError(mapped)) {
+    error_ = static_cast<int>(-mapped);
+    return;
+  }
+  rows_ = reinterpret_cast<Row*>(mapped);
+  Filling filling = {this, reinterpret_cast<char*>(mapped) + size_bytes_};
+  const int error = ForEachMapping(Add, &filling);
+  if (error != 0) error_ = error;
+}
+
+ModuleMap::~ModuleMap() {
+  if (rows_ != nullptr) sys::Raw(sys::Call::kMunmap, sys::Wide(rows_), size_bytes_);
+}
+
+std::size_t ModuleMap::FindBy(bool by_path, const FilePlace& place, std::uint64_t* addresses,
+                              std::size_t capacity) const noexcept {
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < count_; ++i) {
+    const Row& row = rows_[i];
+    const bool is_file =
+        by_path ? TextEquals(row.path, place.path) : row.inode == place.inode && row.device == place.device;
+    if (!is_file || place.file_offset < row.file_offset || place.file_offset - row.file_offset >= row.end - row.begin)
+      continue;
+    if (found < capacity) addresses[found] = row.begin + (place.file_offset - row.file_offset);
+    ++found;
+  }
+  return found;
+}
+
+std::size_t ModuleMap::Find(const FilePlace& place, std::uint64_t* addresses, std::size_t capacity) const noexcept {
+  const std::size_t found = FindBy(false, place, addresses, capacity);
+  if (found != 0 || place.path == nullptr || FindBy(true, place, addresses, 0) == 0 || !IsSameFileByPath(place))
+    return found;
+  return FindBy(true, place, addresses, capacity);
 }
 
 }  // namespace strata::attach

@@ -31,8 +31,31 @@ struct FilePlace {
   std::uint64_t file_offset;
 };
 
-// Writes the addresses of all executable mappings of the place, up to `capacity`, and returns how many there are; 0
-// when the file is not mapped here (or /proc cannot be read).
-std::size_t FindAddresses(const FilePlace& place, std::uint64_t* addresses, std::size_t capacity) noexcept;
+// The executable mappings of files, as they were when it was made: one walk serves many searches. Holds its own memory.
+class ModuleMap {
+ public:
+  ModuleMap() noexcept;
+  ~ModuleMap();
+  ModuleMap(const ModuleMap&) = delete;
+  ModuleMap& operator=(const ModuleMap&) = delete;
+
+  // 0, or the positive errno for which there is no map: then nothing is found in it.
+  int error() const { return error_; }
+
+  // Writes the addresses of all mappings of the place, up to `capacity`, and returns how many there are.
+  std::size_t Find(const FilePlace& place, std::uint64_t* addresses, std::size_t capacity) const noexcept;
+
+ private:
+  struct Row;
+  struct Filling;
+  static bool Add(const Mapping& mapping, void* argument);
+  std::size_t FindBy(bool by_path, const FilePlace& place, std::uint64_t* addresses,
+                     std::size_t capacity) const noexcept;
+
+  Row* rows_ = nullptr;
+  std::size_t count_ = 0;
+  std::size_t size_bytes_ = 0;
+  int error_ = 0;
+};
 
 }  // namespace strata::attach

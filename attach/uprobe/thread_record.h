@@ -18,8 +18,7 @@ struct alignas(kCacheLine) ThreadRecord {
 
 // The calling thread's, made at its first event. Null when more threads live than the table holds.
 // initial-exec: no call of __tls_get_addr, which belongs to the host's libc.
-extern __thread ThreadRecord* current_thread_record
-    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+extern __thread ThreadRecord* current_thread_record __attribute__((tls_model("initial-exec"), visibility("hidden")));
 ThreadRecord* ClaimThreadRecord() noexcept;
 
 [[gnu::always_inline]] inline ThreadRecord* CurrentThread() noexcept {

@@ -1,0 +1,388 @@
+#include "strata/attach/attach_manager.h"
+
+#include "link_state.h"
+#include "strata/attach/uprobe/module_map.h"
+#include "strata/backend/userspace/runtime/process.h"
+#include "strata/backend/userspace/runtime/reason.h"
+#include "strata/backend/userspace/runtime/sys.h"
+
+namespace strata::attach {
+
+namespace sys = runtime::sys;
+using runtime::LinkView;
+using runtime::Reason;
+
+namespace {
+
+constexpr std::size_t kPageSize = 4096;
+constexpr int kProtectReadWrite = 3;
+constexpr int kPrivateAnonymous = 0x22;
+constexpr int kWipeOnFork = 18;  // MADV_WIPEONFORK
+constexpr int kEnoent = 2;
+constexpr int kEnomem = 12;
+constexpr int kEinval = 22;
+constexpr int kEopnotsupp = 95;
+
+// What the manager does for a link of a kind.
+struct KindRow {
+  const char* name;
+  bool runs_program;
+  Handler handler;  // programs': the cookie is filled in for each site
+};
+
+constexpr KindRow kProgramKinds[] = {
+    {"uprobe", true, {RunLink, MissLink, nullptr}},
+    {"uretprobe", true, {RunLink, MissLink, nullptr}},
+};
+constexpr std::size_t kMaxKinds = AttachManager::kMaxServedKinds + sizeof(kProgramKinds) / sizeof(kProgramKinds[0]);
+
+// One byte per link, in pages that the kernel empties in a forked child.
+struct HerePage {
+  HerePage* next;
+  std::uint8_t* bytes;
+  std::size_t used;
+};
+
+bool TextEquals(const char* left, const char* right) {
+  for (; *left == *right; ++left, ++right) {
+    if (*left == '\0') return true;
+  }
+  return false;
+}
+
+template <std::size_t kSize>
+void CopyText(char (&to)[kSize], const char* from) {
+  std::size_t i = 0;
+  for (; i + 1 < kSize && from[i] != '\0'; ++i) to[i] = from[i];
+  to[i] = '\0';
+}
+
+}  // namespace
+
+struct AttachManager::State {
+  runtime::Process* process;
+  std::uint32_t lock;  // atomic: process id of who reconciles; 0 when nobody does
+  KindRow kinds[kMaxKinds];
+  std::size_t kind_count;
+  LinkState* links;
+  LinkState* retired;  // detached, but a thread may still be in their programs
+  HerePage* here_pages;
+  LinkState* free_links;  // to be used again, with their byte
+
+  // --- the passes of one Reconcile ---
+  int Reconcile();
+  static long VisitLink(std::uint32_t id, void* argument);
+  void Consider(std::uint32_t id);
+  void AttachLink(LinkState& link);
+  bool AttachProgram(LinkState& link, const KindRow& kind);
+  bool AttachSites(LinkState& link, const KindRow& kind);
+  void DetachUnwanted();
+  void DetachLink(LinkState& link);
+  void FreeRetired();
+
+  // --- parts of them ---
+  LinkState* FindLink(std::uint32_t id) const;
+  const KindRow* FindKind(const char* name) const;
+  LinkState* MakeLink(const LinkView& view);
+  LinkState* TakeLink();
+  std::uint8_t* TakeHereByte();
+  bool Refuse(LinkState& link, int error, const char* text);
+  void Record(const LinkState& link, runtime::InstanceState phase, int error, const char* text);
+  void FreeLink(LinkState* link);
+
+  // Valid during a pass.
+  int folder;
+  const ModuleMap* modules;
+};
+
+namespace {
+
+// As the engine's lock: a forked child takes it over from a parent's thread that held it.
+class ManagerLock {
+ public:
+  explicit ManagerLock(std::uint32_t& word) : word_(word) {
+    const std::uint32_t own = sys::Getpid();
+    for (;;) {
+      std::uint32_t holder = 0;
+      if (Take(holder, own) || (holder != own && Take(holder, own))) return;
+      sys::SchedYield();
+    }
+  }
+  ~ManagerLock() { __atomic_store_n(&word_, 0U, __ATOMIC_RELEASE); }
+  ManagerLock(const ManagerLock&) = delete;
+  ManagerLock& operator=(const ManagerLock&) = delete;
+
+ private:
+  bool Take(std::uint32_t& expected, std::uint32_t own) {
+    return __atomic_compare_exchange_n(&word_, &expected, own, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+  }
+  std::uint32_t& word_;
+};
+
+bool SelectsThisProcess(const LinkView& view) {
+  const std::int32_t pid = view.header.pid;
+  return pid < 0 || static_cast<std::uint32_t>(pid) == sys::Getpid();
+}
+
+// A private copy: whoever wrote the file could change it between check and use.
+bool CopyPlan(const LinkView& view, UprobePlan* plan) {
+  if (view.plan == nullptr || view.header.plan_size != sizeof(*plan)) return false;
+  __builtin_memcpy(plan, view.plan, sizeof(*plan));
+  return IsWellFormed(*plan);
+}
+
+}  // namespace
+
+LinkState* AttachManager::State::FindLink(std::uint32_t id) const {
+  for (LinkState* link = links; link != nullptr; link = link->next) {
+    if (link->view.header.id == id) return link;
+  }
+  return nullptr;
+}
+
+const KindRow* AttachManager::State::FindKind(const char* name) const {
+  for (std::size_t i = 0; i < kind_count; ++i) {
+    if (TextEquals(kinds[i].name, name)) return &kinds[i];
+  }
+  return nullptr;
+}
+
+std::uint8_t* AttachManager::State::TakeHereByte() {
+  if (here_pages == nullptr || here_pages->used == kPageSize) {
+    auto* page = static_cast<HerePage*>(runtime::Allocate(process->arena, sizeof(HerePage)));
+    const long mapped = sys::Mmap(nullptr, kPageSize, kProtectReadWrite, kPrivateAnonymous);
+    if (page == nullptr || sys::IsError(mapped)) return nullptr;
+    page->bytes = reinterpret_cast<std::uint8_t*>(mapped);
+    page->next = here_pages;
+    sys::Madvise(page->bytes, kPageSize, kWipeOnFork);
+    here_pages = page;
+  }
+  return here_pages->bytes + here_pages->used++;
+}
+
+LinkState* AttachManager::State::TakeLink() {
+  if (LinkState* link = free_links; link != nullptr) {
+    free_links = link->next;
+    std::uint8_t* here = link->here;
+    *link = {};
+    *here = kUnknown;
+    link->here = here;
+    return link;
+  }
+  auto* link = static_cast<LinkState*>(runtime::Allocate(process->arena, sizeof(LinkState)));
+  if (link == nullptr) return nullptr;
+  link->here = TakeHereByte();
+  return link->here == nullptr ? nullptr : link;
+}
+
+LinkState* AttachManager::State::MakeLink(const LinkView& view) {
+  LinkState* link = TakeLink();
+  if (link == nullptr) return nullptr;
+  link->view = view;
+  link->next = links;
+  links = link;
+  return link;
+}
+
+void AttachManager::State::FreeLink(LinkState* link) {
+  if (link->program != nullptr) runtime::ReleaseProgram(link->program);
+  runtime::UnmapLink(&link->view);
+  link->next = free_links;
+  free_links = link;
+}
+
+void AttachManager::State::Record(const LinkState& link, runtime::InstanceState phase, int error, const char* text) {
+  runtime::InstanceRecord record = {};
+  record.link_id = link.view.header.id;
+  record.pid = static_cast<std::int32_t>(sys::Getpid());
+  record.state = phase;
+  record.error = error;
+  record.site_count = link.site_count;
+  CopyText(record.reason, text);
+  runtime::WriteInstance(*process, folder, record);
+}
+
+bool AttachManager::State::Refuse(LinkState& link, int error, const char* text) {
+  link.phase = LinkPhase::kRefused;
+  Record(link, runtime::InstanceState::kRefused, error, text);
+  return false;
+}
+
+bool AttachManager::State::AttachProgram(LinkState& link, const KindRow& kind) {
+  if (!kind.runs_program || link.program != nullptr) return true;
+  Reason reason;
+  const long error = runtime::InstantiateProgram(*process, folder, link.view.header.program_id, &link.program, &reason);
+  return error == 0 || Refuse(link, static_cast<int>(-error), reason.text);
+}
+
+bool AttachManager::State::AttachSites(LinkState& link, const KindRow& kind) {
+  UprobePlan plan;
+  if (!CopyPlan(link.view, &plan)) return Refuse(link, kEinval, "the link has no plan that this version understands");
+  const FilePlace place = {link.view.header.file_device, link.view.header.file_inode, link.view.path, plan.file_offset};
+  std::uint64_t addresses[kMaxLinkSites];
+  const std::size_t found = modules->Find(place, addresses, kMaxLinkSites);
+  if (found == 0) {
+    link.phase = LinkPhase::kPending;
+    return false;
+  }
+  if (found > kMaxLinkSites) return Refuse(link, kEopnotsupp, "the file is mapped here more often than can be hooked");
+  ProbeRequest requests[kMaxLinkSites];
+  for (std::size_t i = 0; i < found; ++i) {
+    link.sites[i] = {&link, addresses[i], nullptr};
+    requests[i].plan = &plan;
+    requests[i].address = addresses[i];
+    requests[i].handler = kind.handler;
+    if (kind.runs_program) requests[i].handler.cookie = &link.sites[i];
+  }
+  ApplyProbes(requests, found);
+  for (std::size_t i = 0; i < found; ++i) link.sites[i].probe = requests[i].probe;
+  link.site_count = found;
+  for (std::size_t i = 0; i < found; ++i) {
+    if (requests[i].probe == nullptr) return Refuse(link, requests[i].error, requests[i].reason);
+  }
+  return true;
+}
+
+void AttachManager::State::AttachLink(LinkState& link) {
+  const KindRow* kind = FindKind(link.view.header.kind);
+  if (kind == nullptr) {
+    Refuse(link, kEopnotsupp, "this kind of link is not served here");
+    return;
+  }
+  if (AttachProgram(link, *kind) && AttachSites(link, *kind)) {
+    link.phase = LinkPhase::kAttached;
+    Record(link, runtime::InstanceState::kAttached, 0, "");
+  } else if (link.phase == LinkPhase::kPending && link.view.header.pid >= 0) {
+    Record(link, runtime::InstanceState::kPending, 0, "the file is not mapped in this process");
+  }
+}
+
+void AttachManager::State::Consider(std::uint32_t id) {
+  LinkState* link = FindLink(id);
+  if (link != nullptr && link->phase != LinkPhase::kPending) {
+    // Still there, and somebody holds it?
+    LinkView view;
+    if (runtime::MapLink(folder, id, &view, nullptr) != 0) return;
+    link->is_wanted = runtime::IsEnabled(view);
+    runtime::UnmapLink(&view);
+    return;
+  }
+  LinkView view;
+  if (runtime::MapLink(folder, id, &view, nullptr) != 0) return;
+  if (!SelectsThisProcess(view) || !runtime::IsEnabled(view)) {
+    runtime::UnmapLink(&view);
+    return;
+  }
+  if (link != nullptr) {
+    runtime::UnmapLink(&view);
+  } else {
+    link = MakeLink(view);
+    if (link == nullptr) {
+      runtime::UnmapLink(&view);
+      return;
+    }
+  }
+  link->is_wanted = true;
+  AttachLink(*link);
+}
+
+long AttachManager::State::VisitLink(std::uint32_t id, void* argument) {
+  static_cast<State*>(argument)->Consider(id);
+  return 0;
+}
+
+void AttachManager::State::DetachLink(LinkState& link) {
+  Probe* probes[kMaxLinkSites];
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < link.site_count; ++i) {
+    if (link.sites[i].probe != nullptr) probes[count++] = link.sites[i].probe;
+  }
+  RemoveProbes(probes, count);
+  if (folder >= 0) {
+    runtime::RemoveInstance(*process, folder, link.view.header.id, static_cast<std::int32_t>(sys::Getpid()));
+  }
+}
+
+void AttachManager::State::DetachUnwanted() {
+  for (LinkState** at = &links; *at != nullptr;) {
+    LinkState* link = *at;
+    if (link->is_wanted) {
+      at = &link->next;
+      continue;
+    }
+    DetachLink(*link);
+    *at = link->next;
+    link->next = retired;
+    retired = link;
+  }
+}
+
+void AttachManager::State::FreeRetired() {
+  if (retired == nullptr || !WaitUntilHooksAreLeft()) return;
+  while (retired != nullptr) {
+    LinkState* link = retired;
+    retired = link->next;
+    FreeLink(link);
+  }
+}
+
+int AttachManager::State::Reconcile() {
+  folder = runtime::OpenSessionFolder(process->session_path, nullptr);
+  for (LinkState* link = links; link != nullptr; link = link->next) link->is_wanted = false;
+  if (folder >= 0) {
+    const ModuleMap map;
+    modules = &map;
+    runtime::ForEachObject(folder, runtime::kLinkPrefix, VisitLink, this);
+    modules = nullptr;
+  }
+  // A session whose folder is gone has no links.
+  if (folder >= 0 || folder == -kEnoent) DetachUnwanted();
+  if (folder >= 0) runtime::CloseDescriptor(folder);
+  FreeRetired();
+  return folder < 0 ? -folder : 0;
+}
+
+AttachManager* AttachManager::Create(const char* session_folder, int* error, ServedKinds served) noexcept {
+  runtime::Process* process = nullptr;
+  const long opened = runtime::OpenProcess(session_folder, &process, nullptr);
+  *error = static_cast<int>(-opened);
+  if (opened != 0) return nullptr;
+  auto* state = static_cast<State*>(runtime::Allocate(process->arena, sizeof(State)));
+  if (state == nullptr || served.count > kMaxServedKinds) {
+    *error = state == nullptr ? kEnomem : kEinval;
+    runtime::CloseProcess(process);
+    return nullptr;
+  }
+  state->process = process;
+  for (const KindRow& row : kProgramKinds) state->kinds[state->kind_count++] = row;
+  for (std::size_t i = 0; i < served.count; ++i) {
+    state->kinds[state->kind_count++] = {served.rows[i].name, false, served.rows[i].handler};
+  }
+  return reinterpret_cast<AttachManager*>(state);
+}
+
+void AttachManager::Destroy(AttachManager* manager) noexcept {
+  if (manager == nullptr) return;
+  auto* state = reinterpret_cast<State*>(manager);
+  runtime::Process* process = state->process;
+  {
+    const ManagerLock lock(state->lock);
+    state->folder = runtime::OpenSessionFolder(process->session_path, nullptr);
+    for (LinkState* link = state->links; link != nullptr; link = link->next) link->is_wanted = false;
+    state->DetachUnwanted();
+    if (state->folder >= 0) runtime::CloseDescriptor(state->folder);
+    state->FreeRetired();
+    // A thread that was stopped inside of a program keeps its memory.
+    if (state->retired != nullptr) return;
+    for (HerePage* page = state->here_pages; page != nullptr; page = page->next) sys::Munmap(page->bytes, kPageSize);
+  }
+  runtime::CloseProcess(process);
+}
+
+int AttachManager::Reconcile() noexcept {
+  auto* state = reinterpret_cast<State*>(this);
+  const ManagerLock lock(state->lock);
+  return state->Reconcile();
+}
+
+}  // namespace strata::attach

@@ -1,0 +1,47 @@
+// A link as this process serves it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "strata/attach/engine.h"
+#include "strata/attach/uprobe/uprobe_engine.h"
+#include "strata/backend/userspace/runtime/program_instance.h"
+#include "strata/backend/userspace/runtime/session_view.h"
+
+namespace strata::attach {
+
+struct LinkState;
+
+// One place that the link hooks: what the handler gets as cookie.
+struct LinkSite {
+  LinkState* link;
+  std::uint64_t address;
+  Probe* probe;
+};
+
+inline constexpr std::size_t kMaxLinkSites = 8;  // mappings of one file in one process
+
+// Values of LinkState::here. The bytes lie in memory that the kernel empties in a forked child, which so asks again.
+inline constexpr std::uint8_t kUnknown = 0;
+inline constexpr std::uint8_t kHere = 1;
+inline constexpr std::uint8_t kElsewhere = 2;
+
+enum class LinkPhase : std::uint8_t { kAttached, kPending, kRefused };
+
+struct LinkState {
+  runtime::LinkView view;
+  runtime::ProgramInstance* program;  // null for kinds without one
+  std::uint8_t* here;
+  LinkPhase phase;
+  bool is_wanted;  // seen in the session during the current pass
+  std::size_t site_count;
+  LinkSite sites[kMaxLinkSites];
+  LinkState* next;
+};
+
+// The handler of links that run a program; the cookie is a LinkSite.
+void RunLink(void* cookie, PtRegs* regs) noexcept;
+void MissLink(void* cookie) noexcept;
+
+}  // namespace strata::attach
