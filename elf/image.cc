@@ -166,18 +166,21 @@ Result<void> Image::State::ReadSegments() {
 namespace {
 
 // The build id among the notes of one segment; empty when it is not there. A note is three words, its name and its
-// description, both padded.
+// description; the description and the next note start at multiples of the alignment.
 Result<std::vector<std::byte>> FindBuildId(ByteReader notes, std::uint64_t alignment) {
-  const auto padding = [&](std::uint64_t size) { return (alignment - size % alignment) % alignment; };
+  const auto skip_padding = [&] {
+    const std::uint64_t padding = (alignment - notes.offset() % alignment) % alignment;
+    return notes.Skip(std::min<std::uint64_t>(padding, notes.remaining()), "note padding");
+  };
   constexpr std::uint64_t kNoteHeaderSize = 12;
   while (notes.remaining() >= kNoteHeaderSize) {
     const auto name_size = STRATA_TRY(notes.Read<std::uint32_t>("note name size"));
     const auto size = STRATA_TRY(notes.Read<std::uint32_t>("note size"));
     const auto type = STRATA_TRY(notes.Read<std::uint32_t>("note type"));
     const auto name = STRATA_TRY(notes.ReadBytes(name_size, "note name"));
-    STRATA_TRY(notes.Skip(std::min<std::uint64_t>(padding(name_size), notes.remaining()), "note name"));
+    STRATA_TRY(skip_padding());
     const auto description = STRATA_TRY(notes.ReadBytes(size, "note"));
-    STRATA_TRY(notes.Skip(std::min<std::uint64_t>(padding(size), notes.remaining()), "note"));
+    STRATA_TRY(skip_padding());
     const std::string_view owner(reinterpret_cast<const char*>(name.data()), name.size());
     if (type == NT_GNU_BUILD_ID && owner == std::string_view("GNU\0", 4)) {
       return std::vector(description.begin(), description.end());
@@ -299,7 +302,7 @@ std::string Image::State::NearestName(std::string_view name) const {
   std::size_t best = std::max<std::size_t>(1, name.size() / 3) + 1;
   std::string_view nearest;
   for (const auto& [candidate, unused] : by_name) {
-    const std::size_t distance = EditDistance(name, candidate, best - 1);
+    const std::size_t distance = EditDistance(name, candidate, best);
     if (distance < best || (distance == best && !nearest.empty() && candidate < nearest)) {
       best = distance;
       nearest = candidate;

@@ -87,7 +87,7 @@ Result<void> List(const ListOptions& options) {
 
 }  // namespace
 
-void SetUpList(CLI::App& app, int* exit_status) {
+void SetUpList(CLI::App& app, Invocation* invocation) {
   auto options = std::make_shared<ListOptions>();
   app.add_option("--backend", options->backend, "Whose objects are listed")
       ->check(CLI::IsMember({"userspace", "kernel"}))
@@ -96,10 +96,10 @@ void SetUpList(CLI::App& app, int* exit_status) {
   app.add_option("--format", options->format, "json is one object a line")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
-  app.callback([options, exit_status] {
+  app.callback([options, invocation] {
     const auto listed = List(*options);
     if (!listed) fmt::print(stderr, "strata: {}\n", listed.error().message());
-    *exit_status = listed ? 0 : kExitFailure;
+    invocation->exit_status = listed ? 0 : kExitFailure;
   });
 }
 

@@ -1,8 +1,10 @@
 // strata: the command line.
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <string_view>
 
 #include "verb.h"
 
@@ -26,14 +28,17 @@ int Main(int argc, char** argv) {
   app.set_version_flag("--version", "strata " STRATA_VERSION);
   app.require_subcommand(1);
   app.get_formatter()->column_width(36);
-  int exit_status = 0;
-  for (const Verb& verb : kVerbs) verb.set_up(*app.add_subcommand(verb.name, verb.summary), &exit_status);
+  // A traced command's arguments are its own, whatever they look like.
+  char** const separator = std::find_if(argv, argv + argc, [](std::string_view argument) { return argument == "--"; });
+  strata::tools::Invocation invocation;
+  if (separator != argv + argc) invocation.command.assign(separator + 1, argv + argc);
+  for (const Verb& verb : kVerbs) verb.set_up(*app.add_subcommand(verb.name, verb.summary), &invocation);
   try {
-    app.parse(argc, argv);
+    app.parse(static_cast<int>(separator - argv), argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : strata::tools::kExitUsage;
   }
-  return exit_status;
+  return invocation.exit_status;
 }
 
 }  // namespace

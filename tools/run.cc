@@ -204,7 +204,7 @@ class TracingRun {
 
 }  // namespace
 
-void SetUpRun(CLI::App& app, int* exit_status) {
+void SetUpRun(CLI::App& app, Invocation* invocation) {
   auto options = std::make_shared<RunOptions>();
   app.add_option("--backend", options->backend, "Where the programs run")
       ->check(CLI::IsMember({"userspace", "kernel"}))
@@ -219,18 +219,18 @@ void SetUpRun(CLI::App& app, int* exit_status) {
   app.add_flag("--time", options->time_programs, "Measure the time spent in the programs");
   app.add_flag("-v,--verbose", options->verbose, "Say what is loaded and attached");
   app.add_option("OBJECT", options->object, "A compiled eBPF object")->required();
-  app.add_option("COMMAND", options->command, "The command to trace, with its arguments")->required();
-  app.positionals_at_end();
   app.footer(
       "Usage: strata run [OPTIONS] OBJECT.bpf.o -- COMMAND [ARG...]\n\n"
       "Attaches each program to what its section names, for example SEC(\"uprobe/libc.so.6:malloc\"), runs the command, and prints\n"
       "the maps when it ends, after SECONDS, or at Ctrl-C. The command's exit status is passed on; 1 is an error of strata's own, 2\n"
       "a wrong command line. See docs/strata-run.md.");
-  app.callback([options, exit_status] {
+  app.callback([options, invocation] {
+    if (invocation->command.empty()) throw CLI::RequiredError("-- COMMAND");
+    options->command = invocation->command;
     auto status = TracingRun(*options).Run();
     if (!status) Remark(status.error().message());
     if (!status && options->verbose && !status.error().log().empty()) fmt::print(stderr, "{}\n", status.error().log());
-    *exit_status = std::move(status).value_or(kExitFailure);
+    invocation->exit_status = std::move(status).value_or(kExitFailure);
   });
 }
 

@@ -1,6 +1,9 @@
 // The command line's verbs: one row and one file each.
 #pragma once
 
+#include <string>
+#include <vector>
+
 namespace CLI {
 class App;
 }
@@ -10,10 +13,15 @@ namespace strata::tools {
 inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 2;
 
-// Declares the verb's options on `app` and, when the verb is chosen, sets `*exit_status`.
-using VerbSetup = void (*)(CLI::App& app, int* exit_status);
+struct Invocation {
+  std::vector<std::string> command;  // what stands behind "--"
+  int exit_status = 0;               // set by the verb that was chosen
+};
 
-void SetUpRun(CLI::App& app, int* exit_status);
-void SetUpList(CLI::App& app, int* exit_status);
+// Declares the verb's options on `app`, and what happens when it is chosen. `invocation` lives until the end of main().
+using VerbSetup = void (*)(CLI::App& app, Invocation* invocation);
+
+void SetUpRun(CLI::App& app, Invocation* invocation);
+void SetUpList(CLI::App& app, Invocation* invocation);
 
 }  // namespace strata::tools

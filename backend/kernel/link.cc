@@ -1,7 +1,6 @@
 #include <bpf/bpf.h>
 #include <fmt/format.h>
 #include <linux/perf_event.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,23 +16,44 @@ namespace {
 constexpr char kUprobePmu[] = "/sys/bus/event_source/devices/uprobe/";
 constexpr unsigned kRefCtrOffsetShift = 32;  // kernel/events/core.c PERF_UPROBE_REF_CTR_OFFSET_SHIFT
 
+struct LinkHandle {
+  UniqueFd fd;
+  std::uint32_t id = 0;
+};
+
+Result<LinkHandle> LinkToEvent(const KernelProgram& program, int event, std::uint64_t cookie) {
+  LIBBPF_OPTS(bpf_link_create_opts, options);
+  options.perf_event.bpf_cookie = cookie;
+  UniqueFd fd(::bpf_link_create(program.fd(), event, BPF_PERF_EVENT, &options));
+  if (!fd) return BpfError(errno, fmt::format("linking program {} to a perf event", program.info().name));
+  bpf_link_info info{};
+  __u32 size = sizeof(info);
+  if (::bpf_obj_get_info_by_fd(fd.get(), &info, &size) != 0) return BpfError(errno, "reading a link's info");
+  return LinkHandle{std::move(fd), info.id};
+}
+
 // A perf event with a program behind it, bound by a BPF link (Linux 5.15).
 class PerfLink : public BackendLink {
  public:
-  PerfLink(std::shared_ptr<KernelProgram> program, UniqueFd event, UniqueFd link, std::uint32_t id)
-      : program_(std::move(program)), event_(std::move(event)), link_(std::move(link)), id_(id) {}
+  PerfLink(std::shared_ptr<KernelProgram> program, UniqueFd event, std::uint64_t cookie, LinkHandle link)
+      : program_(std::move(program)), event_(std::move(event)), cookie_(cookie), link_(std::move(link)) {}
 
-  std::uint32_t id() const override { return id_; }
+  std::uint32_t id() const override { return link_.id; }
 
   Result<void> Detach() override {
-    link_.Reset();
+    link_.fd.Reset();
     event_.Reset();
     return {};
   }
 
+  // A disabled perf event still runs its program (kernel/trace/trace_uprobe.c), so the link itself goes and comes.
   Result<void> SetEnabled(bool enabled) override {
-    if (::ioctl(event_.get(), enabled ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0) == 0) return {};
-    return Error::FromErrno(errno, enabled ? "enabling a perf event" : "disabling a perf event");
+    if (!enabled) {
+      link_.fd.Reset();
+    } else if (!link_.fd) {
+      link_ = STRATA_TRY(LinkToEvent(*program_, event_.get(), cookie_));
+    }
+    return {};
   }
 
   Result<std::vector<LinkInstance>> Instances() override { return std::vector<LinkInstance>{}; }
@@ -41,8 +61,8 @@ class PerfLink : public BackendLink {
  private:
   std::shared_ptr<KernelProgram> program_;
   UniqueFd event_;
-  UniqueFd link_;
-  std::uint32_t id_;
+  std::uint64_t cookie_;
+  LinkHandle link_;
 };
 
 Result<std::uint32_t> ReadNumber(const std::string& path, const char* format) {
@@ -81,18 +101,12 @@ Result<std::unique_ptr<BackendLink>> AttachUprobe(const std::shared_ptr<KernelPr
                                                   const AttachTarget& target, ProbeSide side) {
   const auto config = STRATA_TRY(DecodeConfig<UprobeConfig>(target));
   auto event = STRATA_TRY(OpenUprobeEvent(target, config, side));
-  LIBBPF_OPTS(bpf_link_create_opts, options);
-  options.perf_event.bpf_cookie = target.cookie;
-  UniqueFd link(::bpf_link_create(program->fd(), event.get(), BPF_PERF_EVENT, &options));
+  auto link = LinkToEvent(*program, event.get(), target.cookie);
   if (!link) {
-    return BpfError(errno, fmt::format("uprobe at {}+{:#x}: linking program {}", target.path, config.file_offset,
-                                       program->info().name));
+    return std::move(link).error().WithContext(fmt::format("uprobe at {}+{:#x}", target.path, config.file_offset));
   }
-  bpf_link_info info{};
-  __u32 size = sizeof(info);
-  if (::bpf_obj_get_info_by_fd(link.get(), &info, &size) != 0) return BpfError(errno, "reading a link's info");
   return std::unique_ptr<BackendLink>(
-      std::make_unique<PerfLink>(program, std::move(event), std::move(link), info.id));
+      std::make_unique<PerfLink>(program, std::move(event), target.cookie, *std::move(link)));
 }
 
 Result<std::unique_ptr<BackendLink>> AttachEntry(const std::shared_ptr<KernelProgram>& program,

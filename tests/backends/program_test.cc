@@ -13,8 +13,9 @@ __attribute__((noinline, noipa, used, visibility("default"))) long strata_test_a
   return a + b + c;
 }
 __attribute__((noinline, noipa, used, visibility("default"))) long strata_test_factorial(long n) {
-  asm volatile("" ::: "memory");
-  return n <= 1 ? 1 : n * strata_test_factorial(n - 1);
+  // Through a pointer, or the compiler would make a loop of it.
+  static long (*volatile self)(long) = strata_test_factorial;
+  return n <= 1 ? 1 : n * self(n - 1);
 }
 }
 
