@@ -1,0 +1,98 @@
+// The composition root: puts the layers together, and is the one reader of the environment.
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "strata/attach/attach_manager.h"
+#include "strata/attach/plan/uprobe_plan.h"
+#include "strata/backend/kernel/kernel_backend.h"
+#include "strata/backend/userspace/userspace_backend.h"
+#include "strata/strata.h"
+
+namespace strata {
+namespace {
+
+constexpr char kAgentName[] = "libstrata-agent.so";
+
+std::string EnvironmentOr(const char* variable, std::string otherwise) {
+  const char* value = std::getenv(variable);
+  return value != nullptr && *value != '\0' ? value : std::move(otherwise);
+}
+
+std::string FolderOf(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
+// Beside the file that holds this function (libstrata.so, or a program that the layers are linked into), or in the lib folder next to a program's bin.
+Result<std::string> FindAgent(const std::string& chosen) {
+  if (!chosen.empty()) {
+    if (::access(chosen.c_str(), R_OK) == 0) return chosen;
+    return Error(ErrorCode::kNotFound, fmt::format("the agent {} cannot be read: {}", chosen, std::strerror(errno)));
+  }
+  Dl_info info{};
+  if (::dladdr(reinterpret_cast<void*>(&OpenBackend), &info) == 0 || info.dli_fname == nullptr) return std::string(kAgentName);
+  char* resolved = ::realpath(info.dli_fname, nullptr);
+  const std::string folder = FolderOf(resolved != nullptr ? resolved : info.dli_fname);
+  std::free(resolved);
+  for (const std::string& candidate : {folder + "/" + kAgentName, folder + "/../lib/" + kAgentName}) {
+    if (::access(candidate.c_str(), R_OK) == 0) return candidate;
+  }
+  return Error(ErrorCode::kNotFound, fmt::format("{} is not in {}; set STRATA_AGENT to its path", kAgentName, folder));
+}
+
+// This very process as one that programs may be attached in.
+class OwnProcess : public LocalProcess {
+ public:
+  static Result<std::unique_ptr<LocalProcess>> Make(const std::string& session_folder) {
+    int error = 0;
+    attach::AttachManager* manager = attach::AttachManager::Create(session_folder.c_str(), &error);
+    if (manager == nullptr) return Error::FromErrno(error, "attaching in this process: " + session_folder);
+    return std::unique_ptr<LocalProcess>(new OwnProcess(manager));
+  }
+  ~OwnProcess() override { attach::AttachManager::Destroy(manager_); }
+  OwnProcess(const OwnProcess&) = delete;
+  OwnProcess& operator=(const OwnProcess&) = delete;
+
+  Result<void> Reconcile() override {
+    if (const int error = manager_->Reconcile(); error != 0) return Error::FromErrno(error, "attaching in this process");
+    return {};
+  }
+
+ private:
+  explicit OwnProcess(attach::AttachManager* manager) : manager_(manager) {}
+  attach::AttachManager* manager_;
+};
+
+AttachPlanner UprobePlanner(attach::ProbeKind kind) {
+  return [kind](const AttachTarget& target) -> Result<std::vector<std::byte>> {
+    const auto config = STRATA_TRY(DecodeConfig<UprobeConfig>(target));
+    return attach::PlanUprobeTarget(target.path, config.file_offset, kind);
+  };
+}
+
+Result<std::shared_ptr<Backend>> OpenUserspace(const BackendOptions& options) {
+  const std::string agent = STRATA_TRY(FindAgent(!options.agent_path.empty() ? options.agent_path : EnvironmentOr("STRATA_AGENT", {})));
+  UserspaceOptions userspace;
+  userspace.session = options.session;
+  userspace.runtime_folder = !options.runtime_folder.empty() ? options.runtime_folder : EnvironmentOr("STRATA_RUNTIME_DIR", {});
+  userspace.planners = {{"uprobe", UprobePlanner(attach::ProbeKind::kEntry)}, {"uretprobe", UprobePlanner(attach::ProbeKind::kReturn)}};
+  userspace.make_local_process = OwnProcess::Make;
+  userspace.traced_environment = [agent](const std::string& session_folder) {
+    return std::vector<std::pair<std::string, std::string>>{{"LD_PRELOAD", agent}, {"STRATA_SESSION", session_folder}};
+  };
+  return OpenUserspaceBackend(std::move(userspace));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Backend>> OpenBackend(std::string_view name, const BackendOptions& options) {
+  if (name == "kernel") return OpenKernelBackend();
+  if (name == "userspace") return OpenUserspace(options);
+  return Error(ErrorCode::kInvalidArgument, fmt::format("backend {}: there is \"userspace\" and \"kernel\"", name));
+}
+
+}  // namespace strata
