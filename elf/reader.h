@@ -12,8 +12,8 @@
 namespace strata::elf {
 
 struct ReadOptions {
-  std::string path;  // starts the text of errors; nothing is opened
-  std::string name;  // of the collection; empty: the path's last part up to its first dot
+  std::string path = {};  // starts the text of errors; nothing is opened
+  std::string name = {};  // of the collection; empty: the path's last part up to its first dot
 };
 
 // Reads everything that an ELF object for the BPF machine says, of either byte order. Keeps nothing of `bytes`. Pure:
