@@ -86,6 +86,7 @@ std::optional<Instruction> Decode(std::span<const std::byte> code) {
   made.flow = FlowOf(decoded);
   made.is_padding = decoded.meta.category == ZYDIS_CATEGORY_NOP || decoded.meta.category == ZYDIS_CATEGORY_WIDENOP ||
                     decoded.mnemonic == ZYDIS_MNEMONIC_INT3;
+  made.is_pop = decoded.mnemonic == ZYDIS_MNEMONIC_POP;
   made.refusal = RefusalOf(decoded);
   made.prefix_size = decoded.raw.prefix_count;
   made.condition = decoded.opcode & 0x0f;

@@ -23,7 +23,8 @@ enum class Flow : std::uint8_t {
 struct Instruction {
   std::uint8_t size = 0;  // bytes
   Flow flow = Flow::kNext;
-  bool is_padding = false;          // nop of any length, or int3
+  bool is_padding = false;  // nop of any length, or int3
+  bool is_pop = false;
   const char* refusal = nullptr;    // why it cannot run at another address; null when it can
   std::uint8_t prefix_size = 0;     // bytes before the opcode
   std::uint8_t condition = 0;       // kConditional: the low half of the opcode

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "far_branches.h"
 #include "strata/attach/plan/uprobe_plan.h"
@@ -86,27 +87,43 @@ Result<UprobePlan> PlanWithoutSymbol(const elf::Image& image, const elf::ImageSe
   return plan;
 }
 
-Result<UprobePlan> PlanIn(const elf::Image& image, std::uint64_t file_offset, ProbeKind probe) {
+}  // namespace
+
+struct UprobePlanner::State {
+  elf::Image image;
+  std::vector<elf::ImageSymbol> symbols;
+};
+
+UprobePlanner::UprobePlanner(std::unique_ptr<State> state) : state_(std::move(state)) {}
+UprobePlanner::UprobePlanner(UprobePlanner&&) noexcept = default;
+UprobePlanner& UprobePlanner::operator=(UprobePlanner&&) noexcept = default;
+UprobePlanner::~UprobePlanner() = default;
+
+Result<UprobePlanner> UprobePlanner::Open(const std::string& path) {
+  elf::Image image = STRATA_TRY(elf::Image::Open(path));
   if (image.machine() != kMachineX86_64 || !image.is_64_bit()) {
-    return Error(ErrorCode::kNotSupported, "only programs for x86-64 can be hooked in userspace");
+    return Error(ErrorCode::kNotSupported, path + ": only programs for x86-64 can be hooked in userspace");
   }
+  std::vector<elf::ImageSymbol> symbols = STRATA_TRY(image.Symbols());
+  return UprobePlanner(std::make_unique<State>(State{std::move(image), std::move(symbols)}));
+}
+
+Result<UprobePlan> UprobePlanner::Plan(std::uint64_t file_offset, ProbeKind probe) const {
+  const elf::Image& image = state_->image;
   const elf::ImageSegment* segment = SegmentOf(image, file_offset);
   if (segment == nullptr) {
     return Error(ErrorCode::kInvalidArgument,
-                 "file offset " + std::to_string(file_offset) + " is in no executable segment");
+                 image.path() + ": file offset " + std::to_string(file_offset) + " is in no executable segment");
   }
-  const std::vector<elf::ImageSymbol> symbols = STRATA_TRY(image.Symbols());
   const std::optional<Function> function =
-      FindFunction(symbols, file_offset, segment->file_offset + segment->file_size_bytes);
-  if (!function) return PlanWithoutSymbol(image, *segment, file_offset, probe);
-  return PlanInFunction(image, *function, file_offset, probe).Context(function->symbol.name);
+      FindFunction(state_->symbols, file_offset, segment->file_offset + segment->file_size_bytes);
+  if (!function) return PlanWithoutSymbol(image, *segment, file_offset, probe).Context(image.path());
+  return PlanInFunction(image, *function, file_offset, probe).Context(function->symbol.name).Context(image.path());
 }
 
-}  // namespace
-
 Result<std::vector<std::byte>> PlanUprobeTarget(const std::string& path, std::uint64_t file_offset, ProbeKind probe) {
-  const elf::Image image = STRATA_TRY(elf::Image::Open(path));
-  const UprobePlan plan = STRATA_TRY(PlanIn(image, file_offset, probe).Context(path));
+  const UprobePlanner planner = STRATA_TRY(UprobePlanner::Open(path));
+  const UprobePlan plan = STRATA_TRY(planner.Plan(file_offset, probe));
   std::vector<std::byte> bytes(sizeof(plan));
   std::memcpy(bytes.data(), &plan, sizeof(plan));
   return bytes;

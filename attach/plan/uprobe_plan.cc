@@ -160,6 +160,15 @@ Result<void> CheckBranches(const SiteCode& code, const Window& window) {
   return {};
 }
 
+// vfork pops its return address before the system call and pushes it again in both processes.
+Result<void> CheckReturn(const SiteCode& code) {
+  const std::optional<Instruction> first = Decode(code.bytes.subspan(code.site));
+  if (first && first->is_pop) {
+    return Error(ErrorCode::kNotSupported, "no return probe: the function takes its return address off the stack");
+  }
+  return {};
+}
+
 Result<UprobePlan> WritePlan(const SiteCode& code, const Window& window, ProbeKind probe) {
   UprobePlan plan = {};
   plan.version = kUprobePlanVersion;
@@ -195,6 +204,7 @@ Result<UprobePlan> PlanUprobe(const SiteCode& code, ProbeKind probe) {
     return Refuse("the file's code ends after " + std::to_string(code.bytes.size() - code.site) + " bytes");
   }
   STRATA_TRY(CheckBranches(code, window));
+  if (probe == ProbeKind::kReturn) STRATA_TRY(CheckReturn(code));
   return WritePlan(code, window, probe);
 }
 

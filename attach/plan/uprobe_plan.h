@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,9 +32,28 @@ struct SiteCode {
 // seen. Pure.
 Result<UprobePlan> PlanUprobe(const SiteCode& code, ProbeKind probe);
 
-// The plan for a place in a file, as the bytes that a link carries (one UprobePlan). `path` is an executable or library
-// of x86-64; where its symbols do not tell the function, the whole segment is searched for branches into the window.
-// Errors: those of PlanUprobe and of elf::Image, naming path and symbol.
+// Plans for the places of one file, whose symbols are read once. Move-only. Const members may be called from any
+// thread.
+class UprobePlanner {
+ public:
+  // `path` is an executable or library of x86-64. Errors: those of elf::Image; kNotSupported for another machine.
+  static Result<UprobePlanner> Open(const std::string& path);
+
+  UprobePlanner(UprobePlanner&&) noexcept;
+  UprobePlanner& operator=(UprobePlanner&&) noexcept;
+  ~UprobePlanner();
+
+  // Where the symbols do not tell the function, the whole segment is searched for branches into the window. Errors:
+  // those of PlanUprobe, naming path and symbol; kInvalidArgument for an offset in no executable segment.
+  Result<UprobePlan> Plan(std::uint64_t file_offset, ProbeKind probe) const;
+
+ private:
+  struct State;
+  explicit UprobePlanner(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// The plan for one place in a file, as the bytes that a link carries (one UprobePlan).
 Result<std::vector<std::byte>> PlanUprobeTarget(const std::string& path, std::uint64_t file_offset, ProbeKind probe);
 
 }  // namespace strata::attach
