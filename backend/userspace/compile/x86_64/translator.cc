@@ -6,8 +6,8 @@
 #include <limits>
 #include <optional>
 
-#include "assembler.h"
 #include "../helper_numbers.h"
+#include "assembler.h"
 #include "strata/backend/userspace/runtime/run_context.h"
 #include "strata/isa/decode.h"
 #include "strata/isa/opcode.h"
@@ -80,6 +80,7 @@ struct Frame {
   std::int32_t stack_bytes = 0;   // subtracted from rsp
   bool has_padding = false;       // one word, to align calls, where there is no stack
   bool is_unwind_target = false;  // the address to end the run at lies at rsp
+  std::int32_t bytes_below_rbp() const { return stack_bytes + (has_padding ? 8 : 0) + (is_unwind_target ? 8 : 0); }
 };
 
 class Translator {
@@ -116,6 +117,7 @@ class Translator {
   Frame LayOutFrame(const ScannedFunction& function) const;
   void EmitPrologue();
   void EmitEpilogue();
+  void RestoreAndReturn();
   void EmitRunEnds();
   void EmitCallbackThunk();
   std::uint16_t WrittenAnywhere() const;
@@ -256,13 +258,17 @@ void Translator::EmitPrologue() {
 }
 
 void Translator::EmitEpilogue() {
-  const bool has_words_below = frame_.stack_bytes != 0 || frame_.has_padding || frame_.is_unwind_target;
-  if (frame_.has_rbp && has_words_below) {
+  const std::int32_t below = frame_.bytes_below_rbp();
+  if (frame_.has_rbp && below != 0) {
     out_.Leave();
   } else {
     if (frame_.has_padding) out_.Pop(Reg::rcx);
     if (frame_.has_rbp) out_.Pop(Reg::rbp);
   }
+  RestoreAndReturn();
+}
+
+void Translator::RestoreAndReturn() {
   for (int i = frame_.saved_count - 1; i >= 0; --i) out_.Pop(frame_.saved[static_cast<std::size_t>(i)]);
   out_.Ret();
 }
@@ -282,7 +288,10 @@ void Translator::EmitRunEnds() {
     out_.Bind(end_run_entry_);
     out_.MovImm(kResult, 0);
     frame_ = entry_frame_;
-    EmitEpilogue();
+    // rbp may be that of an inner function: only rsp is right.
+    if (const std::int32_t below = frame_.bytes_below_rbp(); below != 0) out_.Lea(Reg::rsp, {Reg::rsp, below});
+    if (frame_.has_rbp) out_.Pop(Reg::rbp);
+    RestoreAndReturn();
   }
   if (!scan_.unwinds_frames) return;
   out_.Bind(end_run_inner_);
