@@ -153,7 +153,11 @@ Result<void> Btf::IndexTypes() {
     }
     const KindLayout& layout = kLayouts[number];
     const std::uint64_t records = std::uint64_t{layout.record_size} * VariableLength(info);
-    STRATA_TRY(reader.Skip(layout.fixed_size + records, layout.name).Context(fmt::format("type {}", id.value)));
+    if (layout.fixed_size + records > reader.remaining()) {
+      return reader.Malformed(fmt::format("type {} ({}): needs {} more bytes, {} are left", id.value, layout.name,
+                                          layout.fixed_size + records, reader.remaining()));
+    }
+    STRATA_TRY(reader.Skip(layout.fixed_size + records, layout.name));
     offsets_.push_back(start);
   }
   return {};

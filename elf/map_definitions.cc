@@ -44,8 +44,7 @@ class MapDefinition {
 
   Result<MapSpec> Read(std::string name, TypeId type) {
     map_.name = std::move(name);
-    const TypeId resolved = STRATA_TRY(types_.Resolve(type));
-    const auto definition = STRATA_TRY(types_.Get<btf::Struct>(resolved));
+    const auto definition = STRATA_TRY(As<btf::Struct>(type, "is no struct"));
     for (std::uint32_t i = 0; i < definition.members.size(); ++i) {
       const btf::Member member = definition.members[i];
       const bool is_last = i + 1 == definition.members.size();
@@ -64,6 +63,14 @@ class MapDefinition {
     std::string_view name;
     Setter set;
   };
+
+  template <typename Kind>
+  Result<Kind> As(TypeId type, std::string_view otherwise) const {
+    const auto resolved = types_.TypeById(STRATA_TRY(types_.Resolve(type)));
+    const Kind* kind = resolved ? std::get_if<Kind>(&*resolved) : nullptr;
+    if (kind == nullptr) return Malformed(std::string(otherwise));
+    return *kind;
+  }
 
   Result<void> ReadField(const btf::Member& member, bool is_last) {
     static constexpr NumberField kNumberFields[] = {
@@ -88,8 +95,8 @@ class MapDefinition {
   Result<std::uint64_t> ReadNumber(TypeId type) const {
     const auto resolved = STRATA_TRY(types_.TypeById(STRATA_TRY(types_.Resolve(type))));
     if (const auto* pointer = std::get_if<btf::Pointer>(&resolved)) {
-      const auto array = STRATA_TRY(types_.Get<btf::Array>(STRATA_TRY(types_.Resolve(pointer->target))));
-      return array.count;
+      return STRATA_TRY(As<btf::Array>(pointer->target, "is not written with __uint"))
+      .count;
     }
     const auto only_value = [](const auto& values) -> Result<std::uint64_t> {
       if (values.size() != 1) return Malformed("its enum has not exactly one value");
@@ -146,7 +153,7 @@ class MapDefinition {
   }
 
   Result<void> ReadElementType(TypeId type, TypeId& element_type, std::uint32_t& size_bytes) const {
-    const auto pointer = STRATA_TRY(types_.Get<btf::Pointer>(STRATA_TRY(types_.Resolve(type))));
+    const auto pointer = STRATA_TRY(As<btf::Pointer>(type, "is not written with __type"));
     element_type = pointer.target;
     return SetSize(STRATA_TRY(types_.SizeOf(pointer.target)), size_bytes);
   }
@@ -154,9 +161,9 @@ class MapDefinition {
   // __array(values, struct inner_map) or __array(values, int ())
   Result<void> ReadSlotType(const btf::Member& member) {
     if (level_ == Level::kInner) return Malformed("an inner map cannot have slots");
-    const auto array = STRATA_TRY(types_.Get<btf::Array>(STRATA_TRY(types_.Resolve(member.type))));
-    if (array.count != 0) return Malformed("is written without __array");
-    const auto pointer = STRATA_TRY(types_.Get<btf::Pointer>(STRATA_TRY(types_.Resolve(array.element))));
+    const auto array = STRATA_TRY(As<btf::Array>(member.type, "is not written with __array"));
+    if (array.count != 0) return Malformed("is not written with __array");
+    const auto pointer = STRATA_TRY(As<btf::Pointer>(array.element, "is not written with __array"));
     const TypeId target = STRATA_TRY(types_.Resolve(pointer.target));
     slots_offset_ = member.bit_offset / 8;
     if (map_.value_size == 0) map_.value_size = sizeof(std::uint32_t);

@@ -6,7 +6,7 @@ extern const void bpf_prog_active __ksym;
 
 SEC("uprobe")
 int uses_ksym(void* ctx) {
-  return (long)&bpf_prog_active != 0;
+  return (long)&bpf_prog_active & 0xff;
 }
 
 char LICENSE[] SEC("license") = "GPL";
