@@ -1,0 +1,276 @@
+#include <fmt/format.h>
+#include <time.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "objects.h"
+#include "strata/backend/userspace/compile/compiler.h"
+#include "strata/backend/userspace/runtime/helpers/table.h"
+#include "strata/backend/userspace/verifier/structural_check.h"
+
+namespace strata::userspace {
+namespace {
+
+using isa::Instruction;
+using isa::PseudoLoad;
+using runtime::ProgramHeader;
+using runtime::ProgramMap;
+
+// include/linux/license.h
+constexpr std::array<std::string_view, 6> kGplLicences = {"GPL",          "GPL v2",       "GPL and additional rights",
+                                                          "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"};
+
+// A program whose map references are positions in its own map table.
+struct TabledProgram {
+  std::vector<Instruction> instructions;
+  std::vector<std::shared_ptr<BackendMap>> maps;
+  std::vector<ProgramMap> table;
+};
+
+ProgramMap AsCompiled(const runtime::MapView& map) {
+  return {map.id,    map.type,         map.key_size,   map.value_size, map.max_entries,
+          map.flags, map.value_stride, map.slot_count, map.slot_stride};
+}
+
+Result<std::uint32_t> TablePosition(const Shared* shared, const MapReference& reference, TabledProgram* program) {
+  const auto found = std::find(program->maps.begin(), program->maps.end(), reference.map);
+  if (found != program->maps.end()) return static_cast<std::uint32_t>(found - program->maps.begin());
+  const auto* map = dynamic_cast<const UserspaceMap*>(reference.map.get());
+  if (map == nullptr || map->shared() != shared) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("instruction {}: its map belongs to another backend", reference.index.value));
+  }
+  program->maps.push_back(reference.map);
+  program->table.push_back(AsCompiled(map->view()));
+  return static_cast<std::uint32_t>(program->maps.size() - 1);
+}
+
+Result<TabledProgram> MakeTable(const Shared* shared, const LinkedProgram& linked) {
+  TabledProgram program;
+  program.instructions = linked.instructions;
+  for (const MapReference& reference : linked.map_references) {
+    const std::size_t index = reference.index.value;
+    if (index >= program.instructions.size() || program.instructions.size() - index < 2) {
+      return Error(ErrorCode::kInvalidArgument, fmt::format("instruction {}: a map reference past the end", index));
+    }
+    const std::uint32_t position = STRATA_TRY(TablePosition(shared, reference, &program));
+    Instruction* load = &program.instructions[index];
+    load[0].src = static_cast<std::uint8_t>(reference.is_value ? PseudoLoad::kMapIndexValue : PseudoLoad::kMapIndex);
+    load[0].imm = static_cast<std::int32_t>(position);
+    load[1].imm = reference.is_value ? static_cast<std::int32_t>(reference.value_offset) : 0;
+  }
+  return program;
+}
+
+// kernel/bpf/verifier.c: map values are reached directly in arrays alone, inside of the first element... here, of the
+// data.
+Result<void> CheckValueOffsets(const LinkedProgram& linked) {
+  for (const MapReference& reference : linked.map_references) {
+    if (!reference.is_value) continue;
+    const runtime::MapView& map = static_cast<const UserspaceMap&>(*reference.map).view();
+    if (map.type != MapType::kArray || reference.value_offset >= std::uint64_t{map.value_stride} * map.max_entries) {
+      return Error(ErrorCode::kVerifierRejected,
+                   fmt::format("instruction {}: {} bytes into map {} is outside of its values", reference.index.value,
+                               reference.value_offset, reference.map->info().name));
+    }
+  }
+  return {};
+}
+
+Result<void> CheckLicence(const LinkedProgram& linked, const verifier::StructuralFacts& facts) {
+  const std::string_view licence = linked.license;
+  if (std::find(kGplLicences.begin(), kGplLicences.end(), licence) != kGplLicences.end()) return {};
+  for (const std::uint32_t id : facts.helpers) {
+    const runtime::HelperRow* row = runtime::FindHelperRow(id);
+    if (row == nullptr || (row->flags & runtime::helper_flags::kGplOnly) == 0) continue;
+    return Error(ErrorCode::kVerifierRejected,
+                 fmt::format("cannot call GPL-restricted function bpf_{} from a program under the licence \"{}\"",
+                             row->name, licence),
+                 EINVAL);
+  }
+  return {};
+}
+
+bool UsesSlot(const TabledProgram& program, const verifier::StructuralFacts& facts) {
+  const bool has_per_cpu_map = std::any_of(program.table.begin(), program.table.end(), [](const ProgramMap& map) {
+    return (runtime::FindMapKind(map.type)->ops->traits & runtime::map_traits::kPerCpu) != 0;
+  });
+  return has_per_cpu_map || facts.uses_processor_id;
+}
+
+template <typename T>
+std::span<const std::byte> BytesOf(const std::vector<T>& items) {
+  return std::as_bytes(std::span(items));
+}
+
+// The file: header, then each table at a multiple of 8.
+class FileBuilder {
+ public:
+  FileBuilder() : bytes_(sizeof(ProgramHeader)) {}
+  std::uint32_t Add(std::span<const std::byte> table) {
+    bytes_.resize((bytes_.size() + 7) / 8 * 8);
+    const auto offset = static_cast<std::uint32_t>(bytes_.size());
+    bytes_.insert(bytes_.end(), table.begin(), table.end());
+    return offset;
+  }
+  std::vector<std::byte> Finish(ProgramHeader header) && {
+    header.file_size = bytes_.size();
+    std::memcpy(bytes_.data(), &header, sizeof(header));
+    return std::move(bytes_);
+  }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
+void CopyName(char (&to)[runtime::kNameSize], std::string_view from) {
+  std::memcpy(to, from.data(), std::min(from.size(), sizeof(to) - 1));
+}
+
+std::uint64_t BootTimeNs() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+// Compiled, or empty where the compiler does not know an instruction: the interpreter then runs it.
+Result<compile::CompiledImage> Compile(const Shared& shared, const TabledProgram& program) {
+  if (shared.options.engine == UserspaceEngine::kInterpreted) return compile::CompiledImage{};
+  auto image = compile::CompileImage({program.instructions, program.table});
+  if (!image && image.error().code() == ErrorCode::kNotSupported) return compile::CompiledImage{};
+  return image;
+}
+
+std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& linked, const TabledProgram& program,
+                                       const compile::CompiledImage& image, bool uses_slot) {
+  ProgramHeader header{};
+  header.magic = static_cast<std::uint32_t>(runtime::FileMagic::kProgram);
+  header.version = runtime::kLayoutVersion;
+  header.image_abi = runtime::kImageAbi;
+  header.id = id;
+  header.type = linked.type;
+  header.flags = runtime::program_flags::kUnverified;
+  if (uses_slot) header.flags |= runtime::program_flags::kUsesSlot;
+  if (image.code.empty()) header.flags |= runtime::program_flags::kInterpreted;
+  header.load_time_ns = BootTimeNs();
+  header.instruction_count = static_cast<std::uint32_t>(program.instructions.size());
+  header.image_size = static_cast<std::uint32_t>(image.code.size());
+  header.entry_offset = image.entry_offset;
+  header.callback_offset = image.callback_offset;
+  header.relocation_count = static_cast<std::uint32_t>(image.relocations.size());
+  header.map_count = static_cast<std::uint32_t>(program.table.size());
+  CopyName(header.name, linked.name);
+  CopyName(header.license, linked.license);
+  FileBuilder file;
+  header.instructions_offset = file.Add(BytesOf(program.instructions));
+  header.image_offset = file.Add(image.code);
+  header.relocations_offset = file.Add(BytesOf(image.relocations));
+  header.maps_offset = file.Add(BytesOf(program.table));
+  return std::move(file).Finish(header);
+}
+
+Result<void> WriteAll(int fd, std::span<const std::byte> bytes, const std::string& what) {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t count = ::pwrite(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return Error::FromErrno(errno, what + ": writing its file");
+    done += static_cast<std::size_t>(count);
+  }
+  return {};
+}
+
+void Add(runtime::LinkCounters* sum, const runtime::LinkView& link) {
+  for (std::uint32_t i = 0; i < link.header.counters_count; ++i) {
+    const runtime::LinkCounters& line = link.counters[i];
+    sum->run_count += __atomic_load_n(&line.run_count, __ATOMIC_RELAXED);
+    sum->run_ticks += __atomic_load_n(&line.run_ticks, __ATOMIC_RELAXED);
+    sum->missed_count += __atomic_load_n(&line.missed_count, __ATOMIC_RELAXED);
+  }
+}
+
+// How fast the counter runs, measured once over 10 ms against the clock.
+double MeasureTickNanoseconds() {
+  const auto now = [] {
+    timespec time{};
+    ::clock_gettime(CLOCK_MONOTONIC_RAW, &time);
+    return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
+  };
+  const double start_ns = now();
+  const std::uint64_t start_ticks = __rdtsc();
+  ::usleep(10'000);
+  const double elapsed_ns = now() - start_ns;
+  return elapsed_ns / static_cast<double>(__rdtsc() - start_ticks);
+}
+
+}  // namespace
+
+std::uint64_t TicksToNanoseconds(std::uint64_t ticks) {
+  if (ticks == 0) return 0;
+  static const double kTickNs = MeasureTickNanoseconds();
+  return static_cast<std::uint64_t>(static_cast<double>(ticks) * kTickNs);
+}
+
+ProgramInfo MakeProgramInfo(const ProgramHeader& header) {
+  ProgramInfo info;
+  info.id = header.id;
+  info.name.assign(header.name, ::strnlen(header.name, sizeof(header.name)));
+  info.type = header.type;
+  info.instruction_count = header.instruction_count;
+  std::copy(std::begin(header.tag), std::end(header.tag), info.tag.begin());
+  info.is_verified = (header.flags & runtime::program_flags::kUnverified) == 0;
+  return info;
+}
+
+Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared, const LinkedProgram& linked) {
+  const std::string what = "program " + linked.name;
+  TabledProgram program = STRATA_TRY(MakeTable(shared.get(), linked).Context(what));
+  STRATA_TRY(CheckValueOffsets(linked).Context(what));
+  const auto facts = STRATA_TRY(
+      verifier::CheckStructure(program.instructions, linked.type, runtime::IsHelperKnown, program.table.size())
+          .Context(what));
+  STRATA_TRY(CheckLicence(linked, facts).Context(what));
+  const compile::CompiledImage image = STRATA_TRY(Compile(*shared, program).Context(what));
+
+  Session& session = *shared->session;
+  const std::uint32_t id = session.NewId();
+  const std::vector<std::byte> bytes = MakeProgramFile(id, linked, program, image, UsesSlot(program, facts));
+  UniqueFd fd = STRATA_TRY(session.MakeFile(bytes.size(), what));
+  STRATA_TRY(WriteAll(fd.get(), bytes, what));
+  ObjectFile file = STRATA_TRY(session.Publish(std::move(fd), runtime::kProgramPrefix + std::to_string(id), what));
+  ProgramHeader header;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  return std::shared_ptr<BackendProgram>(
+      new UserspaceProgram(std::move(shared), std::move(file), MakeProgramInfo(header), std::move(program.maps)));
+}
+
+UserspaceProgram::UserspaceProgram(SharedPtr shared, ObjectFile file, ProgramInfo info,
+                                   std::vector<std::shared_ptr<BackendMap>> maps)
+    : shared_(std::move(shared)), file_(std::move(file)), info_(std::move(info)), maps_(std::move(maps)) {}
+
+UserspaceProgram::~UserspaceProgram() { shared_->session->Close(std::move(file_)); }
+
+Result<ProgramStats> UserspaceProgram::Stats() {
+  const std::lock_guard lock(mutex_);
+  runtime::LinkCounters sum = detached_;
+  for (const runtime::LinkView* link : links_) Add(&sum, *link);
+  return ProgramStats{sum.run_count, TicksToNanoseconds(sum.run_ticks), sum.missed_count};
+}
+
+void UserspaceProgram::AddLink(const runtime::LinkView* link) {
+  const std::lock_guard lock(mutex_);
+  links_.push_back(link);
+}
+
+void UserspaceProgram::RemoveLink(const runtime::LinkView* link) {
+  const std::lock_guard lock(mutex_);
+  Add(&detached_, *link);
+  std::erase(links_, link);
+}
+
+}  // namespace strata::userspace

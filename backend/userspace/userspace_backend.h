@@ -1,0 +1,56 @@
+// The backend that runs programs inside the traced processes: a session's folder is the registry, agents do the rest.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "strata/backend/backend.h"
+#include "strata/base/export.h"
+#include "strata/base/result.h"
+#include "strata/spec/attach_target.h"
+
+namespace strata {
+
+// The caller's own process as one that programs may be attached in. Implemented above this layer (AttachManager).
+class STRATA_EXPORT LocalProcess {
+ public:
+  virtual ~LocalProcess() = default;
+  // Makes what is attached here agree with the session's links. Any thread.
+  virtual Result<void> Reconcile() = 0;
+};
+
+// Makes the plan that an agent needs for `target`: the record goes into the link's file as it is. Any thread.
+using AttachPlanner = std::function<Result<std::vector<std::byte>>(const AttachTarget& target)>;
+
+enum class UserspaceEngine : std::uint8_t {
+  kCompiled,     // machine code; what the compiler does not know is interpreted
+  kInterpreted,  // always the interpreter
+};
+
+// What the composition root puts together.
+struct UserspaceOptions {
+  std::string session = "default";  // letters, digits, '.', '_' and '-'; at most 63
+  std::string runtime_folder;       // where sessions lie; empty: /dev/shm/strata-<uid>
+  UserspaceEngine engine = UserspaceEngine::kCompiled;
+  // By the name of the attach kind; a kind that is not here is not served in userspace.
+  std::map<std::string, AttachPlanner, std::less<>> planners;
+  // Called once, when a link first selects the caller's own process. Empty: such links are refused.
+  std::function<Result<std::unique_ptr<LocalProcess>>(const std::string& session_folder)> make_local_process;
+  // What a new process needs in its environment to get an agent of this session.
+  std::function<std::vector<std::pair<std::string, std::string>>(const std::string& session_folder)> traced_environment;
+};
+
+// Opens the session and makes it when it does not exist. Errors: kInvalidArgument for its name; kPermissionDenied for a
+// folder of another user or that others may write; kNoSpace.
+STRATA_EXPORT Result<std::shared_ptr<Backend>> OpenUserspaceBackend(UserspaceOptions options);
+
+// Removes what dead loaders left in all sessions of a runtime folder (empty: the default one). Backends do so when they
+// open and close.
+STRATA_EXPORT Result<void> CollectSessions(const std::string& runtime_folder);
+
+}  // namespace strata
