@@ -1,0 +1,146 @@
+#include "strata/object/prepare/prepare.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "strata/elf/reader.h"
+#include "support/elf_writer.h"
+
+namespace strata {
+namespace {
+
+using testing::HasSubstr;
+
+// Only its identity matters here.
+class NamedMap : public BackendMap {
+ public:
+  explicit NamedMap(std::string_view name) { info_.name = name; }
+  const MapInfo& info() const override { return info_; }
+  Result<bool> Lookup(std::span<const std::byte>, std::span<std::byte>) override { return Refuse(); }
+  Result<void> Update(std::span<const std::byte>, std::span<const std::byte>, UpdateMode) override { return Refuse(); }
+  Result<bool> Delete(std::span<const std::byte>) override { return Refuse(); }
+  Result<bool> LookupAndDelete(std::span<const std::byte>, std::span<std::byte>) override { return Refuse(); }
+  Result<bool> NextKey(std::optional<std::span<const std::byte>>, std::span<std::byte>) override { return Refuse(); }
+  Result<void> Freeze() override { return Refuse(); }
+  Result<std::unique_ptr<MapMemory>> Memory() override { return Refuse(); }
+  Result<std::unique_ptr<RingMemory>> Ring() override { return Refuse(); }
+
+ private:
+  static Error Refuse() { return Error(ErrorCode::kNotSupported, "a map of a test"); }
+  MapInfo info_;
+};
+
+Result<std::shared_ptr<BackendMap>> AnyMap(std::string_view name) { return std::make_shared<NamedMap>(name); }
+
+CollectionSpec Read(const std::string& path) {
+  return elf::ReadCollectionSpec(test::ReadFile(path), {.path = path}).value();
+}
+
+std::vector<std::uint32_t> Words(const std::vector<std::byte>& bytes) {
+  std::vector<std::uint32_t> words(bytes.size() / sizeof(std::uint32_t));
+  std::memcpy(words.data(), bytes.data(), words.size() * sizeof(std::uint32_t));
+  return words;
+}
+
+TEST(PrepareProgram, BindsMapsAndValues) {
+  const auto spec = Read(STRATA_BPF_PROGRAMS);
+  const auto program = PrepareProgram(spec, spec.programs.at("on_malloc"), AnyMap).value();
+  std::vector<std::string> bound;
+  for (const MapReference& reference : program.map_references) {
+    const isa::Instruction& low = program.instructions[reference.index.value];
+    EXPECT_EQ(low.opcode, 0x18);
+    EXPECT_EQ(low.src, 0);
+    EXPECT_EQ(low.imm, 0);
+    bound.push_back(reference.map->info().name +
+                    (reference.is_value ? "+" + std::to_string(reference.value_offset) : ""));
+  }
+  EXPECT_TRUE(std::is_sorted(program.map_references.begin(), program.map_references.end(),
+                             [](const MapReference& a, const MapReference& b) { return a.index < b.index; }));
+  EXPECT_THAT(bound, testing::IsSupersetOf({"events", ".rodata+0", ".data+8", ".bss+0", ".bss+8", ".data.hits+0"}));
+}
+
+TEST(PrepareProgram, CopiesWhatTheProgramIs) {
+  const auto spec = Read(STRATA_BPF_PROGRAMS);
+  const auto program = PrepareProgram(spec, spec.programs.at("sleepable"), AnyMap).value();
+  EXPECT_EQ(program.name, "sleepable");
+  EXPECT_EQ(program.type, ProgramType::kKprobe);
+  EXPECT_EQ(program.license, "Dual BSD/GPL");
+  EXPECT_EQ(program.kernel_version, 0x060102U);
+  EXPECT_TRUE(program.is_sleepable);
+}
+
+TEST(PrepareProgram, WritesFunctionAndLineRecords) {
+  const auto spec = Read(STRATA_BPF_PROGRAMS);
+  const auto program = PrepareProgram(spec, spec.programs.at("on_malloc"), AnyMap).value();
+  const auto functions = Words(program.func_info);
+  ASSERT_EQ(functions.size(), 2U * 5);
+  EXPECT_EQ(functions[0], 0U);
+  EXPECT_EQ(spec.types->NameOf(btf::TypeId{functions[1]}), "on_malloc");
+  EXPECT_EQ(spec.types->NameOf(btf::TypeId{functions[3]}), "four_times");
+
+  const auto lines = Words(program.line_info);
+  ASSERT_EQ(lines.size() % 4, 0U);
+  ASSERT_FALSE(lines.empty());
+  EXPECT_EQ(lines[0], 0U);
+  std::vector<std::uint32_t> indices;
+  for (std::size_t i = 0; i < lines.size(); i += 4) indices.push_back(lines[i]);
+  EXPECT_TRUE(std::is_sorted(indices.begin(), indices.end()));
+  EXPECT_TRUE(std::binary_search(indices.begin(), indices.end(), functions[2]));
+  EXPECT_LT(indices.back(), program.instructions.size());
+}
+
+TEST(PrepareProgram, WritesNoRecordsWhenOneFunctionHasNoType) {
+  auto spec = Read(STRATA_BPF_PROGRAMS);
+  spec.functions.at("twice").type = btf::kVoid;
+  const auto program = PrepareProgram(spec, spec.programs.at("on_malloc"), AnyMap).value();
+  EXPECT_TRUE(program.func_info.empty());
+  EXPECT_TRUE(program.line_info.empty());
+}
+
+TEST(PrepareProgram, RefusesCoreRelocationsByInstruction) {
+  const auto spec = Read(STRATA_BPF_CORE);
+  const auto result = PrepareProgram(spec, spec.programs.at("reads_task"), AnyMap);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code(), ErrorCode::kNotSupported);
+  EXPECT_THAT(result.error().message(), HasSubstr("program reads_task: instruction "));
+  EXPECT_THAT(result.error().message(), HasSubstr("CO-RE relocations (here of struct task_struct)"));
+}
+
+TEST(PrepareProgram, RefusesKernelReferencesByName) {
+  auto spec = Read(STRATA_BPF_PROGRAMS);
+  ProgramSpec program = spec.programs.at("on_malloc");
+  program.references[0].kind = ReferenceKind::kKsym;
+  program.references[0].symbol = "jiffies";
+  EXPECT_THAT(PrepareProgram(spec, program, AnyMap).error().message(),
+              HasSubstr("kernel symbol jiffies: not supported yet"));
+}
+
+TEST(PrepareProgram, NamesFunctionsThatAreNotDefined) {
+  const auto spec = Read(STRATA_BPF_UNDEFINED_FUNCTION);
+  const auto result = PrepareProgram(spec, spec.programs.at("calls_undefined"), AnyMap);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code(), ErrorCode::kNotFound);
+  EXPECT_THAT(result.error().message(),
+              HasSubstr("program calls_undefined: function calls_undefined: instruction 1: refers to"));
+}
+
+TEST(PrepareProgram, RefusesSectionsThatNameNoProgramType) {
+  const auto spec = Read(STRATA_BPF_PROGRAMS);
+  EXPECT_EQ(PrepareProgram(spec, spec.programs.at("of_no_kind"), AnyMap).error().message(),
+            "program of_no_kind: its section, \"mystery\", names no program type");
+}
+
+TEST(PrepareProgram, SaysWhereAMapIsMissing) {
+  const auto spec = Read(STRATA_BPF_PROGRAMS);
+  const MapResolver no_maps = [](std::string_view name) -> Result<std::shared_ptr<BackendMap>> {
+    return Error(ErrorCode::kNotFound, "no map named " + std::string(name));
+  };
+  EXPECT_THAT(PrepareProgram(spec, spec.programs.at("on_malloc"), no_maps).error().message(),
+              HasSubstr("program on_malloc: instruction 1: no map named .rodata"));
+}
+
+}  // namespace
+}  // namespace strata
