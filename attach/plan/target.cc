@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint16_t kMachineX86_64 = 62;           // EM_X86_64
 constexpr std::uint64_t kUnknownFunctionBytes = 64;    // read at a site without a symbol: more than any window
 constexpr std::uint64_t kMaxFunctionBytes = 16 << 20;  // symbols of hand-written tables may claim anything
-constexpr std::uint64_t kMaxPadding = 16;
+constexpr std::uint64_t kMaxPadding = 32;
 
 // The function that holds a file offset, and where the next symbol starts.
 struct Function {
