@@ -23,18 +23,16 @@ constexpr int kEnomem = 12;
 constexpr int kEinval = 22;
 constexpr int kEopnotsupp = 95;
 
-// What the manager does for a link of a kind.
+// The kinds that this process serves. Each handler gets a LinkSite as cookie.
 struct KindRow {
   const char* name;
-  bool runs_program;
-  Handler handler;  // programs': the cookie is filled in for each site
+  Handler handler;
 };
 
-constexpr KindRow kProgramKinds[] = {
-    {"uprobe", true, {RunLink, MissLink, nullptr}},
-    {"uretprobe", true, {RunLink, MissLink, nullptr}},
+constexpr KindRow kKinds[] = {
+    {"uprobe", {RunLink, MissLink, nullptr}},
+    {"uretprobe", {RunLink, MissLink, nullptr}},
 };
-constexpr std::size_t kMaxKinds = AttachManager::kMaxServedKinds + sizeof(kProgramKinds) / sizeof(kProgramKinds[0]);
 
 // One byte per link, in pages that the kernel empties in a forked child.
 struct HerePage {
@@ -62,8 +60,6 @@ void CopyText(char (&to)[kSize], const char* from) {
 struct AttachManager::State {
   runtime::Process* process;
   std::uint32_t lock;  // atomic: process id of who reconciles; 0 when nobody does
-  KindRow kinds[kMaxKinds];
-  std::size_t kind_count;
   LinkState* links;
   LinkState* retired;  // detached, but a thread may still be in their programs
   HerePage* here_pages;
@@ -74,7 +70,7 @@ struct AttachManager::State {
   static long VisitLink(std::uint32_t id, void* argument);
   void Consider(std::uint32_t id);
   void AttachLink(LinkState& link);
-  bool AttachProgram(LinkState& link, const KindRow& kind);
+  bool AttachProgram(LinkState& link);
   bool AttachSites(LinkState& link, const KindRow& kind);
   void DetachUnwanted();
   void DetachLink(LinkState& link);
@@ -82,7 +78,6 @@ struct AttachManager::State {
 
   // --- parts of them ---
   LinkState* FindLink(std::uint32_t id) const;
-  const KindRow* FindKind(const char* name) const;
   LinkState* MakeLink(const LinkView& view);
   LinkState* TakeLink();
   std::uint8_t* TakeHereByte();
@@ -119,6 +114,13 @@ class ManagerLock {
   std::uint32_t& word_;
 };
 
+const KindRow* FindKind(const char* name) {
+  for (const KindRow& row : kKinds) {
+    if (TextEquals(row.name, name)) return &row;
+  }
+  return nullptr;
+}
+
 bool SelectsThisProcess(const LinkView& view) {
   const std::int32_t pid = view.header.pid;
   return pid < 0 || static_cast<std::uint32_t>(pid) == sys::Getpid();
@@ -136,13 +138,6 @@ bool CopyPlan(const LinkView& view, UprobePlan* plan) {
 LinkState* AttachManager::State::FindLink(std::uint32_t id) const {
   for (LinkState* link = links; link != nullptr; link = link->next) {
     if (link->view.header.id == id) return link;
-  }
-  return nullptr;
-}
-
-const KindRow* AttachManager::State::FindKind(const char* name) const {
-  for (std::size_t i = 0; i < kind_count; ++i) {
-    if (TextEquals(kinds[i].name, name)) return &kinds[i];
   }
   return nullptr;
 }
@@ -208,8 +203,8 @@ bool AttachManager::State::Refuse(LinkState& link, int error, const char* text) 
   return false;
 }
 
-bool AttachManager::State::AttachProgram(LinkState& link, const KindRow& kind) {
-  if (!kind.runs_program || link.program != nullptr) return true;
+bool AttachManager::State::AttachProgram(LinkState& link) {
+  if (link.program != nullptr) return true;
   Reason reason;
   const long error = runtime::InstantiateProgram(*process, folder, link.view.header.program_id, &link.program, &reason);
   return error == 0 || Refuse(link, static_cast<int>(-error), reason.text);
@@ -232,7 +227,7 @@ bool AttachManager::State::AttachSites(LinkState& link, const KindRow& kind) {
     requests[i].plan = &plan;
     requests[i].address = addresses[i];
     requests[i].handler = kind.handler;
-    if (kind.runs_program) requests[i].handler.cookie = &link.sites[i];
+    requests[i].handler.cookie = &link.sites[i];
   }
   ApplyProbes(requests, found);
   for (std::size_t i = 0; i < found; ++i) link.sites[i].probe = requests[i].probe;
@@ -249,7 +244,7 @@ void AttachManager::State::AttachLink(LinkState& link) {
     Refuse(link, kEopnotsupp, "this kind of link is not served here");
     return;
   }
-  if (AttachProgram(link, *kind) && AttachSites(link, *kind)) {
+  if (AttachProgram(link) && AttachSites(link, *kind)) {
     link.phase = LinkPhase::kAttached;
     Record(link, runtime::InstanceState::kAttached, 0, "");
   } else if (link.phase == LinkPhase::kPending && link.view.header.pid >= 0) {
@@ -342,22 +337,18 @@ int AttachManager::State::Reconcile() {
   return folder < 0 ? -folder : 0;
 }
 
-AttachManager* AttachManager::Create(const char* session_folder, int* error, ServedKinds served) noexcept {
+AttachManager* AttachManager::Create(const char* session_folder, int* error) noexcept {
   runtime::Process* process = nullptr;
   const long opened = runtime::OpenProcess(session_folder, &process, nullptr);
   *error = static_cast<int>(-opened);
   if (opened != 0) return nullptr;
   auto* state = static_cast<State*>(runtime::Allocate(process->arena, sizeof(State)));
-  if (state == nullptr || served.count > kMaxServedKinds) {
-    *error = state == nullptr ? kEnomem : kEinval;
+  if (state == nullptr) {
+    *error = kEnomem;
     runtime::CloseProcess(process);
     return nullptr;
   }
   state->process = process;
-  for (const KindRow& row : kProgramKinds) state->kinds[state->kind_count++] = row;
-  for (std::size_t i = 0; i < served.count; ++i) {
-    state->kinds[state->kind_count++] = {served.rows[i].name, false, served.rows[i].handler};
-  }
   return reinterpret_cast<AttachManager*>(state);
 }
 

@@ -4,31 +4,13 @@
 // nothing of the host's libc, and keeps no descriptor open.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-
-#include "strata/attach/engine.h"
-
 namespace strata::attach {
-
-// A kind of link that needs no program: the embedder's own handler runs at its sites.
-struct ServedKind {
-  const char* name;  // as LinkHeader::kind has it
-  Handler handler;
-};
-
-struct ServedKinds {
-  const ServedKind* rows = nullptr;  // copied; names must stay valid
-  std::size_t count = 0;             // at most AttachManager::kMaxServedKinds
-};
 
 class AttachManager {
  public:
-  static constexpr std::size_t kMaxServedKinds = 8;
-
   // Opens the session in `session_folder` (an absolute path, copied). Returns null and a positive errno in `error` when
   // it is no session, when it belongs to somebody else, or when memory is used up.
-  static AttachManager* Create(const char* session_folder, int* error, ServedKinds kinds = {}) noexcept;
+  static AttachManager* Create(const char* session_folder, int* error) noexcept;
 
   // Unhooks everything, removes this process's instance records, and frees what no thread can be using any more.
   static void Destroy(AttachManager* manager) noexcept;

@@ -31,7 +31,7 @@ enum class LinkPhase : std::uint8_t { kAttached, kPending, kRefused };
 
 struct LinkState {
   runtime::LinkView view;
-  runtime::ProgramInstance* program;  // null for kinds without one
+  runtime::ProgramInstance* program;  // null until it is attached, or when that was refused
   std::uint8_t* here;
   LinkPhase phase;
   bool is_wanted;  // seen in the session during the current pass

@@ -77,6 +77,10 @@ ThreadRecord* ClaimThreadRecord() noexcept {
   return nullptr;
 }
 
+void LeaveHandler() noexcept {
+  if (current_thread_record != nullptr) LeaveHook(*current_thread_record);
+}
+
 bool WaitUntilHooksAreLeft() noexcept {
   if (records == nullptr) return true;
   // Orders every thread's entry into a hook against what was unhooked before this call.

@@ -21,6 +21,7 @@ enum class Call : long {
   kSchedYield = 24,
   kMadvise = 28,
   kGetpid = 39,
+  kExecve = 59,
   kKill = 62,
   kFlock = 73,
   kGetuid = 102,
@@ -38,6 +39,7 @@ enum class Call : long {
   kNewfstatat = 262,
   kUnlinkat = 263,
   kRenameat = 264,
+  kFaccessat = 269,
   kProcessVmReadv = 310,
   kPidfdOpen = 434,
 };
