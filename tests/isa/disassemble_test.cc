@@ -12,7 +12,7 @@
 namespace strata::isa {
 namespace {
 
-// One instruction of each kind, in the order of docs and golden file.
+// Instructions of every kind.
 std::vector<Instruction> EveryKind() {
   Builder b;
   const Label end = b.NewLabel();
@@ -55,8 +55,8 @@ std::vector<Instruction> EveryKind() {
   return std::move(b).Build().value();
 }
 
-// STRATA_REWRITE_GOLDEN=1 writes the file anew. Its text was compared with `bpftool prog dump xlated` and the kernel's
-// verifier log.
+// STRATA_REWRITE_GOLDEN=1 writes the file anew. The verifier log of Linux 6.18 has the same text for the same
+// instructions.
 TEST(Disassemble, MatchesTheGoldenText) {
   const std::string got = DisassembleProgram(EveryKind());
   if (std::getenv("STRATA_REWRITE_GOLDEN") != nullptr) {
