@@ -21,7 +21,8 @@ strata::Result<void> CountMalloc(const char* object, const char* backend_name) {
   auto* on_malloc = STRATA_TRY(objects.FindProgram("on_malloc"));
   auto libc = STRATA_TRY(strata::OpenExecutable("libc.so.6", {.pid = getpid()}));
   auto probe = STRATA_TRY(libc.AttachUprobe("malloc", *on_malloc, {.pid = getpid()}));
-  for (int i = 0; i < 1000; ++i) std::free(std::malloc(100));
+  void* (*volatile allocate)(std::size_t) = std::malloc;  // or the compiler would leave out both calls
+  for (int i = 0; i < 1000; ++i) std::free(allocate(100));
   STRATA_TRY(std::move(probe).Detach());
 
   for (const Histogram& histogram : STRATA_TRY(sizes.Snapshot())) {
