@@ -39,9 +39,10 @@ TEST(RuntimeArchive, CallsNothingButItself) {
 
 TEST(RuntimeArchive, TouchesNoVectorRegister) {
   const std::string code = OutputOf(std::string("objdump -d --no-show-raw-insn ") + kArchives);
-  ASSERT_THAT(code, testing::HasSubstr("<strata_memcpy>"));
-  for (const char* name : {"%xmm", "%ymm", "%zmm", "%mm0", "%st", "__tls_get_addr"})
-    EXPECT_THAT(code, testing::Not(testing::HasSubstr(name)));
+  ASSERT_NE(code.find("<strata_memcpy>:"), std::string::npos);
+  for (const char* name : {"%xmm", "%ymm", "%zmm", "%mm0", "%st", "__tls_get_addr"}) {
+    EXPECT_EQ(code.find(name), std::string::npos) << name;
+  }
 }
 
 }  // namespace
