@@ -14,13 +14,14 @@ constinit AgentSettings settings = {};
 // The dynamic linker calls it first of all libraries' constructors (-z initfirst), with main's arguments; environ is
 // not set yet.
 extern "C" [[gnu::constructor]] void strata_agent_start(int, char**, char** environment) {
+  const AuxiliaryEntry* auxiliary_vector = AuxiliaryVectorBehind(environment);
   TakeSettings(environment, &settings);
   if (settings.session[0] == '\0') return;
   int error = 0;
   AttachManager* manager = AttachManager::Create(settings.session, &error);
   if (manager == nullptr) return;
   manager->Reconcile();
-  if (settings.agent_path[0] != '\0') FollowExec(environment, settings);
+  if (settings.agent_path[0] != '\0') FollowExec(auxiliary_vector, settings);
 }
 
 }  // namespace strata::attach

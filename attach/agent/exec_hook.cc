@@ -1,6 +1,5 @@
 #include "exec_hook.h"
 
-#include "loaded_symbols.h"
 #include "program_check.h"
 #include "strata/attach/uprobe/uprobe_engine.h"
 #include "strata/backend/userspace/runtime/sys.h"
@@ -29,9 +28,9 @@ void OnExecve(void* cookie, PtRegs* regs) {
 
 }  // namespace
 
-void FollowExec(char** environment, const AgentSettings& settings) noexcept {
+void FollowExec(const AuxiliaryEntry* auxiliary_vector, const AgentSettings& settings) noexcept {
   std::uint64_t addresses[kMaxDefinitions];
-  const std::size_t found = FindLoadedFunctions(environment, "execve", addresses, kMaxDefinitions);
+  const std::size_t found = FindLoadedFunctions(auxiliary_vector, "execve", addresses, kMaxDefinitions);
   for (std::size_t i = 0; i < found && i < kMaxDefinitions; ++i) {
     UprobePlan plan;
     if (!PlanSystemCall(addresses[i], static_cast<std::uint32_t>(sys::Call::kExecve), &plan)) continue;

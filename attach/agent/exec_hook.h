@@ -2,12 +2,12 @@
 #pragma once
 
 #include "environment.h"
+#include "loaded_symbols.h"
 
 namespace strata::attach {
 
 // Hooks the C library's execve, which all of exec*, posix_spawn, system and popen go through. fexecve, execveat and
-// programs' own system calls are not followed. `settings` must stay; `environment` is the array that the program was
-// started with.
-void FollowExec(char** environment, const AgentSettings& settings) noexcept;
+// programs' own system calls are not followed. `settings` must stay.
+void FollowExec(const AuxiliaryEntry* auxiliary_vector, const AgentSettings& settings) noexcept;
 
 }  // namespace strata::attach

@@ -1,13 +1,14 @@
 #include "loaded_symbols.h"
 
 namespace strata::attach {
-namespace {
-
 // Records of <elf.h> and <link.h>, which would bring declarations of libc.
 struct AuxiliaryEntry {
   std::uint64_t type;
   std::uint64_t value;
 };
+
+namespace {
+
 constexpr std::uint64_t kProgramHeaders = 3;      // AT_PHDR
 constexpr std::uint64_t kProgramHeaderCount = 5;  // AT_PHNUM
 
@@ -59,11 +60,6 @@ struct GnuHashTable {
   std::uint32_t bloom_shift;
 };
 
-const AuxiliaryEntry* AuxiliaryVector(char** environment) {
-  while (*environment != nullptr) ++environment;
-  return reinterpret_cast<const AuxiliaryEntry*>(environment + 1);
-}
-
 const DynamicEntry* DynamicOf(const ProgramHeader* headers, std::uint64_t count) {
   std::uint64_t base = 0;
   for (std::uint64_t i = 0; i < count; ++i) {
@@ -82,10 +78,10 @@ std::uint64_t ValueOf(const DynamicEntry* dynamic, std::int64_t tag) {
   return 0;
 }
 
-const LoadedObject* FirstObject(char** environment) {
+const LoadedObject* FirstObject(const AuxiliaryEntry* entry) {
   const ProgramHeader* headers = nullptr;
   std::uint64_t count = 0;
-  for (const AuxiliaryEntry* entry = AuxiliaryVector(environment); entry->type != 0; ++entry) {
+  for (; entry->type != 0; ++entry) {
     if (entry->type == kProgramHeaders) headers = reinterpret_cast<const ProgramHeader*>(entry->value);
     if (entry->type == kProgramHeaderCount) count = entry->value;
   }
@@ -138,11 +134,16 @@ std::uint64_t FindIn(const LoadedObject& object, const char* name, std::uint32_t
 
 }  // namespace
 
-std::size_t FindLoadedFunctions(char** environment, const char* name, std::uint64_t* addresses,
+const AuxiliaryEntry* AuxiliaryVectorBehind(char** environment) noexcept {
+  while (*environment != nullptr) ++environment;
+  return reinterpret_cast<const AuxiliaryEntry*>(environment + 1);
+}
+
+std::size_t FindLoadedFunctions(const AuxiliaryEntry* auxiliary_vector, const char* name, std::uint64_t* addresses,
                                 std::size_t capacity) noexcept {
   const std::uint32_t hash = HashOf(name);
   std::size_t count = 0;
-  for (const LoadedObject* object = FirstObject(environment); object != nullptr; object = object->next) {
+  for (const LoadedObject* object = FirstObject(auxiliary_vector); object != nullptr; object = object->next) {
     const std::uint64_t address = object->dynamic == nullptr ? 0 : FindIn(*object, name, hash);
     if (address == 0) continue;
     if (count < capacity) addresses[count] = address;
