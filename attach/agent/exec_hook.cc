@@ -1,9 +1,9 @@
 #include "exec_hook.h"
 
 #include "program_check.h"
+#include "strata/attach/agent/x86_64/system_call_site.h"
 #include "strata/attach/uprobe/uprobe_engine.h"
 #include "strata/backend/userspace/runtime/sys.h"
-#include "x86_64/system_call_site.h"
 
 namespace strata::attach {
 

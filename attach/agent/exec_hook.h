@@ -1,8 +1,8 @@
 // Programs that the traced one executes keep the agent.
 #pragma once
 
-#include "environment.h"
-#include "loaded_symbols.h"
+#include "strata/attach/agent/environment.h"
+#include "strata/attach/agent/loaded_symbols.h"
 
 namespace strata::attach {
 

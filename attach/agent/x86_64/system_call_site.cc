@@ -1,4 +1,4 @@
-#include "system_call_site.h"
+#include "strata/attach/agent/x86_64/system_call_site.h"
 
 #include <cstddef>
 
