@@ -33,7 +33,8 @@ struct CompiledImage {
 };
 
 // kNotSupported for instructions that this tier does not translate (packet loads, address space casts, kernel
-// functions), kVerifierRejected for code that CheckStructure() would refuse; both name the instruction. Thread-safe, no state.
+// functions), kVerifierRejected for code that CheckStructure() would refuse; both name the instruction. Thread-safe, no
+// state.
 STRATA_EXPORT Result<CompiledImage> CompileImage(const CompileInput& input);
 
 }  // namespace strata::compile

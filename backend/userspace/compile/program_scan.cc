@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
 #include "helper_numbers.h"
 #include "strata/isa/decode.h"
@@ -20,6 +21,11 @@ using isa::OperandForm;
 constexpr std::uint16_t Bit(int reg) { return static_cast<std::uint16_t>(1U << reg); }
 constexpr std::uint16_t kArguments = Bit(1) | Bit(2) | Bit(3) | Bit(4) | Bit(5);
 constexpr std::uint16_t kClobbered = Bit(0) | kArguments;
+
+template <typename Visit>
+void ForEachRegister(std::uint16_t set, Visit visit) {
+  for (unsigned rest = set; rest != 0; rest &= rest - 1) visit(std::countr_zero(rest));
+}
 
 struct RegisterUse {
   std::uint16_t reads = 0;
@@ -197,9 +203,7 @@ void Scanner::ScanInstruction(ScannedFunction& function, InsnIndex at, const Opc
     return;
   }
   const RegisterUse use = UseOf(insn, info.form);
-  for (int reg = 0; reg <= isa::kFrameRegister; ++reg) {
-    if ((use.reads & Bit(reg)) != 0) known_[reg].is_read = true;
-  }
+  ForEachRegister(use.reads, [this](int reg) { known_[reg].is_read = true; });
   function.written |= use.writes;
   if ((use.reads & Bit(isa::kFrameRegister)) != 0) function.uses_frame = true;
   if (info.form == OperandForm::kMayGoto) scan_.uses_run = true;
@@ -265,10 +269,9 @@ void Scanner::Learn(InsnIndex at, const OpcodeInfo& info, std::uint16_t writes) 
   const Instruction& insn = code_[at.value];
   if (info.form == OperandForm::kStoreImm || info.form == OperandForm::kStoreReg) return LearnStore(insn, info);
   if (info.form == OperandForm::kAtomic) stored_.reset();
+  if (writes == 0) return;
   const Known result = ResultOf(at, info);
-  for (int reg = 0; reg < isa::kFrameRegister; ++reg) {
-    if ((writes & Bit(reg)) != 0) known_[reg] = result;
-  }
+  ForEachRegister(writes, [&](int reg) { known_[reg] = result; });
 }
 
 void Scanner::LearnStore(const Instruction& insn, const OpcodeInfo& info) {

@@ -380,21 +380,26 @@ void Assembler::SumSavings() {
   saved_before_[jumps_.size()] = saved;
 }
 
-// All begin short; those that do not reach grow, which may push others out of reach, until none grows.
+// All begin short; those that do not reach grow, which may push others out of reach. Code made to grow one jump at a
+// time would take quadratic time: after a few rounds every jump grows.
 void Assembler::ChooseShortJumps() {
-  bool has_grown = true;
-  while (has_grown) {
-    has_grown = false;
+  constexpr int kMostRounds = 16;
+  for (int round = 0;; ++round) {
     SumSavings();
+    bool has_grown = false;
     for (std::uint32_t i = 0; i < jumps_.size(); ++i) {
       JumpSite& jump = jumps_[i];
-      if (!jump.is_short) continue;
-      const std::int64_t from = Final({jump.at, i}) + 2;
-      if (Fits<std::int8_t>(static_cast<std::int64_t>(Final(labels_[jump.label])) - from)) continue;
+      if (!jump.is_short || (round < kMostRounds && Reaches(jump, i))) continue;
       jump.is_short = false;
       has_grown = true;
     }
+    if (!has_grown) return;
   }
+}
+
+bool Assembler::Reaches(const JumpSite& jump, std::uint32_t position) const {
+  const std::int64_t from = std::int64_t{Final({jump.at, position})} + jump.bytes();
+  return Fits<std::int8_t>(std::int64_t{Final(labels_[jump.label])} - from);
 }
 
 Code Assembler::CopyCode() const {

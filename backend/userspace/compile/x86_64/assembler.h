@@ -172,6 +172,7 @@ class Assembler {
   void Branch(std::uint8_t cond, Label label);
 
   void ChooseShortJumps();
+  bool Reaches(const JumpSite& jump, std::uint32_t position) const;  // in its short form
   void SumSavings();
   std::uint32_t Final(Place place) const { return place.at - saved_before_[place.jumps_before]; }
   Code CopyCode() const;

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <functional>
+#include <random>
 #include <string>
 #include <vector>
 
 #include "engines.h"
+#include "strata/backend/userspace/verifier/structural_check.h"
 #include "strata/isa/builder.h"
 
 namespace strata::test {
@@ -242,6 +244,33 @@ TEST_P(RefusedImage, NamesTheInstruction) {
   ASSERT_FALSE(image.has_value());
   EXPECT_EQ(image.error().message(), GetParam().error);
   EXPECT_EQ(image.error().code(), GetParam().error_code);
+}
+
+// Any bytes: refused, or compiled to an image whose tables lie inside of it.
+TEST(Compiler, SurvivesRandomSlots) {
+  std::mt19937_64 random(1);
+  const runtime::ProgramMap maps[] = {MakeArray(4, 8).geometry, MakeArray(4, 8, 2).geometry};
+  int compiled = 0;
+  for (int round = 0; round < 100000; ++round) {
+    std::vector<isa::Instruction> code(1 + random() % 8);
+    for (isa::Instruction& slot : code) {
+      slot.opcode = static_cast<std::uint8_t>(isa::kOpcodes[random() % std::size(isa::kOpcodes)].opcode);
+      if (random() % 4 == 0) slot.opcode = random() % 2 == 0 ? 0 : static_cast<std::uint8_t>(random());
+      slot.dst = random() % 3 & 0xf;
+      slot.src = random() % 7 & 0xf;
+      if (random() % 2 == 0) slot.offset = static_cast<std::int16_t>(random() % 8) - 4;
+      if (random() % 2 == 0) slot.imm = static_cast<std::int32_t>(random() % 8) - 4;
+      if (random() % 3 == 0) slot.src = 0, slot.offset = 0;
+    }
+    code.back() = {.opcode = static_cast<std::uint8_t>(isa::Opcode::kExit)};
+    const auto facts = verifier::CheckStructure(code, ProgramType::kKprobe, HelperKnown, std::size(maps));
+    const auto image = compile::CompileImage({code, maps});
+    ASSERT_TRUE(!facts || image) << image.error().message();
+    if (!image) continue;
+    ++compiled;
+    for (const ImageRelocation& relocation : image->relocations) ASSERT_LE(relocation.offset + 8, image->code.size());
+  }
+  EXPECT_GT(compiled, 1000);
 }
 
 INSTANTIATE_TEST_SUITE_P(Compiler, RefusedImage, testing::ValuesIn(kRefused),

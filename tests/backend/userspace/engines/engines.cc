@@ -86,6 +86,11 @@ std::uint64_t Loop(std::uint64_t count, std::uint64_t function, std::uint64_t co
 
 std::uint64_t Mix(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4, std::uint64_t r5,
                   RunContext* run) noexcept {
+  // A C function may expect rsp + 8 to be a multiple of 16 when it begins (psABI 3.2.2).
+  if (reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) % 16 != 0) {
+    std::fprintf(stderr, "helper called with a stack that is not aligned\n");
+    std::abort();
+  }
   std::uint64_t mixed = run->cookie;
   for (const std::uint64_t value : {r1, r2, r3, r4, r5})
     mixed = (mixed ^ value) * 0x9e3779b97f4a7c15ULL + (mixed >> 29);
