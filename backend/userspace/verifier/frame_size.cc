@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 
 #include "strata/isa/decode.h"
 #include "strata/isa/opcode.h"

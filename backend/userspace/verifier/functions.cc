@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 
 #include "frame_size.h"
 #include "strata/isa/decode.h"

@@ -4,7 +4,6 @@
 #include <bit>
 #include <cassert>
 #include <limits>
-#include <optional>
 
 #include "../helper_numbers.h"
 #include "assembler.h"
