@@ -79,31 +79,7 @@ struct RecordForm {
 template <typename Record>
 class RecordList {
  public:
-  class Iterator {
-   public:
-    using iterator_category = std::input_iterator_tag;
-    using value_type = Record;
-    using difference_type = std::ptrdiff_t;
-    using pointer = void;
-    using reference = Record;
-    Iterator() = default;
-    Iterator(const RecordList* list, std::uint32_t index) : list_(list), index_(index) {}
-    Record operator*() const { return (*list_)[index_]; }
-    Iterator& operator++() {
-      ++index_;
-      return *this;
-    }
-    Iterator operator++(int) {
-      Iterator before = *this;
-      ++index_;
-      return before;
-    }
-    bool operator==(const Iterator& other) const { return index_ == other.index_; }
-
-   private:
-    const RecordList* list_ = nullptr;
-    std::uint32_t index_ = 0;
-  };
+  class Iterator;
 
   RecordList() = default;
   RecordList(const Btf* btf, std::uint32_t offset, std::uint32_t count, RecordForm form)
@@ -112,8 +88,8 @@ class RecordList {
   std::uint32_t size() const { return count_; }
   bool empty() const { return count_ == 0; }
   Record operator[](std::uint32_t index) const;
-  Iterator begin() const { return Iterator(this, 0); }
-  Iterator end() const { return Iterator(this, count_); }
+  Iterator begin() const;
+  Iterator end() const;
 
  private:
   const Btf* btf_ = nullptr;
@@ -121,6 +97,43 @@ class RecordList {
   std::uint32_t count_ = 0;
   RecordForm form_;
 };
+
+// Keeps a copy of its list, so that one over a temporary list stays valid.
+template <typename Record>
+class RecordList<Record>::Iterator {
+ public:
+  using iterator_category = std::input_iterator_tag;
+  using value_type = Record;
+  using difference_type = std::ptrdiff_t;
+  using pointer = void;
+  using reference = Record;
+  Iterator() = default;
+  Iterator(const RecordList& list, std::uint32_t index) : list_(list), index_(index) {}
+  Record operator*() const { return list_[index_]; }
+  Iterator& operator++() {
+    ++index_;
+    return *this;
+  }
+  Iterator operator++(int) {
+    Iterator before = *this;
+    ++index_;
+    return before;
+  }
+  bool operator==(const Iterator& other) const { return index_ == other.index_; }
+
+ private:
+  RecordList list_;
+  std::uint32_t index_ = 0;
+};
+
+template <typename Record>
+typename RecordList<Record>::Iterator RecordList<Record>::begin() const {
+  return Iterator(*this, 0);
+}
+template <typename Record>
+typename RecordList<Record>::Iterator RecordList<Record>::end() const {
+  return Iterator(*this, count_);
+}
 
 enum class Linkage : std::uint8_t { kStatic = 0, kGlobal = 1, kExtern = 2 };
 

@@ -40,7 +40,8 @@ struct Node {
   std::uint64_t number = 0;
   double real = 0;
   std::string text;
-  std::vector<std::pair<std::string, Node>> children;  // names are empty in a list
+  std::string name;            // of a field; empty in a list
+  std::vector<Node> children;  // of a list or of fields
 
   bool IsZero() const {
     switch (form) {
@@ -60,7 +61,7 @@ struct Node {
         return false;
       case Form::kList:
       case Form::kFields:
-        return std::all_of(children.begin(), children.end(), [](const auto& child) { return child.second.IsZero(); });
+        return std::all_of(children.begin(), children.end(), [](const Node& child) { return child.IsZero(); });
     }
     return false;
   }
@@ -209,7 +210,7 @@ class Decoder {
     for (std::uint32_t i = 0; i < type.count && nodes_ < kMaxNodes; ++i) {
       const Bytes element = Part(bytes, i * *element_size, *element_size);
       if (element.empty()) break;
-      node.children.emplace_back("", Decode(type.element, element, depth + 1));
+      node.children.push_back(Decode(type.element, element, depth + 1));
     }
     return node;
   }
@@ -229,6 +230,11 @@ class Decoder {
     return Number(value, false);
   }
 
+  static void AddField(Node& fields, std::string_view name, Node value) {
+    value.name = name;
+    fields.children.push_back(std::move(value));
+  }
+
   Node DecodeMembers(const RecordList<Member>& members, Bytes bytes, int depth) {
     Node node;
     node.form = Node::Form::kFields;
@@ -241,7 +247,7 @@ class Decoder {
       if (member.name.empty() && value.form == Node::Form::kFields) {
         std::move(value.children.begin(), value.children.end(), std::back_inserter(node.children));
       } else if (!member.name.empty()) {
-        node.children.emplace_back(member.name, std::move(value));
+        AddField(node, member.name, std::move(value));
       }
     }
     return node;
@@ -260,9 +266,8 @@ class Decoder {
     node.form = Node::Form::kFields;
     for (const SectionVariable variable : type.variables) {
       if (nodes_ >= kMaxNodes) break;
-      node.children.emplace_back(
-          types_.NameOf(variable.type),
-          Decode(variable.type, Part(bytes, variable.offset_bytes, variable.size_bytes), depth + 1));
+      AddField(node, types_.NameOf(variable.type),
+               Decode(variable.type, Part(bytes, variable.offset_bytes, variable.size_bytes), depth + 1));
     }
     return node;
   }
@@ -308,16 +313,16 @@ std::string ToText(const Node& node);
 
 std::string ListText(const Node& node) {
   std::size_t count = node.children.size();
-  while (count > 0 && node.children[count - 1].second.IsZero()) --count;
+  while (count > 0 && node.children[count - 1].IsZero()) --count;
   std::string text = "{";
-  for (std::size_t i = 0; i < count; ++i) text += (i == 0 ? "" : ", ") + ToText(node.children[i].second);
+  for (std::size_t i = 0; i < count; ++i) text += (i == 0 ? "" : ", ") + ToText(node.children[i]);
   return text + "}";
 }
 
 std::string FieldsText(const Node& node) {
   std::string text = "{";
-  for (const auto& [name, value] : node.children) {
-    text += fmt::format("{}.{} = {}", text.size() == 1 ? "" : ", ", name, ToText(value));
+  for (const Node& field : node.children) {
+    text += fmt::format("{}.{} = {}", text.size() == 1 ? "" : ", ", field.name, ToText(field));
   }
   return text + "}";
 }
@@ -374,12 +379,12 @@ nlohmann::ordered_json ToJson(const Node& node) {
       return node.text;
     case Node::Form::kList: {
       auto list = nlohmann::ordered_json::array();
-      for (const auto& [name, value] : node.children) list.push_back(ToJson(value));
+      for (const Node& element : node.children) list.push_back(ToJson(element));
       return list;
     }
     case Node::Form::kFields: {
       auto fields = nlohmann::ordered_json::object();
-      for (const auto& [name, value] : node.children) fields[name] = ToJson(value);
+      for (const Node& field : node.children) fields[field.name] = ToJson(field);
       return fields;
     }
   }

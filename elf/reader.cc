@@ -174,7 +174,8 @@ class ObjectReader {
 
   Result<std::map<std::string_view, btf::TypeId>> VariableTypes(btf::TypeId datasec) const {
     std::map<std::string_view, btf::TypeId> result;
-    for (const btf::SectionVariable variable : STRATA_TRY(context_.types->Get<btf::DataSec>(datasec)).variables) {
+    const auto section = STRATA_TRY(context_.types->Get<btf::DataSec>(datasec));
+    for (const btf::SectionVariable variable : section.variables) {
       const auto var = STRATA_TRY(context_.types->Get<btf::Var>(variable.type));
       result.emplace(var.name, var.type);
     }

@@ -38,7 +38,7 @@ struct SectionKind {
 };
 
 // All rows, in the order in which they are tried.
-std::span<const SectionKind> SectionKinds();
+STRATA_EXPORT std::span<const SectionKind> SectionKinds();
 
 struct SectionName {
   const SectionKind* kind = nullptr;
@@ -47,6 +47,6 @@ struct SectionName {
 };
 
 // The first row that fits, as libbpf decides it; nothing for a name that names no kind of program.
-std::optional<SectionName> ParseSectionName(std::string_view name);
+STRATA_EXPORT std::optional<SectionName> ParseSectionName(std::string_view name);
 
 }  // namespace strata::elf

@@ -88,7 +88,8 @@ TEST(Btf, ReadsEnumValuesWithTheirSign) {
 TEST(Btf, IteratesRecords) {
   const auto btf = Parse(Sample());
   std::string names;
-  for (const Member member : btf->Get<Struct>(TypeId{3})->members) names += std::string(member.name) + " ";
+  const auto sample = btf->Get<Struct>(TypeId{3}).value();
+  for (const Member member : sample.members) names += std::string(member.name) + " ";
   EXPECT_EQ(names, "plain bits list ");
 }
 

@@ -7,5 +7,5 @@ static __attribute__((noinline, used)) int strata_test_local(int a) { return a *
 
 __attribute__((weak)) int strata_test_weak(int a) { return strata_test_local(a); }
 
-static int (*resolve(void))(int, int) { return strata_test_add; }
+static __attribute__((used)) int (*resolve(void))(int, int) { return strata_test_add; }
 int strata_test_indirect(int, int) __attribute__((ifunc("resolve")));

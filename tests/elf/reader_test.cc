@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+
+#include "strata/btf/format_value.h"
 #include "strata/spec/flatten.h"
 #include "support/elf_writer.h"
 
@@ -179,6 +182,53 @@ TEST(ElfReader, FlattensIntoWhatTheKernelTakes) {
   std::vector<std::string> names;
   for (const FunctionStart& function : flat.functions) names.push_back(function.name);
   EXPECT_THAT(names, ElementsAre("on_malloc", "four_times", "twice", "hidden_helper", "checked"));
+}
+
+// The same types as in values.bpf.c, laid out by this compiler.
+struct Everything {
+  int number;
+  unsigned char small;
+  bool is_set;
+  char letter;
+  char name[8];
+  int color;
+  short points[4];
+  unsigned low : 3;
+  int middle : 5;
+  unsigned high : 24;
+  const void* address;
+  std::uint32_t word;
+  std::uint64_t counts[4];
+  const char* text;
+  double real;
+};
+
+TEST(ElfReader, ReadsTypesThatValuesArePrintedBy) {
+  const auto spec = Read(STRATA_BPF_VALUES);
+  const VariableSpec& variable = spec.variables.at("value");
+  ASSERT_EQ(variable.value.size(), sizeof(Everything));
+  Everything value{};
+  value.number = -5;
+  value.small = 200;
+  value.is_set = true;
+  value.letter = 'x';
+  std::strcpy(value.name, "sort");
+  value.color = -1;
+  value.points[2] = 7;
+  value.low = 5;
+  value.middle = -2;
+  value.high = 0xabcdef;
+  value.word = 0x10002;
+  value.counts[1] = 9;
+  value.real = 0.5;
+  EXPECT_EQ(btf::FormatValue(*spec.types, variable.type, std::as_bytes(std::span(&value, 1))),
+            "{.number = -5, .small = 200, .is_set = true, .letter = 'x', .name = \"sort\", .color = BLUE, "
+            ".points = {{.x = 0, .y = 0}, {.x = 7, .y = 0}}, .low = 5, .middle = -2, .high = 11259375, .address = 0x0, "
+            ".word = 65538, .half = 2, .counts = {0, 9}, .text = 0x0, .real = 0.5}");
+  EXPECT_EQ(btf::FormatValueJson(*spec.types, variable.type, std::as_bytes(std::span(&value, 1))),
+            R"({"number":-5,"small":200,"is_set":true,"letter":120,"name":"sort","color":"BLUE",)"
+            R"("points":[{"x":0,"y":0},{"x":7,"y":0}],"low":5,"middle":-2,"high":11259375,"address":"0x0",)"
+            R"("word":65538,"half":2,"counts":[0,9,0,0],"text":"0x0","real":0.5})");
 }
 
 TEST(ElfReader, KeepsCoreRelocationsWithTheirFunction) {
