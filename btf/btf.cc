@@ -475,10 +475,10 @@ std::string Btf::Describe(TypeId id) const {
         continue;
       }
       case Kind::kConst:
-        suffix = " const" + suffix;
+        suffix.insert(0, " const");
         break;
       case Kind::kVolatile:
-        suffix = " volatile" + suffix;
+        suffix.insert(0, " volatile");
         break;
       case Kind::kRestrict:
       case Kind::kTypeTag:
