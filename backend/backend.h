@@ -107,12 +107,17 @@ class STRATA_EXPORT BackendProgram {
   virtual Result<ProgramStats> Stats() = 0;
 };
 
-// What one process made of a link: attached, or why not.
+// What one process made of a link.
 struct LinkInstance {
+  enum class State : std::uint8_t {
+    kAttached,
+    kPending,  // the file to be hooked is not mapped there
+    kRefused,
+  };
   std::int32_t pid = 0;
-  bool is_attached = false;
+  State state = State::kRefused;
   std::uint64_t site_count = 0;
-  std::string reason;
+  std::string reason;  // for what is not attached
 };
 
 struct LinkInfo {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <sstream>
 
@@ -36,6 +37,21 @@ std::vector<std::string> SearchFolders() {
 }
 
 void Remark(std::string_view text) { fmt::print(stderr, "strata: {}\n", text); }
+
+// bpf_trace_printk and bpf_trace_vprintk.
+bool IsPrintCall(const isa::Instruction& instruction) {
+  constexpr std::uint8_t kCallOpcode = 0x85;
+  return instruction.opcode == kCallOpcode && instruction.src == 0 && (instruction.imm == 6 || instruction.imm == 177);
+}
+
+bool Prints(const CollectionSpec& spec) {
+  const auto prints = [](const auto& named) {
+    const auto& code = named.second.instructions;
+    return std::any_of(code.begin(), code.end(), IsPrintCall);
+  };
+  return std::any_of(spec.programs.begin(), spec.programs.end(), prints) ||
+         std::any_of(spec.functions.begin(), spec.functions.end(), prints);
+}
 
 struct Ring {
   const Map* map;
@@ -109,11 +125,12 @@ class TracingRun {
     if (!consumed) Remark(consumed.error().message());
   }
 
-  // Without a log the run goes on: few programs print.
+  // Only for programs that print: the kernel's log is one for all, and reading takes lines away from others.
   void WatchLog(EventLoop& loop) {
+    if (!Prints(objects_->spec())) return;
     auto log = backend_->OpenTraceLog();
     if (!log) {
-      if (options_.verbose) Remark(log.error().message());
+      Remark(log.error().message());
       return;
     }
     log_ = *std::move(log);
@@ -179,7 +196,12 @@ class TracingRun {
                                  attached.program->name()));
       }
       for (const LinkInstance& instance : instances) {
-        if (instance.is_attached) continue;
+        if (instance.state == LinkInstance::State::kAttached) continue;
+        if (instance.state == LinkInstance::State::kPending) {
+          Remark(fmt::format("program {}: process {}: {}: {}", attached.program->name(), instance.pid,
+                             attached.program->spec().attach_to, instance.reason));
+          continue;
+        }
         return Error(ErrorCode::kNotSupported, fmt::format("program {}: not attached in process {}: {}",
                                                            attached.program->name(), instance.pid, instance.reason));
       }

@@ -118,6 +118,15 @@ Result<InstanceRecord> ReadInstance(const Session& session, const std::string& n
 
 std::string InstancePrefix(std::uint32_t link_id) { return fmt::format("{}{}-", runtime::kInstancePrefix, link_id); }
 
+LinkInstance::State StateOf(runtime::InstanceState state) {
+  switch (state) {
+    case runtime::InstanceState::kAttached: return LinkInstance::State::kAttached;
+    case runtime::InstanceState::kPending: return LinkInstance::State::kPending;
+    case runtime::InstanceState::kRefused: break;
+  }
+  return LinkInstance::State::kRefused;
+}
+
 class Link : public BackendLink {
  public:
   Link(SharedPtr shared, std::shared_ptr<UserspaceProgram> program, ObjectFile file, runtime::LinkView view)
@@ -155,9 +164,9 @@ class Link : public BackendLink {
     for (const std::string& name : STRATA_TRY(shared_->session->Names(InstancePrefix(id())))) {
       const auto record = ReadInstance(*shared_->session, name);
       if (!record) continue;  // gone since, or not for us
-      const bool is_attached = record->state == runtime::InstanceState::kAttached;
-      instances.push_back(
-          {record->pid, is_attached, record->site_count, is_attached ? std::string() : std::string(record->reason)});
+      const auto state = StateOf(record->state);
+      instances.push_back({record->pid, state, record->site_count,
+                           state == LinkInstance::State::kAttached ? std::string() : std::string(record->reason)});
     }
     return instances;
   }

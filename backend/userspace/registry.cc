@@ -118,19 +118,35 @@ bool HoldsObjects(int folder_fd) {
                      [&](const char* prefix) { return !NamesIn(folder_fd, prefix).empty(); });
 }
 
-// Removes the session when no loader has it open and nothing lives in it. The root's lock keeps openers away: who gets
-// it later sees that it is unlinked.
-void RemoveIfEmpty(int runtime_fd, const std::string& name) {
-  const UniqueFd folder(::openat(runtime_fd, name.c_str(), kFolderFlags));
-  if (!folder) return;
-  CollectIn(folder.get());
-  const UniqueFd root = LockDead(folder.get(), runtime::kRootFile);
-  const bool has_root = ::faccessat(folder.get(), runtime::kRootFile, F_OK, 0) == 0;
-  if ((has_root && !root) || HoldsObjects(folder.get())) return;
-  if (root) {
-    for (const std::string& left : NamesIn(folder.get(), "")) ::unlinkat(folder.get(), left.c_str(), 0);
+// The root of a session, by its first word: another folder's file of that name is not ours to lock or remove.
+bool IsRoot(int fd) {
+  std::uint32_t magic = 0;
+  return ::pread(fd, &magic, sizeof(magic), 0) == static_cast<ssize_t>(sizeof(magic)) &&
+         magic == static_cast<std::uint32_t>(runtime::FileMagic::kRoot);
+}
+
+// What a session without loaders and objects may still hold.
+void RemoveRemains(int folder_fd) {
+  for (const char* prefix : {runtime::kInstancePrefix, ".instance-", "agent-", ".agent-"}) {
+    for (const std::string& name : NamesIn(folder_fd, prefix)) ::unlinkat(folder_fd, name.c_str(), 0);
   }
-  ::unlinkat(runtime_fd, name.c_str(), AT_REMOVEDIR);  // a folder that somebody is just filling is not empty
+  ::unlinkat(folder_fd, runtime::kLogFile, 0);
+  ::unlinkat(folder_fd, runtime::kRootFile, 0);
+}
+
+// Collects in one folder, and removes it when no loader has it open and nothing lives in it. The root's lock keeps
+// openers away: who gets it later sees that it is unlinked. Folders that no session of ours can be are left alone.
+void CollectSession(int runtime_fd, const std::string& name) {
+  const UniqueFd folder(::openat(runtime_fd, name.c_str(), kFolderFlags));
+  if (!folder || !CheckFolder(folder.get(), name, 0)) return;
+  const UniqueFd root(::openat(folder.get(), runtime::kRootFile, O_RDWR | O_NOFOLLOW | O_CLOEXEC));
+  if (root) {
+    if (!IsRoot(root.get())) return;
+    CollectIn(folder.get());
+    if (::flock(root.get(), LOCK_EX | LOCK_NB) != 0 || IsUnlinked(root.get()) || HoldsObjects(folder.get())) return;
+    RemoveRemains(folder.get());
+  }
+  ::unlinkat(runtime_fd, name.c_str(), AT_REMOVEDIR);  // one that somebody is just filling is not empty
 }
 
 Result<UniqueFd> OpenRuntimeFolder(const std::string& path) {
@@ -159,7 +175,9 @@ Result<std::unique_ptr<Session>> Session::Open(const std::string& runtime_folder
   STRATA_TRY(CollectAllSessions(runtime_path));
   auto session = std::unique_ptr<Session>(new Session);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    STRATA_TRY(session->OpenFolder(runtime_path, name));
+    const auto opened = session->OpenFolder(runtime_path, name);
+    if (!opened && opened.error().code() == ErrorCode::kNotFound && attempt + 1 < kAttempts) continue;  // just removed
+    if (!opened) return opened.error();
     if (!STRATA_TRY(session->TryOpenRoot(possible_cpus))) continue;
     STRATA_TRY(session->OpenProcess());
     STRATA_TRY(session->MakeLog());
@@ -172,7 +190,10 @@ Result<std::unique_ptr<Session>> Session::Open(const std::string& runtime_folder
 Session::~Session() {
   if (process_ != nullptr) runtime::CloseProcess(process_);
   root_fd_.Reset();
-  if (runtime_fd_) RemoveIfEmpty(runtime_fd_.get(), name_);
+  if (!runtime_fd_) return;
+  CollectSession(runtime_fd_.get(), name_);
+  // A folder that the user chose stays; the one that nobody asked for goes with its last session.
+  ::rmdir(DefaultRuntimeFolder().c_str());
 }
 
 Result<void> Session::OpenFolder(const std::string& runtime_folder, const std::string& name) {
@@ -340,7 +361,7 @@ Result<runtime::MapHeader> Session::ReadMapHeader(const std::string& name) const
 Result<void> CollectAllSessions(const std::string& runtime_folder) {
   const UniqueFd folder = STRATA_TRY(OpenRuntimeFolder(runtime_folder));
   for (const std::string& name : NamesIn(folder.get(), "")) {
-    if (IsNameValid(name)) RemoveIfEmpty(folder.get(), name);
+    if (IsNameValid(name)) CollectSession(folder.get(), name);
   }
   return {};
 }
