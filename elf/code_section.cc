@@ -4,9 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <set>
-#include <tuple>
 #include <utility>
 
 #include "strata/base/byte_reader.h"
