@@ -7,6 +7,9 @@ set(STRATA_SANITIZE "" CACHE STRING "Sanitizers for everything but in-process co
 option(STRATA_WERROR "Treat warnings as errors" ON)
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wno-unused-parameter)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-Wno-restrict)  # false positives of GCC 12 on string concatenation (its bug 105651)
+endif()
 if(STRATA_WERROR)
   add_compile_options(-Werror)
 endif()
