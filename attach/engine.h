@@ -72,8 +72,9 @@ struct UprobePlan {
   std::uint8_t code_size;      // bytes of `code`
   std::uint8_t falls_through;  // 1: the code's end continues behind the window; 0: its last instruction goes elsewhere
   std::uint8_t fixup_count;
-  std::uint8_t boundary_count;  // instructions in the window; more than one has inner boundaries
-  std::uint8_t reserved[6];
+  std::uint8_t boundary_count;     // instructions in the window; more than one has inner boundaries
+  std::uint8_t is_function_start;  // 1: nothing of the function has run before the site
+  std::uint8_t reserved[5];
   std::uint64_t file_offset;  // of the site, in bytes from the file's start
   std::uint8_t expected[kMaxWindow];
   Boundary boundaries[kMaxWindowInstructions];

@@ -12,7 +12,9 @@ using runtime::RunContext;
 
 void Add(std::uint64_t& counter, std::uint64_t value) { __atomic_fetch_add(&counter, value, __ATOMIC_RELAXED); }
 
-LinkCounters& CountersHere(const LinkState& link) { return runtime::CountersOf(link.view, runtime::CurrentCpu()); }
+LinkCounters& CountersHere(const LinkState& link) {
+  return runtime::CountersOf(link.view, runtime::CurrentCpu(*link.program->process));
+}
 
 // A link by pid counts one process. Its forked children share the hooked code, but not the selection; those of vfork
 // share the memory too, and count.

@@ -175,6 +175,7 @@ Result<UprobePlan> WritePlan(const SiteCode& code, const Window& window, ProbeKi
   plan.probe = probe;
   plan.window_size = static_cast<std::uint8_t>(window.size);
   plan.falls_through = window.falls_through ? 1 : 0;
+  plan.is_function_start = code.function_size != 0 && code.site == 0 ? 1 : 0;
   plan.file_offset = code.file_offset;
   std::memcpy(plan.expected, code.bytes.data() + code.site, window.size);
   DisplacedCode writer(plan);

@@ -6,8 +6,10 @@
 namespace strata::attach {
 
 extern "C" {
+void strata_uretprobe_launch();
+void strata_uretprobe_launched();
 void strata_uretprobe_return();
-void strata_uprobe_dispatch(Site* site, PtRegs* regs) noexcept __attribute__((visibility("hidden")));
+void strata_uprobe_dispatch(std::uint64_t return_address, PtRegs* regs) noexcept __attribute__((visibility("hidden")));
 void strata_uretprobe_dispatch(std::uint64_t slot, PtRegs* regs) noexcept __attribute__((visibility("hidden")));
 }
 
@@ -32,40 +34,98 @@ std::uint64_t PlaceOf(const PtRegs* regs) { return reinterpret_cast<std::uint64_
   }
 }
 
-}  // namespace
+template <typename Function>
+std::uint64_t AddressOf(Function* function) {
+  return reinterpret_cast<std::uint64_t>(function);
+}
 
-void strata_uprobe_dispatch(Site* site, PtRegs* regs) noexcept {
+std::uint64_t& WordAt(std::uint64_t address) { return *reinterpret_cast<std::uint64_t*>(address); }
+
+bool IsTrampoline(std::uint64_t address) {
+  return address == AddressOf(strata_uretprobe_launched) || address == AddressOf(strata_uretprobe_return);
+}
+
+enum class Hijack : std::uint8_t { kMissed, kDone, kAlreadyThere };
+
+// Makes the function whose return address lies at `slot` return to `trampoline`.
+[[gnu::always_inline]] inline Hijack HijackReturn(ThreadRecord& thread, std::uint64_t slot, Site* site,
+                                                  std::uint64_t trampoline) {
+  ReturnEntry* entry = ReturnEntryOf(slot, thread.returns);
+  if (entry == nullptr) [[unlikely]]
+    return Hijack::kMissed;
+  const std::uint64_t original = WordAt(slot);
+  if (IsTrampoline(original)) [[unlikely]] {
+    ReturnNode* longer = Chain(entry->node, site);
+    if (longer == nullptr) return Hijack::kMissed;
+    entry->node = longer;
+    return Hijack::kAlreadyThere;
+  }
+  entry->original = original;
+  entry->node = &site->called;
+  WordAt(slot) = trampoline;
+  return Hijack::kDone;
+}
+
+// What a stub of the kind kReturns finds below the stack pointer.
+void SetNext(std::uint64_t stack, std::uint64_t next, std::uint64_t displaced) {
+  WordAt(stack - 8) = next;
+  WordAt(stack - 16) = displaced;
+}
+
+[[gnu::noinline, gnu::cold]] void MissSite(Site* site) {
+  MissAll(&site->entry_probes);
+  MissAll(&site->return_probes);
+}
+
+// The handlers of a site; true if its function now returns to `trampoline`, which it did not before.
+[[gnu::always_inline]] inline bool RunSite(Site* site, PtRegs* regs, std::uint64_t trampoline) {
   ThreadRecord* thread = CurrentThread();
   if (thread == nullptr || IsInHook(*thread, PlaceOf(regs))) [[unlikely]] {
-    MissAll(&site->entry_probes);
-    MissAll(&site->return_probes);
-    return;
+    MissSite(site);
+    return false;
   }
   EnterHook(*thread, PlaceOf(regs));
   RunAll(&site->entry_probes, regs);
-  if (__atomic_load_n(&site->live_returns, __ATOMIC_RELAXED) != 0 &&
-      !HijackReturn(regs->sp, site, reinterpret_cast<std::uint64_t>(&strata_uretprobe_return))) {
-    MissAll(&site->return_probes);
+  Hijack hijack = Hijack::kAlreadyThere;
+  if (__atomic_load_n(&site->live_returns, __ATOMIC_RELAXED) != 0) {
+    hijack = HijackReturn(*thread, regs->sp, site, trampoline);
+    if (hijack == Hijack::kMissed) MissAll(&site->return_probes);
   }
   LeaveHook(*thread);
+  return hijack == Hijack::kDone;
+}
+
+}  // namespace
+
+void strata_uprobe_dispatch(std::uint64_t return_address, PtRegs* regs) noexcept {
+  constexpr std::uint64_t kKindBits = 1;
+  const std::uint64_t word = WordAt(return_address - kStubReturn);
+  auto* site = reinterpret_cast<Site*>(word & ~kKindBits);
+  regs->ip = site->address;
+  if ((word & kKindBits) == static_cast<std::uint64_t>(StubKind::kPlain)) {
+    RunSite(site, regs, AddressOf(strata_uretprobe_return));
+    return;
+  }
+  const std::uint64_t displaced = return_address - kStubReturn + DisplacedOffset(StubKind::kReturns);
+  const bool is_launched = RunSite(site, regs, AddressOf(strata_uretprobe_launched));
+  SetNext(regs->sp, is_launched ? AddressOf(strata_uretprobe_launch) : displaced, displaced);
 }
 
 void strata_uretprobe_dispatch(std::uint64_t slot, PtRegs* regs) noexcept {
-  Return found;
-  TakeReturn(slot, &found);
-  // Somebody moved the stack: nobody knows any more where this function was to return to.
-  if (found.original == 0) [[unlikely]]
-    __builtin_trap();
-  regs->ip = found.original;
   ThreadRecord* thread = CurrentThread();
+  AreaCache none = {};
+  const ReturnEntry* entry = ReturnEntryOf(slot, thread == nullptr ? none : thread->returns);
+  // Somebody moved the stack: nobody knows any more where this function was to return to.
+  if (entry == nullptr || entry->original == 0) [[unlikely]]
+    __builtin_trap();
+  regs->ip = entry->original;
   const bool is_missed = thread == nullptr || IsInHook(*thread, PlaceOf(regs));
   if (!is_missed) EnterHook(*thread, PlaceOf(regs));
-  for (std::size_t i = 0; i < found.count; ++i) {
-    Probe* const* probes = &found.sites[i]->return_probes;
+  for (const ReturnNode* node = entry->node; node != nullptr; node = node->entered_from) {
     if (is_missed) {
-      MissAll(probes);
+      MissAll(&node->site->return_probes);
     } else {
-      RunAll(probes, regs);
+      RunAll(&node->site->return_probes, regs);
     }
   }
   if (!is_missed) LeaveHook(*thread);

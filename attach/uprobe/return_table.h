@@ -1,9 +1,9 @@
-// Where functions with a return probe go back to.
+// Where functions with a return probe go back to: shadow memory for stack slots.
 //
-// A fixed-size table in anonymous memory, keyed by the address of the stack slot that held the return address. It
-// belongs to no thread, so that coroutines may move between threads and longjmp may leave frames behind: an entry whose
-// slot no longer holds the trampoline's address is stale, and a new call that uses the same slot replaces it. Slots of
-// one stack are handled by one thread at a time; different slots from any thread, without locks.
+// The slot that held a return address has an entry of its own, found by its address alone. It belongs to no thread, so
+// coroutines may move between threads; longjmp and exceptions may leave frames behind, since a call that uses the slot
+// again overwrites its entry. One stack is worked on by one thread at a time, so entries need no lock. Memory is made
+// where stacks are (16 bytes of address space for 8 of stack), touched where probed functions were called, and kept.
 #pragma once
 
 #include <cstddef>
@@ -13,34 +13,53 @@ namespace strata::attach {
 
 struct Site;
 
-// The unwind information of the return trampoline (x86_64/trampolines.S) knows this layout and kWindow, kIndexBits.
-struct ReturnEntry {
-  std::uint64_t key;       // atomic; 0: free
-  std::uint64_t original;  // the return address that the caller pushed
+// A function that is to return, and those that it was entered from by a jump (tail calls): they return at the same
+// moment. Chains are made once for each sequence that occurs, and kept.
+struct ReturnNode {
   Site* site;
-  std::uint64_t
-      chained;  // functions that were entered by a jump from this one (tail calls) and return to the same slot
+  ReturnNode* entered_from;  // null: this one was called
+  ReturnNode* longer;        // atomic: nodes whose entered_from is this one, linked by `sibling`
+  ReturnNode* sibling;
+  std::uint64_t depth;  // 1 for a function that was called
 };
-static_assert(sizeof(ReturnEntry) == 32);
 
-inline constexpr std::size_t kReturnIndexBits = 16;
-inline constexpr std::size_t kReturnEntries = std::size_t{1} << kReturnIndexBits;
-inline constexpr std::size_t kReturnWindow = 16;  // entries that a slot may be found in, from its own on
-inline constexpr std::uint64_t kMaxChained = 6;
+// The unwind information of the return trampolines (x86_64/trampolines.S) walks these.
+struct ReturnEntry {
+  std::uint64_t original;  // the return address that the caller pushed
+  ReturnNode* node;
+};
+static_assert(sizeof(ReturnEntry) == 16);
 
-// Makes the table; 0 or a positive errno.
+inline constexpr unsigned kAreaBits = 16;    // of a slot's address: stack that one block of entries is for
+inline constexpr unsigned kMiddleBits = 16;  // areas that one middle table is for
+inline constexpr unsigned kTopBits = 15;     // the rest of a user address
+inline constexpr std::size_t kAreaEntries = (std::size_t{1} << kAreaBits) / sizeof(std::uint64_t);
+inline constexpr std::uint64_t kMaxReturnDepth = 64;  // of a chain, as in the kernel (MAX_URETPROBE_DEPTH)
+
+// The area that was looked up last; zeroed at first.
+struct AreaCache {
+  std::uint64_t area;
+  ReturnEntry* entries;
+};
+
+// Makes the top of the tables; 0 or a positive errno.
 int PrepareReturnTable() noexcept;
 
-// Notes that the function at `site`, whose return address lies at `slot`, returns to `trampoline`, and writes that to
-// the slot. False when there is no room: the slot is unchanged.
-bool HijackReturn(std::uint64_t slot, Site* site, std::uint64_t trampoline) noexcept;
+// The entry of an aligned slot of the user's half of memory; null when there is no memory for it.
+ReturnEntry* MakeReturnEntry(std::uint64_t slot) noexcept;
 
-// What returns from `slot`: its functions, the latest entered first, and the address to go on at.
-struct Return {
-  Site* sites[1 + kMaxChained];
-  std::size_t count;
-  std::uint64_t original;  // 0: the slot is not in the table
-};
-void TakeReturn(std::uint64_t slot, Return* out) noexcept;
+[[gnu::always_inline]] inline ReturnEntry* ReturnEntryOf(std::uint64_t slot, AreaCache& cache) noexcept {
+  const std::uint64_t area = slot >> kAreaBits;
+  const std::size_t index = (slot / sizeof(std::uint64_t)) % kAreaEntries;
+  if (cache.area == area) [[likely]]
+    return cache.entries + index;
+  ReturnEntry* entry = MakeReturnEntry(slot);
+  if (entry != nullptr) cache = {area, entry - index};
+  return entry;
+}
+
+// The node for a function that was entered by a jump from the one of `from`; null when the chain is too long or memory
+// is used up.
+ReturnNode* Chain(ReturnNode* from, Site* site) noexcept;
 
 }  // namespace strata::attach

@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "return_table.h"
 #include "strata/attach/engine.h"
+#include "x86_64/stub.h"
 
 namespace strata::attach {
 
@@ -23,18 +25,19 @@ struct Probe {
   ProbeKind kind;
 };
 
-// Never freed either: stubs and the return table hold its address. The trampoline reads `address` by its place.
+// Never freed either: stubs and return nodes hold its address.
 struct Site {
   std::uint64_t address;
   Probe* entry_probes;         // atomic head
   Probe* return_probes;        // atomic head
   std::uint32_t live_returns;  // atomic: return probes that are not removed
   std::uint32_t live_probes;   // of both kinds
+  ReturnNode called;           // of this function when it was called
   std::uint64_t stub;          // where the jump goes to; 0 before the first hook
-  Site* next_in_bucket;
+  StubKind stub_kind;
   std::uint8_t is_hooked;
+  Site* next_in_bucket;
   UprobePlan plan;  // what `stub` was made from
 };
-static_assert(offsetof(Site, address) == 0);
 
 }  // namespace strata::attach

@@ -25,6 +25,7 @@ bool TryTake(ThreadRecord& record, std::uint32_t expected, std::uint32_t tid) {
 
 ThreadRecord* Take(ThreadRecord& record) {
   __atomic_store_n(&record.stack_place, std::uint64_t{0}, __ATOMIC_RELAXED);
+  record.returns = {};
   current_thread_record = &record;
   return &record;
 }

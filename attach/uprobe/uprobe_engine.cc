@@ -1,5 +1,6 @@
 #include "strata/attach/uprobe/uprobe_engine.h"
 
+#include "engine_memory.h"
 #include "return_table.h"
 #include "site.h"
 #include "text_memory.h"
@@ -14,14 +15,12 @@ extern "C" void strata_uprobe_entry();
 namespace {
 
 constexpr std::size_t kBuckets = 1024;
-constexpr std::size_t kChunkSize = 64 << 10;
+constexpr char kOtherCode[] = "the code in memory is not that of the file; something else may have hooked it";
 
 // The process's text is hooked once, so this is the process's one engine.
 struct Engine {
   std::uint32_t lock;  // atomic: process id of who changes hooks; 0 when nobody does
   Site* sites[kBuckets];
-  std::uint64_t chunk_next;  // memory for sites and probes, never given back
-  std::uint64_t chunk_end;
 };
 constinit Engine engine = {};
 
@@ -45,20 +44,6 @@ class EngineLock {
   EngineLock& operator=(const EngineLock&) = delete;
 };
 
-template <typename T>
-T* Make() {
-  constexpr std::uint64_t size = (sizeof(T) + kCacheLine - 1) & ~(kCacheLine - 1);
-  if (engine.chunk_end - engine.chunk_next < size) {
-    const long mapped = sys::Mmap(0, kChunkSize, sys::kProtectRead | sys::kProtectWrite, 0);
-    if (sys::IsError(mapped)) return nullptr;
-    engine.chunk_next = static_cast<std::uint64_t>(mapped);
-    engine.chunk_end = engine.chunk_next + kChunkSize;
-  }
-  auto* made = reinterpret_cast<T*>(engine.chunk_next);  // zeroed by the kernel
-  engine.chunk_next += size;
-  return made;
-}
-
 Site*& BucketOf(std::uint64_t address) { return engine.sites[(address * 0x9e3779b97f4a7c15ULL) >> 54]; }
 static_assert(kBuckets == 1U << (64 - 54));
 
@@ -71,9 +56,10 @@ Site* FindSite(std::uint64_t address) {
 
 Site* FindOrMakeSite(std::uint64_t address) {
   if (Site* site = FindSite(address)) return site;
-  Site* site = Make<Site>();
+  Site* site = MakeForEver<Site>();
   if (site == nullptr) return nullptr;
   site->address = address;
+  site->called = {site, nullptr, nullptr, nullptr, 1};
   Site*& bucket = BucketOf(address);
   site->next_in_bucket = bucket;
   bucket = site;
@@ -102,57 +88,75 @@ bool SamePlan(const UprobePlan& left, const UprobePlan& right) {
          SameBytes(left.fixups, right.fixups, left.fixup_count * sizeof(Fixup));
 }
 
+// A function's start gets a stub that can launch it as soon as a return probe needs one; that one then serves entry
+// probes as well.
+StubKind WantedKind(const Site& site, const UprobePlan& plan) {
+  const bool launches = plan.is_function_start != 0 && (site.live_returns != 0 || site.stub_kind == StubKind::kReturns);
+  return launches ? StubKind::kReturns : StubKind::kPlain;
+}
+
+bool HasStub(const Site& site, const UprobePlan& plan) {
+  return site.stub != 0 && SamePlan(site.plan, plan) && site.stub_kind == WantedKind(site, plan);
+}
+
 bool MakeStub(const TextWriter& writer, Site& site, ProbeRequest& request) {
   const UprobePlan& plan = *request.plan;
-  if (site.stub != 0 && SamePlan(site.plan, plan)) return true;
+  if (HasStub(site, plan)) return true;
   std::uint8_t bytes[kMaxStub];
   std::uint64_t slot = 0;
-  const std::size_t size = StubSize(plan);
+  const StubKind kind = WantedKind(site, plan);
+  const std::size_t size = StubSize(plan, kind);
   const auto entry = reinterpret_cast<std::uint64_t>(&strata_uprobe_entry);
   const std::uint64_t stub = AllocateText(writer, StubReach(plan, site.address), site.address, size, entry, &slot);
   if (stub == 0) return Refuse(request, sys::kEnomem, "no memory within a jump's reach");
-  if (!BuildStub(plan, site.address, &site, stub, slot, bytes))
+  if (!BuildStub(plan, kind, site.address, &site, stub, slot, bytes)) {
     return Refuse(request, sys::kEinval, "the plan reaches too far");
+  }
   const int error = writer.Write(stub, bytes, size);
   if (error != 0) return Refuse(request, error, "the trampoline's memory cannot be written");
   site.stub = stub;
+  site.stub_kind = kind;
   site.plan = plan;
   return true;
 }
 
-bool Hook(const TextWriter& writer, Site& site, ProbeRequest& request) {
+// False also when the file was unmapped, and perhaps another one mapped there.
+bool IsStillHooked(const TextWriter& writer, const Site& site) {
+  std::uint8_t jump[kJumpSize];
+  std::uint8_t present[kJumpSize];
+  return site.is_hooked != 0 && BuildJump(site.address, site.stub + kStubEntry, jump) &&
+         writer.Read(site.address, present, kJumpSize) && SameBytes(jump, present, kJumpSize);
+}
+
+bool CheckCode(const TextWriter& writer, const Site& site, ProbeRequest& request) {
+  const UprobePlan& plan = *request.plan;
+  if (IsStillHooked(writer, site)) {
+    return SamePlan(site.plan, plan) || Refuse(request, sys::kEtxtbsy, kOtherCode);
+  }
   std::uint8_t present[kMaxWindow];
-  if (!writer.Read(site.address, present, request.plan->window_size)) {
+  if (!writer.Read(site.address, present, plan.window_size)) {
     return Refuse(request, sys::kEinval, "no memory is mapped there");
   }
-  if (!SameBytes(present, request.plan->expected, request.plan->window_size)) {
-    return Refuse(request, sys::kEtxtbsy,
-                  "the code in memory is not that of the file; something else may have hooked it");
-  }
+  return SameBytes(present, plan.expected, plan.window_size) || Refuse(request, sys::kEtxtbsy, kOtherCode);
+}
+
+bool Hook(const TextWriter& writer, Site& site, ProbeRequest& request) {
+  if (!CheckCode(writer, site, request)) return false;
+  if (IsStillHooked(writer, site) && HasStub(site, *request.plan)) return true;
   if (!MakeStub(writer, site, request)) return false;
   std::uint8_t jump[kJumpSize];
-  if (!BuildJump(site.address, site.stub + kStubEntry, jump))
+  if (!BuildJump(site.address, site.stub + kStubEntry, jump)) {
     return Refuse(request, sys::kEnomem, "the trampoline is too far away");
+  }
   const int error = writer.Write(site.address, jump, kJumpSize);
   if (error != 0) return Refuse(request, error, "the code cannot be written");
   site.is_hooked = 1;
   return true;
 }
 
-// Only if what is there is still our jump: the file may have been unmapped, and another one mapped, since.
 void Unhook(const TextWriter& writer, Site& site) {
-  std::uint8_t jump[kJumpSize];
-  std::uint8_t present[kJumpSize];
+  if (IsStillHooked(writer, site)) writer.Write(site.address, site.plan.expected, kJumpSize);
   site.is_hooked = 0;
-  if (!BuildJump(site.address, site.stub + kStubEntry, jump) || !writer.Read(site.address, present, kJumpSize)) return;
-  if (SameBytes(jump, present, kJumpSize)) writer.Write(site.address, site.plan.expected, kJumpSize);
-}
-
-bool IsStillHooked(const TextWriter& writer, const Site& site) {
-  std::uint8_t jump[kJumpSize];
-  std::uint8_t present[kJumpSize];
-  return site.is_hooked != 0 && BuildJump(site.address, site.stub + kStubEntry, jump) &&
-         writer.Read(site.address, present, kJumpSize) && SameBytes(jump, present, kJumpSize);
 }
 
 Probe** HeadOf(Site& site, ProbeKind kind) {
@@ -169,7 +173,7 @@ Probe* FindRemoved(Site& site, ProbeKind kind, const Handler& handler) {
 Probe* AddProbe(Site& site, ProbeKind kind, const Handler& handler) {
   Probe* probe = FindRemoved(site, kind, handler);
   const bool is_new = probe == nullptr;
-  if (is_new) probe = Make<Probe>();
+  if (is_new) probe = MakeForEver<Probe>();
   if (probe == nullptr) return nullptr;
   probe->site = &site;
   probe->kind = kind;
@@ -220,7 +224,7 @@ void Apply(const TextWriter& writer, ProbeRequest& request) {
     Refuse(request, sys::kEnomem, "no memory");
     return;
   }
-  if (IsStillHooked(writer, *site) || Hook(writer, *site, request)) {
+  if (Hook(writer, *site, request)) {
     request.probe = probe;
   } else {
     DropProbe(*probe);

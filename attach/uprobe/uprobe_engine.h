@@ -45,8 +45,8 @@ void RemoveProbes(Probe* const* probes, std::size_t count) noexcept;
 // freed yet.
 bool WaitUntilHooksAreLeft() noexcept;
 
-// For a handler that does not come back, because it is about to execute another program: the thread is in no handler from here on. A vfork child shares
-// its parent's memory, which would otherwise stay in the handler for good.
+// For a handler that does not come back, because it is about to execute another program: the thread is in no handler
+// from here on. A vfork child shares its parent's memory, which would otherwise stay in the handler for good.
 void LeaveHandler() noexcept;
 
 }  // namespace strata::attach

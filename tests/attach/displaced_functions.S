@@ -283,6 +283,16 @@ FUNCTION tail_second
         ret
 END tail_second
 
+// rdi, after that many jumps to itself with rsi counting up
+FUNCTION tail_loop
+        cmpq    %rsi, %rdi
+        {disp32} je 1f
+        incq    %rsi
+        {disp32} jmp tail_loop
+1:      movq    %rsi, %rax
+        ret
+END tail_loop
+
 // ax = rdi, dx = rsi, with rcx and r8 as some callers expect them to stay
 FUNCTION two_results
         movq    %rdi, %rax

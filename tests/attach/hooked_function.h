@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
 #include <span>
+#include <tuple>
 
 #include "strata/attach/plan/uprobe_plan.h"
 #include "strata/attach/uprobe/uprobe_engine.h"
@@ -17,7 +19,7 @@ struct Place {
   const void* site = nullptr;  // null: the function's start
 };
 
-inline Result<UprobePlan> PlanPlace(const Place& place, ProbeKind probe) {
+inline Result<UprobePlan> PlanUnhooked(const Place& place, ProbeKind probe) {
   constexpr std::size_t kPadding = 32;
   const auto* begin = static_cast<const std::byte*>(place.function);
   const std::size_t size =
@@ -30,6 +32,19 @@ inline Result<UprobePlan> PlanPlace(const Place& place, ProbeKind probe) {
                      .function_size = size,
                      .file_offset = reinterpret_cast<std::uint64_t>(begin) + site},
                     probe);
+}
+
+// Plans come from the file's bytes; here memory has to do, so what was planned before it was hooked is kept.
+inline Result<UprobePlan> PlanPlace(const Place& place, ProbeKind probe) {
+  static std::map<std::tuple<const void*, const void*, const void*, ProbeKind>, UprobePlan> plans;
+  const auto key = std::make_tuple(place.function, place.end, place.site, probe);
+  for (const ProbeKind other : {ProbeKind::kEntry, ProbeKind::kReturn}) {
+    const auto other_key = std::make_tuple(place.function, place.end, place.site, other);
+    if (plans.contains(other_key)) continue;
+    if (const Result<UprobePlan> made = PlanUnhooked(place, other)) plans[other_key] = *made;
+  }
+  if (const auto known = plans.find(key); known != plans.end()) return known->second;
+  return PlanUnhooked(place, probe);
 }
 
 class HookedFunction {

@@ -40,6 +40,7 @@ ASM_FUNCTION(registers_alive);
 ASM_FUNCTION(loop_to_start);
 ASM_FUNCTION(tail_first);
 ASM_FUNCTION(tail_second);
+ASM_FUNCTION(tail_loop);
 ASM_FUNCTION(two_results);
 ASM_FUNCTION(keeps_scratch_registers);
 #undef ASM_FUNCTION
@@ -195,6 +196,28 @@ TEST(UprobeEngine, TailCallsReturnForBothFunctions) {
   EXPECT_EQ(first.last().ip, second.last().ip);
 }
 
+// Functions of unknown size have their return address replaced in memory instead of being launched: same result.
+TEST(UprobeEngine, ReturnsWithAndWithoutLaunching) {
+  for (const Place& place :
+       {PLACE(two_results), Place{reinterpret_cast<const void*>(&two_results), nullptr, nullptr}}) {
+    const HookedFunction exit(place, ProbeKind::kReturn);
+    EXPECT_EQ(two_results(5, 6, 0, 0), 5);
+    EXPECT_EQ(keeps_scratch_registers(0, 0, 0, 0), 1);
+    EXPECT_EQ(exit.count(), 2);
+  }
+}
+
+TEST(UprobeEngine, AnEntryProbeMayBecomeBoth) {
+  const HookedFunction entry(PLACE(rip_load), ProbeKind::kEntry);
+  {
+    const HookedFunction exit(PLACE(rip_load), ProbeKind::kReturn);
+    EXPECT_EQ(rip_load(1, 0, 0, 0), 1001);
+    EXPECT_EQ(exit.count(), 1);
+  }
+  EXPECT_EQ(rip_load(1, 0, 0, 0), 1001);
+  EXPECT_EQ(entry.count(), 2);
+}
+
 TEST(UprobeEngine, CountsExactlyOnFourThreads) {
   constexpr int kThreads = 4;
   constexpr long kCalls = 50000;
@@ -289,31 +312,46 @@ TEST(UprobeEngine, LongjmpOverFramesWithReturnProbes) {
   EXPECT_EQ(exit.missed(), 0);
 }
 
-// Deeper than the table of return addresses has room: those calls are missed, but right.
-TEST(UprobeEngine, MissesReturnsWhenTheTableIsFull) {
-  constexpr long kDepth = 200000;
-  HookedFunction exit(PlaceOf(Dive), ProbeKind::kReturn);
-  long result = 0;
+// Runs on a thread with much stack of its own.
+long OnBigStack(long (*function)()) {
   constexpr std::size_t kStack = std::size_t{64} << 20;
   void* stack = mmap(nullptr, kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstack(&attributes, stack, kStack);
+  struct Call {
+    long (*function)();
+    long result;
+  } call = {function, -1};
+  const auto run = [](void* argument) -> void* {
+    auto* made = static_cast<Call*>(argument);
+    made->result = made->function();
+    return nullptr;
+  };
   pthread_t thread;
-  ASSERT_EQ(pthread_create(
-                &thread, &attributes,
-                [](void* out) -> void* {
-                  *static_cast<long*>(out) = Dive(kDepth, 0);
-                  return nullptr;
-                },
-                &result),
-            0);
+  EXPECT_EQ(pthread_create(&thread, &attributes, run, &call), 0);
   pthread_join(thread, nullptr);
   pthread_attr_destroy(&attributes);
   munmap(stack, kStack);
-  EXPECT_EQ(result, kDepth);
-  EXPECT_GT(exit.missed(), 0);
-  EXPECT_EQ(exit.count() + exit.missed(), kDepth + 1);
+  return call.result;
+}
+
+TEST(UprobeEngine, FollowsDeepRecursion) {
+  HookedFunction exit(PlaceOf(Dive), ProbeKind::kReturn);
+  EXPECT_EQ(OnBigStack([] { return Dive(200000, 0); }), 200000);
+  EXPECT_EQ(exit.missed(), 0);
+  EXPECT_EQ(exit.count(), 200001);
+}
+
+// A loop of jumps from function to function returns once for all of them; as in the kernel there is a limit.
+TEST(UprobeEngine, MissesReturnsOfVeryLongChainsOfTailCalls) {
+  const HookedFunction exit(PLACE(tail_loop), ProbeKind::kReturn);
+  EXPECT_EQ(tail_loop(50, 0, 0, 0), 50);
+  EXPECT_EQ(exit.count(), 51);
+  EXPECT_EQ(exit.missed(), 0);
+  EXPECT_EQ(tail_loop(100, 0, 0, 0), 100);
+  EXPECT_EQ(exit.count(), 51 + 64);
+  EXPECT_EQ(exit.missed(), 101 - 64);
 }
 
 TEST(UprobeEngine, AnEventInsideOfAHandlerIsMissed) {

@@ -7,8 +7,10 @@ constexpr std::uint8_t kHead[] = {0x48, 0x8d, 0x64, 0x24, 0x80};                
 constexpr std::uint8_t kCall[] = {0xff, 0x15};                                      // call *rel32(%rip)
 constexpr std::uint8_t kTail[] = {0x48, 0x8d, 0xa4, 0x24, 0x80, 0x00, 0x00, 0x00};  // lea 128(%rsp), %rsp
 constexpr std::uint8_t kJump = 0xe9;
-constexpr std::size_t kReturn = kStubEntry + sizeof(kHead) + sizeof(kCall) + 4;
-static_assert(kReturn == 19 && kReturn + sizeof(kTail) == kDisplacedCode);
+constexpr std::uint8_t kGoOn[] = {0xff, 0x64, 0x24, 0xf8};  // jmp *-8(%rsp)
+static_assert(kStubReturn == kStubEntry + sizeof(kHead) + sizeof(kCall) + 4);
+static_assert(DisplacedOffset(StubKind::kPlain) == kStubReturn + sizeof(kTail));
+static_assert(DisplacedOffset(StubKind::kReturns) == kStubReturn + sizeof(kTail) + sizeof(kGoOn));
 
 // A little less than 2 GiB: the stub's own size is within the rest.
 constexpr std::uint64_t kReach = 0x7fffff00;
@@ -44,8 +46,8 @@ bool ApplyFixup(const Fixup& fixup, std::uint64_t site_address, std::uint64_t co
 
 }  // namespace
 
-std::size_t StubSize(const UprobePlan& plan) noexcept {
-  return kDisplacedCode + plan.code_size + (plan.falls_through != 0 ? kJumpSize : 0);
+std::size_t StubSize(const UprobePlan& plan, StubKind kind) noexcept {
+  return DisplacedOffset(kind) + plan.code_size + (plan.falls_through != 0 ? kJumpSize : 0);
 }
 
 Reach StubReach(const UprobePlan& plan, std::uint64_t site_address) noexcept {
@@ -58,21 +60,22 @@ Reach StubReach(const UprobePlan& plan, std::uint64_t site_address) noexcept {
   return reach;
 }
 
-bool BuildStub(const UprobePlan& plan, std::uint64_t site_address, const void* site, std::uint64_t stub,
+bool BuildStub(const UprobePlan& plan, StubKind kind, std::uint64_t site_address, const void* site, std::uint64_t stub,
                std::uint64_t entry_slot, std::uint8_t* out) noexcept {
-  PutWord(out, reinterpret_cast<std::uint64_t>(site), 8);
+  PutWord(out, reinterpret_cast<std::uint64_t>(site) | static_cast<std::uint64_t>(kind), 8);
   Copy(out + kStubEntry, kHead);
   Copy(out + kStubEntry + sizeof(kHead), kCall);
-  if (!PutRelative(out + kReturn - 4, entry_slot, stub + kReturn)) return false;
-  Copy(out + kReturn, kTail);
-  std::uint8_t* code = out + kDisplacedCode;
+  if (!PutRelative(out + kStubReturn - 4, entry_slot, stub + kStubReturn)) return false;
+  Copy(out + kStubReturn, kTail);
+  if (kind == StubKind::kReturns) Copy(out + kStubReturn + sizeof(kTail), kGoOn);
+  const std::uint64_t code_address = stub + DisplacedOffset(kind);
+  std::uint8_t* code = out + DisplacedOffset(kind);
   for (std::size_t i = 0; i < plan.code_size; ++i) code[i] = plan.code[i];
   for (std::size_t i = 0; i < plan.fixup_count; ++i) {
-    if (!ApplyFixup(plan.fixups[i], site_address, stub + kDisplacedCode, code)) return false;
+    if (!ApplyFixup(plan.fixups[i], site_address, code_address, code)) return false;
   }
   if (plan.falls_through == 0) return true;
-  const std::uint64_t end = stub + kDisplacedCode + plan.code_size;
-  return BuildJump(end, site_address + plan.window_size, code + plan.code_size);
+  return BuildJump(code_address + plan.code_size, site_address + plan.window_size, code + plan.code_size);
 }
 
 bool BuildJump(std::uint64_t from, std::uint64_t to, std::uint8_t* out) noexcept {

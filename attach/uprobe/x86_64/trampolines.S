@@ -32,7 +32,6 @@
 #define FLAG_OF_BIT 11
 
 #define RED_ZONE 128
-#define STUB_SITE 19  // from the return address in a stub back to its Site* (stub.h)
 
 // From a stack pointer below which all is free, makes PtRegs at rsp with one word above it, and fills in what both trampolines know alike.
 .macro SAVE_REGISTERS
@@ -102,7 +101,7 @@
 
         .text
 
-// Called by a stub, which has stepped over the red zone: (rsp) is the return address into the stub.
+// Called by a stub, which has stepped over the red zone: (rsp) is the return address into the stub. `ip` is left to the callee.
         .globl  strata_uprobe_entry
         .hidden strata_uprobe_entry
         .type   strata_uprobe_entry, @function
@@ -111,25 +110,17 @@ strata_uprobe_entry:
         SAVE_REGISTERS
         leaq    (REGS_SIZE + 8 + RED_ZONE)(%rsp), %rax
         movq    REGS_SIZE(%rsp), %rdi
-        movq    -STUB_SITE(%rdi), %rdi
-        movq    %rax, SP(%rsp)
-        movq    (%rdi), %rax
         movq    %rsp, %rsi
-        movq    %rax, IP(%rsp)
+        movq    %rax, SP(%rsp)
         CALL_ALIGNED strata_uprobe_dispatch
         RESTORE_REGISTERS
         leaq    REGS_SIZE(%rsp), %rsp
         ret
         .size   strata_uprobe_entry, . - strata_uprobe_entry
 
-// Where functions with a return probe return to: rsp is just above the slot that held the return address. The word above PtRegs is that slot; the
-// original address is put back there and jumped to, not returned to, which keeps the processor's return predictor in step.
-        .p2align 6
-        nop
-        .globl  strata_uretprobe_return
-        .hidden strata_uretprobe_return
-        .type   strata_uretprobe_return, @function
-strata_uretprobe_return:
+// What a function with a return probe comes back to: rsp is just above the slot that held the return address. The word above PtRegs is that slot, and
+// gets the original address back.
+.macro RETURN_TRAMPOLINE
         leaq    -8(%rsp), %rsp
         SAVE_REGISTERS
         leaq    REGS_SIZE(%rsp), %rdi
@@ -140,7 +131,34 @@ strata_uretprobe_return:
         movq    IP(%rsp), %rax
         movq    %rax, REGS_SIZE(%rsp)
         RESTORE_REGISTERS
-        leaq    (REGS_SIZE + 8)(%rsp), %rsp
+.endm
+
+// Jumped to by a stub, with the stack as at the function's start: calls the displaced code, whose address lies two words below, in place of the caller.
+// Call and return are in pairs for the processor's predictor, so that neither the function's return nor the one below is mispredicted.
+        .p2align 6
+        .globl  strata_uretprobe_launch
+        .hidden strata_uretprobe_launch
+        .type   strata_uretprobe_launch, @function
+strata_uretprobe_launch:
+        leaq    8(%rsp), %rsp
+        call    *-24(%rsp)
+        .globl  strata_uretprobe_launched
+        .hidden strata_uretprobe_launched
+strata_uretprobe_launched:
+        RETURN_TRAMPOLINE
+        leaq REGS_SIZE(%rsp), %rsp
+        ret
+        .size   strata_uretprobe_launch, . - strata_uretprobe_launch
+
+// The same where the stub could not launch: the return address in memory was replaced. Jumps, since a return would take the predictor out of step.
+        .p2align 6
+        nop
+        .globl  strata_uretprobe_return
+        .hidden strata_uretprobe_return
+        .type   strata_uretprobe_return, @function
+strata_uretprobe_return:
+        RETURN_TRAMPOLINE
+        leaq (REGS_SIZE + 8)(%rsp), %rsp
         jmp     *-8(%rsp)
         .size   strata_uretprobe_return, . - strata_uretprobe_return
 
