@@ -1,6 +1,7 @@
 #include "strata/backend/userspace/runtime/process.h"
 
 #include <asm/errno.h>
+#include <cpuid.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
@@ -57,6 +58,15 @@ std::uint64_t TickNs() {
   sys::Timespec tick{};
   sys::ClockResolution(CLOCK_MONOTONIC_COARSE, &tick);
   return tick.nanoseconds > 0 ? static_cast<std::uint64_t>(tick.nanoseconds) : 4'000'000;
+}
+
+bool HasRdpid() {
+  constexpr unsigned kRdpid = 1U << 22;  // CPUID leaf 7, ECX
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (ecx & kRdpid) != 0;
 }
 
 ForkPage* MakeForkPage() {
@@ -185,6 +195,7 @@ long OpenProcess(const char* session_path, Process** out, Reason* reason) noexce
   if (process == nullptr) return Refuse(reason, -ENOMEM, "session: no memory");
   memcpy(process->session_path, session_path, length + 1);
   IdentifyNamespace(*process);
+  process->has_rdpid = HasRdpid();
   process->tick_ns = TickNs();
   process->fork_page = MakeForkPage();
   if (process->fork_page == nullptr) {

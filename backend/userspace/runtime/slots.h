@@ -19,7 +19,7 @@ std::uint32_t LeaseSlot(Process& process) noexcept;
 }
 
 // Where the thread is right now; it may be moved at any time.
-std::uint32_t CurrentCpu() noexcept;
-std::uint32_t CurrentNumaNode() noexcept;
+std::uint32_t CurrentCpu(const Process& process) noexcept;
+std::uint32_t CurrentNumaNode(const Process& process) noexcept;
 
 }  // namespace strata::runtime

@@ -62,10 +62,10 @@ STRATA_HELPER(HelperProcessorId) {
   if (run->slot != kNoSlot) [[likely]]
     return run->slot;
   run->flags |= run_flags::kMissed;
-  return CurrentCpu();
+  return CurrentCpu(*run->process);
 }
 
-STRATA_HELPER(HelperNumaNode) { return CurrentNumaNode(); }
+STRATA_HELPER(HelperNumaNode) { return CurrentNumaNode(*run->process); }
 
 STRATA_HELPER(HelperSendSignal) {
   if (r1 == 0 || r1 > kLastSignal) return Status(-EINVAL);

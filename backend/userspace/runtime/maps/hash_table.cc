@@ -29,11 +29,6 @@ FreeList& ListAt(const MapView& map, std::uint32_t index) { return reinterpret_c
 
 std::uint32_t HomeOf(const MapView& map, std::uint32_t index) { return index >> map.derived[kHomeShift]; }
 
-std::uint32_t IndexOfElement(const MapView& map, const HashElement& element) {
-  return static_cast<std::uint32_t>((reinterpret_cast<std::uint64_t>(&element) - map.derived[kElements]) /
-                                    map.derived[kElementSize]);
-}
-
 template <typename T>
 void Store(T& word, T value) {
   __atomic_store_n(&word, value, __ATOMIC_RELEASE);
@@ -104,12 +99,13 @@ void PushElement(MapView& map, HashElement& element, ElementLink link) {
   Store(list.journal, ElementLink{0});
 }
 
-// The place that holds `link`: the bucket's head or an element's next. Null when the chain has it not.
-ElementLink* FindPlace(MapView& map, std::uint32_t bucket, ElementLink link) {
+// The place that holds the link to `element`: the bucket's head or an element's next. Null when the chain has it not.
+ElementLink* FindPlace(MapView& map, std::uint32_t bucket, const HashElement& element) {
   ElementLink* place = &BucketAt(map, bucket).head;
   for (std::uint32_t steps = 0; IsLink(map, *place) && steps <= map.max_entries; ++steps) {
-    if (*place == link) return place;
-    place = &ElementAt(map, *place - 1).next;
+    HashElement& candidate = ElementAt(map, *place - 1);
+    if (&candidate == &element) return place;
+    place = &candidate.next;
   }
   return nullptr;
 }
@@ -121,7 +117,7 @@ void RepairBucket(MapView& map, std::uint32_t bucket, OwnerWord self) {
   const ElementLink link = entry.pending;
   if (IsLink(map, link)) {
     HashElement& element = ElementAt(map, link - 1);
-    if (element.state == bucket + 1 && FindPlace(map, bucket, link) == nullptr) {
+    if (element.state == bucket + 1 && FindPlace(map, bucket, element) == nullptr) {
       // A busy list keeps `pending`; the element is then lost only if another change of this bucket comes first.
       if (!LockList(map, HomeOf(map, link - 1), self)) return;
       PushElement(map, element, link);
@@ -199,14 +195,14 @@ long ClaimElement(MapView& map, std::uint32_t bucket, OwnerWord self, HashElemen
 void LinkElement(MapView& map, std::uint32_t bucket, HashElement& element) noexcept {
   HashBucket& entry = BucketAt(map, bucket);
   Store(element.next, entry.head);
-  Store(entry.head, IndexOfElement(map, element) + 1);
+  Store(entry.head, entry.pending);
   Store(entry.pending, ElementLink{0});
 }
 
 long RemoveElement(MapView& map, std::uint32_t bucket, HashElement& element, OwnerWord self) noexcept {
-  const ElementLink link = IndexOfElement(map, element) + 1;
-  ElementLink* place = FindPlace(map, bucket, link);
+  ElementLink* place = FindPlace(map, bucket, element);
   if (place == nullptr) return -ENOENT;
+  const ElementLink link = *place;
   const std::uint32_t home = HomeOf(map, link - 1);
   if (!LockList(map, home, self)) return -EBUSY;
   Store(BucketAt(map, bucket).pending, link);

@@ -135,7 +135,7 @@ inline void UnlockBucket(MapView& map, std::uint32_t bucket) noexcept { Drop(&Bu
 
 // A free element, claimed for the bucket and pending there; -E2BIG when none is left, -EBUSY when a holder sleeps.
 long ClaimElement(MapView& map, std::uint32_t bucket, OwnerWord self, HashElement** out) noexcept;
-// Puts a claimed, filled element at the head of the chain.
+// Puts the element that is pending, filled by now, at the head of the chain.
 void LinkElement(MapView& map, std::uint32_t bucket, HashElement& element) noexcept;
 // Unlinks the element and frees it. -EBUSY, and nothing done, when its free list is busy.
 long RemoveElement(MapView& map, std::uint32_t bucket, HashElement& element, OwnerWord self) noexcept;

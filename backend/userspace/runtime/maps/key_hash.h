@@ -7,6 +7,7 @@
 #define XXH_NAMESPACE strata_runtime_
 #define XXH_INLINE_ALL
 #define XXH_VECTOR XXH_SCALAR
+#define XXH_FORCE_MEMORY_ACCESS 1  // reads through a packed type: memcpy would be a call here
 #include <xxhash.h>
 
 namespace strata::runtime {
@@ -17,6 +18,7 @@ namespace strata::runtime {
                                                     std::uint64_t seed) noexcept {
   if (size_bytes == 8) return XXH3_64bits_withSeed(key, 8, seed);
   if (size_bytes == 4) return XXH3_64bits_withSeed(key, 4, seed);
+  if (size_bytes <= 16) return XXH3_64bits_withSeed(key, size_bytes, seed);
   return XXH64(key, size_bytes, seed);
 }
 

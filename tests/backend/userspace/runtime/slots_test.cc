@@ -1,5 +1,6 @@
 #include "strata/backend/userspace/runtime/slots.h"
 
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,12 +26,27 @@ TEST_F(SlotsTest, NestedLeasesOfOneThreadGetDifferentSlots) {
 }
 
 TEST_F(SlotsTest, TheFirstGuessIsTheCurrentCpu) {
-  const std::uint32_t cpu = CurrentCpu();
+  const std::uint32_t cpu = CurrentCpu(process());
   const std::uint32_t slot = LeaseSlot(process());
-  if (CurrentCpu() == cpu) {
+  if (CurrentCpu(process()) == cpu) {
     EXPECT_EQ(slot, cpu % kTestSlots);
   }
   EXPECT_LT(slot, kTestSlots);
+}
+
+TEST_F(SlotsTest, BothWaysToTheCpusNumberAgree) {
+  if (!process().has_rdpid) GTEST_SKIP() << "this processor has no RDPID";
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(::sched_getcpu(), &one);
+  cpu_set_t before;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof(before), &before), 0);
+  ASSERT_EQ(::sched_setaffinity(0, sizeof(one), &one), 0);
+  const std::uint32_t fast = CurrentCpu(process());
+  process().has_rdpid = false;
+  EXPECT_EQ(CurrentCpu(process()), fast);
+  EXPECT_EQ(static_cast<int>(fast), ::sched_getcpu());
+  EXPECT_EQ(::sched_setaffinity(0, sizeof(before), &before), 0);
 }
 
 TEST_F(SlotsTest, ADeadHoldersSlotsAreTakenOver) {
