@@ -1,6 +1,7 @@
 #include "strata/attach/uprobe/uprobe_engine.h"
 
 #include <dlfcn.h>
+#include <execinfo.h>
 #include <gtest/gtest.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -9,6 +10,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -465,6 +468,61 @@ TEST(UprobeEngine, FollowsCoroutines) {
   EXPECT_EQ(exit.last().ax, 10U);
   EXPECT_EQ(exit.count(), 2);
   EXPECT_EQ(coroutine_results[0] + coroutine_results[1], 21);
+}
+
+// Functions with return probes between a throw and its handler; each frame has something to clean up.
+int cleaned_up;
+struct CleanUp {
+  CleanUp() = default;
+  CleanUp(const CleanUp&) = delete;
+  CleanUp& operator=(const CleanUp&) = delete;
+  ~CleanUp() { ++cleaned_up; }
+};
+long ThrowAfter(long depth);
+long (*volatile throw_after)(long) = ThrowAfter;
+[[gnu::noinline, gnu::noclone, gnu::noipa]] long ThrowAfter(long depth) {
+  const CleanUp clean_up;
+  if (depth == 0) throw std::runtime_error("from below");
+  return 1 + throw_after(depth - 1);
+}
+
+TEST(UprobeEngine, ExceptionsPassThroughFramesWithReturnProbes) {
+  // Of known size: launched; of unknown size: replaced in memory.
+  for (const void* end : {reinterpret_cast<const void*>(&ThrowAfter), static_cast<const void*>(nullptr)}) {
+    const Place place = {reinterpret_cast<const void*>(&ThrowAfter),
+                         end == nullptr ? nullptr : static_cast<const char*>(end) + 32, nullptr};
+    const HookedFunction exit(place, ProbeKind::kReturn);
+    cleaned_up = 0;
+    int caught = 0;
+    for (int i = 0; i < 100; ++i) {
+      try {
+        ThrowAfter(i % 5);
+      } catch (const std::runtime_error& error) {
+        caught += std::string(error.what()) == "from below";
+      }
+    }
+    EXPECT_EQ(caught, 100);
+    EXPECT_EQ(cleaned_up, 300);
+    EXPECT_EQ(exit.count(), 0);
+  }
+}
+
+long CountFrames(long depth);
+long (*volatile count_frames)(long) = CountFrames;
+[[gnu::noinline, gnu::noclone, gnu::noipa]] long CountFrames(long depth) {
+  if (depth > 0) return count_frames(depth - 1) + 0 * depth;
+  void* frames[128];
+  const int count = backtrace(frames, 128);
+  Dl_info info;
+  // The last one is where the thread started, if nothing stopped the walk.
+  return dladdr(frames[count - 1], &info) != 0 ? count : -1;
+}
+
+TEST(UprobeEngine, BacktracesGoThroughFramesWithReturnProbes) {
+  const long plain = CountFrames(10);
+  const HookedFunction exit(PlaceOf(CountFrames), ProbeKind::kReturn);
+  EXPECT_GE(CountFrames(10), plain);
+  EXPECT_EQ(exit.count(), 11);
 }
 
 struct MappingSearch {

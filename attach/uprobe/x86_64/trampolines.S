@@ -133,32 +133,79 @@ strata_uprobe_entry:
         RESTORE_REGISTERS
 .endm
 
+// Unwind information for a place that stands in memory as a return address: exceptions, backtrace and debuggers go on in the caller of the hooked function.
+// The frame is empty: its CFA is the slot S that held the return address (distinct from the CFAs of both neighbours, by which libgcc tells frames apart),
+// and the stack pointer is again S + 8. The original address lies in the slot's ReturnEntry (return_table.h), whose place a DWARF expression computes. The
+// expression starts with S; S holds the label's address, and TABLE_SLOT bytes before the label lies the distance to the table's pointer, so that nothing here
+// needs a relocation. The information covers what stands before the label, since unwinders look up the byte before a return address.
+#define CFA_EXPRESSION 0x10
+#define COLUMN_RETURN_ADDRESS 16
+#define OP_DEREF 0x06
+#define OP_CONST1U 0x08
+#define OP_CONST2U 0x0a
+#define OP_DUP 0x12
+#define OP_OVER 0x14
+#define OP_SWAP 0x16
+#define OP_AND 0x1a
+#define OP_MINUS 0x1c
+#define OP_PLUS 0x22
+#define OP_SHL 0x24
+#define OP_SHR 0x25
+#define OP_LIT3 0x33
+#define OP_LIT4 0x34
+#define OP_DEREF_SIZE 0x94
+#define TABLE_SLOT 16  // from the table's distance to the label
+#define EXPRESSION_SIZE 40
+
+.macro RETURN_UNWIND_INFORMATION
+        .cfi_def_cfa %rsp, -8
+        .cfi_val_offset %rsp, 8
+        .cfi_escape CFA_EXPRESSION, COLUMN_RETURN_ADDRESS, EXPRESSION_SIZE, \
+                OP_DUP, OP_DEREF, OP_CONST1U, TABLE_SLOT, OP_MINUS, OP_DUP, OP_DEREF_SIZE, 4, OP_PLUS, OP_DEREF, \
+                OP_OVER, OP_CONST1U, 32, OP_SHR, OP_LIT3, OP_SHL, OP_PLUS, OP_DEREF, \
+                OP_OVER, OP_CONST1U, 16, OP_SHR, OP_CONST2U, 0xff, 0xff, OP_AND, OP_LIT3, OP_SHL, OP_PLUS, OP_DEREF, \
+                OP_SWAP, OP_LIT3, OP_SHR, OP_CONST2U, 0xff, 0x1f, OP_AND, OP_LIT4, OP_SHL, OP_PLUS
+.endm
+
 // Jumped to by a stub, with the stack as at the function's start: calls the displaced code, whose address lies two words below, in place of the caller.
 // Call and return are in pairs for the processor's predictor, so that neither the function's return nor the one below is mispredicted.
         .p2align 6
+        .long   strata_return_table - .
+        .skip   TABLE_SLOT - 4 - 9
         .globl  strata_uretprobe_launch
         .hidden strata_uretprobe_launch
         .type   strata_uretprobe_launch, @function
 strata_uretprobe_launch:
         leaq    8(%rsp), %rsp
+        .cfi_startproc
+        RETURN_UNWIND_INFORMATION
         call    *-24(%rsp)
+        .cfi_endproc
         .globl  strata_uretprobe_launched
         .hidden strata_uretprobe_launched
 strata_uretprobe_launched:
+        .if     strata_uretprobe_launched - strata_uretprobe_launch - 9
+        .error  "the table's slot is not where the unwind information says"
+        .endif
         RETURN_TRAMPOLINE
-        leaq REGS_SIZE(%rsp), %rsp
+        leaq    REGS_SIZE(%rsp), %rsp
         ret
         .size   strata_uretprobe_launch, . - strata_uretprobe_launch
 
 // The same where the stub could not launch: the return address in memory was replaced. Jumps, since a return would take the predictor out of step.
         .p2align 6
+        .long   strata_return_table - .
+        .skip   TABLE_SLOT - 4 - 1
+        .cfi_startproc
+        RETURN_UNWIND_INFORMATION
         nop
+        .cfi_endproc
         .globl  strata_uretprobe_return
         .hidden strata_uretprobe_return
         .type   strata_uretprobe_return, @function
 strata_uretprobe_return:
         RETURN_TRAMPOLINE
-        leaq (REGS_SIZE + 8)(%rsp), %rsp
+        leaq    (REGS_SIZE + 8)(%rsp), %rsp
         jmp     *-8(%rsp)
         .size   strata_uretprobe_return, . - strata_uretprobe_return
 
