@@ -6,8 +6,8 @@
 #pragma once
 
 extern "C" {
-void* memcpy(void* to, const void* from, __SIZE_TYPE__ size_bytes) __asm__("strata_memcpy");
-void* memmove(void* to, const void* from, __SIZE_TYPE__ size_bytes) __asm__("strata_memmove");
-void* memset(void* to, int byte, __SIZE_TYPE__ size_bytes) __asm__("strata_memset");
-int memcmp(const void* left, const void* right, __SIZE_TYPE__ size_bytes) __asm__("strata_memcmp");
+void* memcpy(void* to, const void* from, __SIZE_TYPE__ size_bytes) noexcept __asm__("strata_memcpy");
+void* memmove(void* to, const void* from, __SIZE_TYPE__ size_bytes) noexcept __asm__("strata_memmove");
+void* memset(void* to, int byte, __SIZE_TYPE__ size_bytes) noexcept __asm__("strata_memset");
+int memcmp(const void* left, const void* right, __SIZE_TYPE__ size_bytes) noexcept __asm__("strata_memcmp");
 }

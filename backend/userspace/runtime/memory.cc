@@ -36,7 +36,7 @@ void CopyBackward(unsigned char* to, const unsigned char* from, std::size_t size
 
 extern "C" {
 
-void* memcpy(void* to, const void* from, std::size_t size) {
+void* memcpy(void* to, const void* from, std::size_t size) noexcept {
   if (size < kStringInstructionBytes) {
     CopyForward(static_cast<unsigned char*>(to), static_cast<const unsigned char*>(from), size);
     return to;
@@ -46,7 +46,7 @@ void* memcpy(void* to, const void* from, std::size_t size) {
   return to;
 }
 
-void* memmove(void* to, const void* from, std::size_t size) {
+void* memmove(void* to, const void* from, std::size_t size) noexcept {
   // Unsigned distance: a target before the source, or past its end, may be copied forward.
   if (reinterpret_cast<std::uintptr_t>(to) - reinterpret_cast<std::uintptr_t>(from) >= size)
     return memcpy(to, from, size);
@@ -54,13 +54,13 @@ void* memmove(void* to, const void* from, std::size_t size) {
   return to;
 }
 
-void* memset(void* to, int byte, std::size_t size) {
+void* memset(void* to, int byte, std::size_t size) noexcept {
   void* target = to;
   __asm__ volatile("rep stosb" : "+D"(target), "+c"(size) : "a"(byte) : "memory");
   return to;
 }
 
-int memcmp(const void* left, const void* right, std::size_t size) {
+int memcmp(const void* left, const void* right, std::size_t size) noexcept {
   const auto* a = static_cast<const unsigned char*>(left);
   const auto* b = static_cast<const unsigned char*>(right);
   for (; size >= 8; size -= 8, a += 8, b += 8) {

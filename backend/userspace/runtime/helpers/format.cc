@@ -208,7 +208,8 @@ long Format(Process& process, char* out, std::size_t size, const char* format, s
     }
     if (used >= count) return -EINVAL;
     Specifier specifier;
-    at = PutConversion(process, output, specifier, ParseFlags(at + 1, &specifier), arguments[used++]);
+    at = ParseFlags(at + 1, &specifier);
+    at = PutConversion(process, output, specifier, at, arguments[used++]);
     if (at == nullptr) return -EINVAL;
   }
   output.Finish();

@@ -82,9 +82,17 @@ inline std::byte* ValueOf(const MapView& map, HashElement& element) noexcept {
   return reinterpret_cast<std::byte*>(&element) + map.derived[kValueOffset];
 }
 
+template <typename Word>
+[[gnu::always_inline]] inline bool WordEqual(const void* left, const void* right) noexcept {
+  Word words[2];
+  __builtin_memcpy(&words[0], left, sizeof(Word));
+  __builtin_memcpy(&words[1], right, sizeof(Word));
+  return words[0] == words[1];
+}
+
 [[gnu::always_inline]] inline bool KeyEqual(const MapView& map, HashElement& element, const void* key) noexcept {
-  if (map.key_size == 8) return __builtin_memcmp(KeyOf(element), key, 8) == 0;
-  if (map.key_size == 4) return __builtin_memcmp(KeyOf(element), key, 4) == 0;
+  if (map.key_size == 8) return WordEqual<std::uint64_t>(KeyOf(element), key);
+  if (map.key_size == 4) return WordEqual<std::uint32_t>(KeyOf(element), key);
   return memcmp(KeyOf(element), key, map.key_size) == 0;
 }
 

@@ -8,7 +8,10 @@
 #define XXH_INLINE_ALL
 #define XXH_VECTOR XXH_SCALAR
 #define XXH_FORCE_MEMORY_ACCESS 1  // reads through a packed type: memcpy would be a call here
+// It includes <stdlib.h>: the C library's own, since the C++ one has functions that return floating point.
+#define _GLIBCXX_INCLUDE_NEXT_C_HEADERS
 #include <xxhash.h>
+#undef _GLIBCXX_INCLUDE_NEXT_C_HEADERS
 
 namespace strata::runtime {
 
