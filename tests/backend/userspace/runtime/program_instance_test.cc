@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "session_fixture.h"
 #include "strata/isa/instruction.h"
 
@@ -27,7 +29,9 @@ std::uint32_t Append(std::vector<std::byte>* bytes, const std::vector<T>& items)
   bytes->resize((bytes->size() + 7) / 8 * 8);
   const auto offset = static_cast<std::uint32_t>(bytes->size());
   const auto added = std::as_bytes(std::span(items));
-  bytes->insert(bytes->end(), added.begin(), added.end());
+  const std::size_t start = bytes->size();
+  bytes->resize(start + added.size());
+  std::copy(added.begin(), added.end(), bytes->begin() + static_cast<std::ptrdiff_t>(start));
   return offset;
 }
 
