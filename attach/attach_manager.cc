@@ -41,6 +41,16 @@ struct HerePage {
   std::size_t used;
 };
 
+// Sites that are hooked together. A link's sites are never spread over two batches.
+struct Batch {
+  static constexpr std::size_t kCapacity = 64;
+  std::size_t count;
+  LinkSite* sites[kCapacity];
+  UprobePlan plans[kCapacity];
+  ProbeRequest requests[kCapacity];
+};
+static_assert(Batch::kCapacity >= kMaxLinkSites);
+
 bool TextEquals(const char* left, const char* right) {
   for (; *left == *right; ++left, ++right) {
     if (*left == '\0') return true;
@@ -69,11 +79,11 @@ struct AttachManager::State {
   int Reconcile();
   static long VisitLink(std::uint32_t id, void* argument);
   void Consider(std::uint32_t id);
-  void AttachLink(LinkState& link);
+  void AttachWanted();
   bool AttachProgram(LinkState& link);
-  bool AttachSites(LinkState& link, const KindRow& kind);
+  bool PlaceSites(LinkState& link, const ModuleMap& modules, Batch& batch);
+  void HookSites(Batch& batch);
   void DetachUnwanted();
-  void DetachLink(LinkState& link);
   void FreeRetired();
 
   // --- parts of them ---
@@ -81,13 +91,14 @@ struct AttachManager::State {
   LinkState* MakeLink(const LinkView& view);
   LinkState* TakeLink();
   std::uint8_t* TakeHereByte();
+  void RemoveSites(LinkState& link);
+  void Answer(LinkState& link, LinkPhase phase, int error, const char* text);
   bool Refuse(LinkState& link, int error, const char* text);
-  void Record(const LinkState& link, runtime::InstanceState phase, int error, const char* text);
   void FreeLink(LinkState* link);
 
-  // Valid during a pass.
+  // Valid during a Reconcile.
   int folder;
-  const ModuleMap* modules;
+  std::int32_t pid;
 };
 
 namespace {
@@ -121,10 +132,7 @@ const KindRow* FindKind(const char* name) {
   return nullptr;
 }
 
-bool SelectsThisProcess(const LinkView& view) {
-  const std::int32_t pid = view.header.pid;
-  return pid < 0 || static_cast<std::uint32_t>(pid) == sys::Getpid();
-}
+bool Selects(const LinkView& view, std::int32_t pid) { return view.header.pid < 0 || view.header.pid == pid; }
 
 // A private copy: whoever wrote the file could change it between check and use.
 bool CopyPlan(const LinkView& view, UprobePlan* plan) {
@@ -186,11 +194,17 @@ void AttachManager::State::FreeLink(LinkState* link) {
   free_links = link;
 }
 
-void AttachManager::State::Record(const LinkState& link, runtime::InstanceState phase, int error, const char* text) {
+// Whoever waits for an answer waits for that of one process: links for all processes only tell where they were refused,
+// else each short command would leave a file per link.
+void AttachManager::State::Answer(LinkState& link, LinkPhase phase, int error, const char* text) {
+  link.phase = phase;
+  if (link.view.header.pid < 0 && phase != LinkPhase::kRefused) return;
   runtime::InstanceRecord record = {};
   record.link_id = link.view.header.id;
-  record.pid = static_cast<std::int32_t>(sys::Getpid());
-  record.state = phase;
+  record.pid = pid;
+  record.state = phase == LinkPhase::kAttached  ? runtime::InstanceState::kAttached
+                 : phase == LinkPhase::kPending ? runtime::InstanceState::kPending
+                                                : runtime::InstanceState::kRefused;
   record.error = error;
   record.site_count = link.site_count;
   CopyText(record.reason, text);
@@ -198,8 +212,7 @@ void AttachManager::State::Record(const LinkState& link, runtime::InstanceState 
 }
 
 bool AttachManager::State::Refuse(LinkState& link, int error, const char* text) {
-  link.phase = LinkPhase::kRefused;
-  Record(link, runtime::InstanceState::kRefused, error, text);
+  Answer(link, LinkPhase::kRefused, error, text);
   return false;
 }
 
@@ -210,75 +223,83 @@ bool AttachManager::State::AttachProgram(LinkState& link) {
   return error == 0 || Refuse(link, static_cast<int>(-error), reason.text);
 }
 
-bool AttachManager::State::AttachSites(LinkState& link, const KindRow& kind) {
+// Finds where the link's file is mapped and adds those places to the batch.
+bool AttachManager::State::PlaceSites(LinkState& link, const ModuleMap& modules, Batch& batch) {
   UprobePlan plan;
+  const KindRow* kind = FindKind(link.view.header.kind);
+  if (kind == nullptr) return Refuse(link, kEopnotsupp, "this kind of link is not served here");
   if (!CopyPlan(link.view, &plan)) return Refuse(link, kEinval, "the link has no plan that this version understands");
   const FilePlace place = {link.view.header.file_device, link.view.header.file_inode, link.view.path, plan.file_offset};
   std::uint64_t addresses[kMaxLinkSites];
-  const std::size_t found = modules->Find(place, addresses, kMaxLinkSites);
+  const std::size_t found = modules.Find(place, addresses, kMaxLinkSites);
+  if (found > kMaxLinkSites) return Refuse(link, kEopnotsupp, "the file is mapped here more often than can be hooked");
   if (found == 0) {
-    link.phase = LinkPhase::kPending;
+    Answer(link, LinkPhase::kPending, 0, "the file is not mapped in this process");
     return false;
   }
-  if (found > kMaxLinkSites) return Refuse(link, kEopnotsupp, "the file is mapped here more often than can be hooked");
-  ProbeRequest requests[kMaxLinkSites];
-  for (std::size_t i = 0; i < found; ++i) {
-    link.sites[i] = {&link, addresses[i], nullptr};
-    requests[i].plan = &plan;
-    requests[i].address = addresses[i];
-    requests[i].handler = kind.handler;
-    requests[i].handler.cookie = &link.sites[i];
-  }
-  ApplyProbes(requests, found);
-  for (std::size_t i = 0; i < found; ++i) link.sites[i].probe = requests[i].probe;
+  if (!AttachProgram(link)) return false;
+  if (batch.count + found > Batch::kCapacity) HookSites(batch);
   link.site_count = found;
-  for (std::size_t i = 0; i < found; ++i) {
-    if (requests[i].probe == nullptr) return Refuse(link, requests[i].error, requests[i].reason);
+  for (std::size_t i = 0; i < found; ++i, ++batch.count) {
+    link.sites[i] = {&link, addresses[i], nullptr};
+    batch.sites[batch.count] = &link.sites[i];
+    batch.plans[batch.count] = plan;
+    batch.requests[batch.count] = {
+        .plan = &batch.plans[batch.count], .address = addresses[i], .handler = kind->handler};
+    batch.requests[batch.count].handler.cookie = &link.sites[i];
   }
   return true;
 }
 
-void AttachManager::State::AttachLink(LinkState& link) {
-  const KindRow* kind = FindKind(link.view.header.kind);
-  if (kind == nullptr) {
-    Refuse(link, kEopnotsupp, "this kind of link is not served here");
-    return;
-  }
-  if (AttachProgram(link) && AttachSites(link, *kind)) {
-    link.phase = LinkPhase::kAttached;
-    Record(link, runtime::InstanceState::kAttached, 0, "");
-  } else if (link.phase == LinkPhase::kPending && link.view.header.pid >= 0) {
-    Record(link, runtime::InstanceState::kPending, 0, "the file is not mapped in this process");
-  }
-}
-
-void AttachManager::State::Consider(std::uint32_t id) {
-  LinkState* link = FindLink(id);
-  if (link != nullptr && link->phase != LinkPhase::kPending) {
-    // Still there, and somebody holds it?
-    LinkView view;
-    if (runtime::MapLink(folder, id, &view, nullptr) != 0) return;
-    link->is_wanted = runtime::IsEnabled(view);
-    runtime::UnmapLink(&view);
-    return;
-  }
-  LinkView view;
-  if (runtime::MapLink(folder, id, &view, nullptr) != 0) return;
-  if (!SelectsThisProcess(view) || !runtime::IsEnabled(view)) {
-    runtime::UnmapLink(&view);
-    return;
-  }
-  if (link != nullptr) {
-    runtime::UnmapLink(&view);
-  } else {
-    link = MakeLink(view);
-    if (link == nullptr) {
-      runtime::UnmapLink(&view);
-      return;
+void AttachManager::State::HookSites(Batch& batch) {
+  ApplyProbes(batch.requests, batch.count);
+  for (std::size_t i = 0; i < batch.count; ++i) batch.sites[i]->probe = batch.requests[i].probe;
+  for (std::size_t i = 0; i < batch.count; ++i) {
+    LinkState& link = *batch.sites[i]->link;
+    if (batch.requests[i].probe == nullptr && link.phase != LinkPhase::kRefused) {
+      RemoveSites(link);
+      Refuse(link, batch.requests[i].error, batch.requests[i].reason);
     }
   }
-  link->is_wanted = true;
-  AttachLink(*link);
+  for (std::size_t i = 0; i < batch.count; ++i) {
+    LinkState& link = *batch.sites[i]->link;
+    if (link.phase != LinkPhase::kRefused && link.phase != LinkPhase::kAttached)
+      Answer(link, LinkPhase::kAttached, 0, "");
+  }
+  batch.count = 0;
+}
+
+void AttachManager::State::AttachWanted() {
+  const auto is_open = [](const LinkState& link) {
+    return link.is_wanted && (link.phase == LinkPhase::kNew || link.phase == LinkPhase::kPending);
+  };
+  LinkState* link = links;
+  while (link != nullptr && !is_open(*link)) link = link->next;
+  if (link == nullptr) return;
+  const ModuleMap modules;
+  const long mapped = sys::Mmap(nullptr, sizeof(Batch), kProtectReadWrite, kPrivateAnonymous);
+  if (sys::IsError(mapped)) return;
+  auto* batch = reinterpret_cast<Batch*>(mapped);
+  for (; link != nullptr; link = link->next) {
+    if (is_open(*link)) PlaceSites(*link, modules, *batch);
+  }
+  HookSites(*batch);
+  sys::Munmap(batch, sizeof(Batch));
+}
+
+// Is the link new here, or still there and held by somebody?
+void AttachManager::State::Consider(std::uint32_t id) {
+  LinkView view;
+  if (runtime::MapLink(folder, id, &view, nullptr) != 0) return;
+  const bool is_enabled = runtime::IsEnabled(view);
+  LinkState* link = FindLink(id);
+  if (link == nullptr && is_enabled && Selects(view, pid)) {
+    link = MakeLink(view);
+    if (link == nullptr) runtime::UnmapLink(&view);
+  } else {
+    runtime::UnmapLink(&view);
+  }
+  if (link != nullptr) link->is_wanted = is_enabled;
 }
 
 long AttachManager::State::VisitLink(std::uint32_t id, void* argument) {
@@ -286,16 +307,14 @@ long AttachManager::State::VisitLink(std::uint32_t id, void* argument) {
   return 0;
 }
 
-void AttachManager::State::DetachLink(LinkState& link) {
+void AttachManager::State::RemoveSites(LinkState& link) {
   Probe* probes[kMaxLinkSites];
   std::size_t count = 0;
   for (std::size_t i = 0; i < link.site_count; ++i) {
     if (link.sites[i].probe != nullptr) probes[count++] = link.sites[i].probe;
   }
   RemoveProbes(probes, count);
-  if (folder >= 0) {
-    runtime::RemoveInstance(*process, folder, link.view.header.id, static_cast<std::int32_t>(sys::Getpid()));
-  }
+  link.site_count = 0;
 }
 
 void AttachManager::State::DetachUnwanted() {
@@ -305,7 +324,8 @@ void AttachManager::State::DetachUnwanted() {
       at = &link->next;
       continue;
     }
-    DetachLink(*link);
+    RemoveSites(*link);
+    if (folder >= 0) runtime::RemoveInstance(*process, folder, link->view.header.id, pid);
     *at = link->next;
     link->next = retired;
     retired = link;
@@ -322,13 +342,12 @@ void AttachManager::State::FreeRetired() {
 }
 
 int AttachManager::State::Reconcile() {
+  pid = static_cast<std::int32_t>(sys::Getpid());
   folder = runtime::OpenSessionFolder(process->session_path, nullptr);
   for (LinkState* link = links; link != nullptr; link = link->next) link->is_wanted = false;
   if (folder >= 0) {
-    const ModuleMap map;
-    modules = &map;
     runtime::ForEachObject(folder, runtime::kLinkPrefix, VisitLink, this);
-    modules = nullptr;
+    AttachWanted();
   }
   // A session whose folder is gone has no links.
   if (folder >= 0 || folder == -kEnoent) DetachUnwanted();
@@ -358,6 +377,7 @@ void AttachManager::Destroy(AttachManager* manager) noexcept {
   runtime::Process* process = state->process;
   {
     const ManagerLock lock(state->lock);
+    state->pid = static_cast<std::int32_t>(sys::Getpid());
     state->folder = runtime::OpenSessionFolder(process->session_path, nullptr);
     for (LinkState* link = state->links; link != nullptr; link = link->next) link->is_wanted = false;
     state->DetachUnwanted();

@@ -15,13 +15,13 @@ class AttachManager {
   // Unhooks everything, removes this process's instance records, and frees what no thread can be using any more.
   static void Destroy(AttachManager* manager) noexcept;
 
-  // Attaches each enabled link that selects this process and is not attached yet, and detaches what is gone; each
-  // answer is written to the link's instance record. Idempotent. Returns 0, or the positive errno for which the session
-  // could not be read. Any thread may call it, but no handler or program; calls are serialised.
+  // Attaches each enabled link that selects this process and is not attached yet, and detaches what is gone. Each
+  // answer to a link by pid is written to the link's instance record, and each refusal; idempotent. Returns 0, or the
+  // positive errno for which the session could not be read. Any thread may call it, but no handler or program; calls
+  // are serialised.
   //
-  // A link by pid whose file is not mapped here is recorded as pending and tried again by the next call; one for all
-  // processes is then left out silently. Programs are unmapped once no thread can be in them, by this call or a later
-  // one.
+  // A link whose file is not mapped here is pending, and tried again by the next call. Programs are unmapped once no
+  // thread can be in them, by this call or a later one.
   int Reconcile() noexcept;
 
   AttachManager(const AttachManager&) = delete;

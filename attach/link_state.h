@@ -27,7 +27,7 @@ inline constexpr std::uint8_t kUnknown = 0;
 inline constexpr std::uint8_t kHere = 1;
 inline constexpr std::uint8_t kElsewhere = 2;
 
-enum class LinkPhase : std::uint8_t { kAttached, kPending, kRefused };
+enum class LinkPhase : std::uint8_t { kNew, kAttached, kPending, kRefused };
 
 struct LinkState {
   runtime::LinkView view;
