@@ -27,14 +27,16 @@ std::string FolderOf(const std::string& path) {
   return slash == std::string::npos ? "." : path.substr(0, slash);
 }
 
-// Beside the file that holds this function (libstrata.so, or a program that the layers are linked into), or in the lib folder next to a program's bin.
+// Beside the file that holds this function (libstrata.so, or a program that the layers are linked into), or in the lib
+// folder next to a program's bin.
 Result<std::string> FindAgent(const std::string& chosen) {
   if (!chosen.empty()) {
     if (::access(chosen.c_str(), R_OK) == 0) return chosen;
     return Error(ErrorCode::kNotFound, fmt::format("the agent {} cannot be read: {}", chosen, std::strerror(errno)));
   }
   Dl_info info{};
-  if (::dladdr(reinterpret_cast<void*>(&OpenBackend), &info) == 0 || info.dli_fname == nullptr) return std::string(kAgentName);
+  if (::dladdr(reinterpret_cast<void*>(&OpenBackend), &info) == 0 || info.dli_fname == nullptr)
+    return std::string(kAgentName);
   char* resolved = ::realpath(info.dli_fname, nullptr);
   const std::string folder = FolderOf(resolved != nullptr ? resolved : info.dli_fname);
   std::free(resolved);
@@ -58,7 +60,8 @@ class OwnProcess : public LocalProcess {
   OwnProcess& operator=(const OwnProcess&) = delete;
 
   Result<void> Reconcile() override {
-    if (const int error = manager_->Reconcile(); error != 0) return Error::FromErrno(error, "attaching in this process");
+    if (const int error = manager_->Reconcile(); error != 0)
+      return Error::FromErrno(error, "attaching in this process");
     return {};
   }
 
@@ -75,11 +78,14 @@ AttachPlanner UprobePlanner(attach::ProbeKind kind) {
 }
 
 Result<std::shared_ptr<Backend>> OpenUserspace(const BackendOptions& options) {
-  const std::string agent = STRATA_TRY(FindAgent(!options.agent_path.empty() ? options.agent_path : EnvironmentOr("STRATA_AGENT", {})));
+  const std::string agent =
+      STRATA_TRY(FindAgent(!options.agent_path.empty() ? options.agent_path : EnvironmentOr("STRATA_AGENT", {})));
   UserspaceOptions userspace;
   userspace.session = options.session;
-  userspace.runtime_folder = !options.runtime_folder.empty() ? options.runtime_folder : EnvironmentOr("STRATA_RUNTIME_DIR", {});
-  userspace.planners = {{"uprobe", UprobePlanner(attach::ProbeKind::kEntry)}, {"uretprobe", UprobePlanner(attach::ProbeKind::kReturn)}};
+  userspace.runtime_folder =
+      !options.runtime_folder.empty() ? options.runtime_folder : EnvironmentOr("STRATA_RUNTIME_DIR", {});
+  userspace.planners = {{"uprobe", UprobePlanner(attach::ProbeKind::kEntry)},
+                        {"uretprobe", UprobePlanner(attach::ProbeKind::kReturn)}};
   userspace.make_local_process = OwnProcess::Make;
   userspace.traced_environment = [agent](const std::string& session_folder) {
     return std::vector<std::pair<std::string, std::string>>{{"LD_PRELOAD", agent}, {"STRATA_SESSION", session_folder}};

@@ -27,7 +27,8 @@ struct BackendOptions {
   std::string agent_path;
 };
 
-// "userspace" or "kernel". The objects made from it keep it alive. Errors: kInvalidArgument for another name; kPermissionDenied with the remedy where this process lacks a right.
+// "userspace" or "kernel". The objects made from it keep it alive. Errors: kInvalidArgument for another name;
+// kPermissionDenied with the remedy where this process lacks a right.
 STRATA_EXPORT Result<std::shared_ptr<Backend>> OpenBackend(std::string_view name, const BackendOptions& options = {});
 
 }  // namespace strata

@@ -1,4 +1,5 @@
-// The seam: what strata needs of whoever runs programs. The kernel is one implementation, the userspace runtime another.
+// The seam: what strata needs of whoever runs programs. The kernel is one implementation, the userspace runtime
+// another.
 #pragma once
 
 #include <array>
@@ -29,7 +30,8 @@ struct MapInfo {
   std::uint32_t value_size = 0;
   std::uint32_t max_entries = 0;
   std::uint32_t flags = 0;
-  // Bytes of one element as element operations take it: value_size, or for per-CPU kinds possible_cpus values of value_size rounded up to 8.
+  // Bytes of one element as element operations take it: value_size, or for per-CPU kinds possible_cpus values of
+  // value_size rounded up to 8.
   std::uint32_t element_size = 0;
   bool operator==(const MapInfo&) const = default;
 };
@@ -42,7 +44,8 @@ class STRATA_EXPORT MapMemory {
   virtual bool is_read_only() const = 0;
 };
 
-// The consumer's side of a ring buffer, in the kernel's layout. Positions count bytes since creation; data() is mapped twice, so that no record wraps.
+// The consumer's side of a ring buffer, in the kernel's layout. Positions count bytes since creation; data() is mapped
+// twice, so that no record wraps.
 class STRATA_EXPORT RingMemory {
  public:
   virtual ~RingMemory() = default;
@@ -157,7 +160,7 @@ class STRATA_EXPORT TraceLog {
 
 // How a process that a link selects gets the code that serves it (userspace only).
 enum class AgentPolicy : std::uint8_t {
-  kExpect,  // it has an agent or will get one when it starts; do not wait for it
+  kExpect,   // it has an agent or will get one when it starts; do not wait for it
   kRequire,  // wait until it answers, bounded; an error when it has none
 };
 
@@ -174,26 +177,30 @@ class STRATA_EXPORT StatsGuard {
   virtual ~StatsGuard() = default;
 };
 
-// Thread-safe. Everything made from a backend must keep it alive: use std::shared_ptr<Backend> and its shared_from_this().
+// Thread-safe. Everything made from a backend must keep it alive: use std::shared_ptr<Backend> and its
+// shared_from_this().
 class STRATA_EXPORT Backend : public std::enable_shared_from_this<Backend> {
  public:
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;
 
   // `types` is the collection's BTF, for key and value types; null for none.
-  virtual Result<std::shared_ptr<BackendMap>> CreateMap(const MapSpec& spec, const std::shared_ptr<BackendTypes>& types) = 0;
+  virtual Result<std::shared_ptr<BackendMap>> CreateMap(const MapSpec& spec,
+                                                        const std::shared_ptr<BackendTypes>& types) = 0;
   // The bytes of a .BTF section, fixed up for loading.
   virtual Result<std::shared_ptr<BackendTypes>> LoadTypes(std::span<const std::byte> btf) = 0;
   // kVerifierRejected carries the verifier's log in Error::log().
   virtual Result<std::shared_ptr<BackendProgram>> LoadProgram(const LinkedProgram& program) = 0;
-  virtual Result<std::unique_ptr<BackendLink>> Attach(const std::shared_ptr<BackendProgram>& program, const AttachTarget& target,
+  virtual Result<std::unique_ptr<BackendLink>> Attach(const std::shared_ptr<BackendProgram>& program,
+                                                      const AttachTarget& target,
                                                       const BackendAttachOptions& options) = 0;
   virtual Result<std::unique_ptr<TraceLog>> OpenTraceLog() = 0;
   virtual Result<std::unique_ptr<StatsGuard>> EnableStats(StatsDetail detail) = 0;
   virtual Result<ObjectListing> List() = 0;
   // Values of a per-CPU element.
   virtual std::uint32_t possible_cpus() const = 0;
-  // Name and value of each environment variable that a new process needs to be seen by this backend (the agent's); none for the kernel.
+  // Name and value of each environment variable that a new process needs to be seen by this backend (the agent's); none
+  // for the kernel.
   virtual std::vector<std::pair<std::string, std::string>> TracedEnvironment() const = 0;
 };
 

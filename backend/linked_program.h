@@ -31,12 +31,13 @@ struct LinkedProgram {
   std::string license;
   std::uint32_t kernel_version = 0;
   bool is_sleepable = false;
-  std::vector<isa::Instruction> instructions;  // calls and callbacks resolved; map references have src 0 and imm 0 until the backend fills them
-  std::vector<MapReference> map_references;    // sorted by index
+  std::vector<isa::Instruction>
+      instructions;  // calls and callbacks resolved; map references have src 0 and imm 0 until the backend fills them
+  std::vector<MapReference> map_references;  // sorted by index
 
-  std::shared_ptr<BackendTypes> types;   // the collection's BTF, loaded once per collection; null for none
-  std::vector<std::byte> func_info;      // records of 8 bytes: struct bpf_func_info, instruction indices
-  std::vector<std::byte> line_info;      // records of 16 bytes: struct bpf_line_info, instruction indices
+  std::shared_ptr<BackendTypes> types;  // the collection's BTF, loaded once per collection; null for none
+  std::vector<std::byte> func_info;     // records of 8 bytes: struct bpf_func_info, instruction indices
+  std::vector<std::byte> line_info;     // records of 16 bytes: struct bpf_line_info, instruction indices
 };
 
 }  // namespace strata

@@ -1,4 +1,5 @@
-// One bounds-checked cursor for everything that is parsed by hand. Its errors name the file, the section and the offset.
+// One bounds-checked cursor for everything that is parsed by hand. Its errors name the file, the section and the
+// offset.
 #pragma once
 
 #include <bit>

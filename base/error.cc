@@ -24,43 +24,65 @@ struct Error::Record {
 
 std::string_view ErrorCodeName(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kInvalidArgument: return "invalid argument";
-    case ErrorCode::kNotFound: return "not found";
-    case ErrorCode::kMalformed: return "malformed";
-    case ErrorCode::kNotSupported: return "not supported";
-    case ErrorCode::kPermissionDenied: return "permission denied";
-    case ErrorCode::kKeyNotExist: return "key does not exist";
-    case ErrorCode::kKeyExist: return "key exists";
-    case ErrorCode::kMapFull: return "map full";
-    case ErrorCode::kMapIncompatible: return "map incompatible";
-    case ErrorCode::kVerifierRejected: return "verifier rejected";
-    case ErrorCode::kBusy: return "busy";
-    case ErrorCode::kNoSpace: return "no space";
-    case ErrorCode::kSystem: return "system error";
+    case ErrorCode::kInvalidArgument:
+      return "invalid argument";
+    case ErrorCode::kNotFound:
+      return "not found";
+    case ErrorCode::kMalformed:
+      return "malformed";
+    case ErrorCode::kNotSupported:
+      return "not supported";
+    case ErrorCode::kPermissionDenied:
+      return "permission denied";
+    case ErrorCode::kKeyNotExist:
+      return "key does not exist";
+    case ErrorCode::kKeyExist:
+      return "key exists";
+    case ErrorCode::kMapFull:
+      return "map full";
+    case ErrorCode::kMapIncompatible:
+      return "map incompatible";
+    case ErrorCode::kVerifierRejected:
+      return "verifier rejected";
+    case ErrorCode::kBusy:
+      return "busy";
+    case ErrorCode::kNoSpace:
+      return "no space";
+    case ErrorCode::kSystem:
+      return "system error";
   }
   return "?";
 }
 
 ErrorCode ErrorCodeFromErrno(int sys_errno) {
   switch (sys_errno) {
-    case EINVAL: return ErrorCode::kInvalidArgument;
+    case EINVAL:
+      return ErrorCode::kInvalidArgument;
     case ENOENT:
     case ENOTDIR:
-    case ESRCH: return ErrorCode::kNotFound;
+    case ESRCH:
+      return ErrorCode::kNotFound;
     case EPERM:
-    case EACCES: return ErrorCode::kPermissionDenied;
-    case EEXIST: return ErrorCode::kKeyExist;
-    case E2BIG: return ErrorCode::kMapFull;
+    case EACCES:
+      return ErrorCode::kPermissionDenied;
+    case EEXIST:
+      return ErrorCode::kKeyExist;
+    case E2BIG:
+      return ErrorCode::kMapFull;
     case EBUSY:
-    case EAGAIN: return ErrorCode::kBusy;
+    case EAGAIN:
+      return ErrorCode::kBusy;
     case ENOMEM:
     case ENOSPC:
     case EMFILE:
-    case ENFILE: return ErrorCode::kNoSpace;
+    case ENFILE:
+      return ErrorCode::kNoSpace;
     case ENOSYS:
     case EOPNOTSUPP:
-    case 524: return ErrorCode::kNotSupported;  // ENOTSUPP: the kernel's own, not in errno.h
-    default: return ErrorCode::kSystem;
+    case 524:
+      return ErrorCode::kNotSupported;  // ENOTSUPP: the kernel's own, not in errno.h
+    default:
+      return ErrorCode::kSystem;
   }
 }
 
@@ -106,8 +128,8 @@ Error Error::WithContext(std::string_view context) const& {
 Error Error::WithContext(std::string_view context) && { return std::as_const(*this).WithContext(context); }
 
 Error Error::WithLog(std::string log) && {
-  return Error(new Record(record_->code, record_->sys_errno, record_->message, std::move(log), record_->file,
-                          record_->line));
+  return Error(
+      new Record(record_->code, record_->sys_errno, record_->message, std::move(log), record_->file, record_->line));
 }
 
 }  // namespace strata

@@ -1,8 +1,8 @@
 // Forced into every file of a layer that runs in a traced process (strata_layer(... IN_PROCESS)).
 //
-// A compiler may turn a loop or a structure copy into a call of memcpy, memset, memmove or memcmp. In the host's libc these use vector registers,
-// which hook-side code must leave alone, and they may be hooked themselves. The labels below send such calls to the copies in
-// backend/userspace/runtime/memory.cc.
+// A compiler may turn a loop or a structure copy into a call of memcpy, memset, memmove or memcmp. In the host's libc
+// these use vector registers, which hook-side code must leave alone, and they may be hooked themselves. The labels
+// below send such calls to the copies in backend/userspace/runtime/memory.cc.
 #pragma once
 
 extern "C" {

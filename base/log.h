@@ -12,7 +12,8 @@ enum class LogLevel { kDebug, kInfo, kWarning };
 
 using LogSink = std::function<void(LogLevel, std::string_view message)>;
 
-// Replaces the process's sink; an empty function makes logging silent again. Thread-safe; the old sink may still be running when this returns.
+// Replaces the process's sink; an empty function makes logging silent again. Thread-safe; the old sink may still be
+// running when this returns.
 STRATA_EXPORT void SetLogSink(LogSink sink);
 
 STRATA_EXPORT void Log(LogLevel level, std::string_view message);

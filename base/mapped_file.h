@@ -9,8 +9,8 @@
 
 namespace strata {
 
-// The bytes stay valid, at the same address, for the life of the object; moving it keeps them. Regular files only. The file's content is copied
-// into memory, so a writer that truncates it meanwhile cannot cause SIGBUS.
+// The bytes stay valid, at the same address, for the life of the object; moving it keeps them. Regular files only. The
+// file's content is copied into memory, so a writer that truncates it meanwhile cannot cause SIGBUS.
 class STRATA_EXPORT MappedFile {
  public:
   static Result<MappedFile> Open(const std::string& path);

@@ -31,10 +31,10 @@ class [[nodiscard]] Result {
   using error_type = Error;
 
   template <typename U = T>
-    requires(std::is_constructible_v<T, U &&> && !std::is_same_v<std::remove_cvref_t<U>, Result> &&
-             !std::is_same_v<std::remove_cvref_t<U>, Error>)
-  Result(U&& value) : state_(std::in_place_index<0>, std::forward<U>(value)) {}  // NOLINT: implicit on purpose
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}      // NOLINT: implicit on purpose
+  requires(std::is_constructible_v<T, U&&> && !std::is_same_v<std::remove_cvref_t<U>, Result> &&
+           !std::is_same_v<std::remove_cvref_t<U>, Error>) Result(U&& value)
+      : state_(std::in_place_index<0>, std::forward<U>(value)) {}            // NOLINT: implicit on purpose
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit on purpose
 
   bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
@@ -101,11 +101,11 @@ class [[nodiscard]] Result<void> {
 
 #define STRATA_INTERNAL_CONCAT2(a, b) a##b
 #define STRATA_INTERNAL_CONCAT(a, b) STRATA_INTERNAL_CONCAT2(a, b)
-#define STRATA_INTERNAL_TRY(name, ...)                        \
-  __extension__({                                             \
-    auto name = (__VA_ARGS__);                                \
-    if (!name.has_value()) return std::move(name).error();    \
-    *std::move(name);                                         \
+#define STRATA_INTERNAL_TRY(name, ...)                     \
+  __extension__({                                          \
+    auto name = (__VA_ARGS__);                             \
+    if (!name.has_value()) return std::move(name).error(); \
+    *std::move(name);                                      \
   })
 
 // The value of a Result expression; returns its error from the enclosing function when it has none.

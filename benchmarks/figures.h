@@ -12,7 +12,8 @@ struct Comparison {
   std::optional<double> native;
 };
 
-// Prints `figure` with its unit and target from the table in figures.cc. Aborts for a figure that has no row: a figure without a target is not one.
+// Prints `figure` with its unit and target from the table in figures.cc. Aborts for a figure that has no row: a figure
+// without a target is not one.
 void PrintFigure(std::string_view figure, double value, const Comparison& comparison = {});
 
 // Whether the command line asks for figures; every other argument is the benchmark library's.

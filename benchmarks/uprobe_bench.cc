@@ -79,7 +79,10 @@ class Bench {
  public:
   Bench(const std::string& backend_name, long calls)
       : calls_(calls),
-        backend_(strata::OpenBackend(backend_name, {.session = fmt::format("bench-{}", ::getpid()), .runtime_folder = {}, .agent_path = {}}).value()),
+        backend_(
+            strata::OpenBackend(
+                backend_name, {.session = fmt::format("bench-{}", ::getpid()), .runtime_folder = {}, .agent_path = {}})
+                .value()),
         objects_(strata::LoadCollection(backend_, std::string(STRATA_BPF_UPROBE_BENCH)).value()),
         self_(strata::OpenExecutable("/proc/self/exe").value()) {}
 
@@ -91,10 +94,12 @@ class Bench {
     std::optional<Drain> drain;
     const strata::UprobeOptions own{.pid = ::getpid()};
     if (workload.entry != nullptr) {
-      entry.emplace(self_.AttachUprobe("strata_bench_target", *objects_.FindProgram(workload.entry).value(), own).value());
+      entry.emplace(
+          self_.AttachUprobe("strata_bench_target", *objects_.FindProgram(workload.entry).value(), own).value());
     }
     if (workload.exit != nullptr) {
-      exit.emplace(self_.AttachUretprobe("strata_bench_target", *objects_.FindProgram(workload.exit).value(), own).value());
+      exit.emplace(
+          self_.AttachUretprobe("strata_bench_target", *objects_.FindProgram(workload.exit).value(), own).value());
     }
     if (std::string_view(workload.name) == "entry.ring_output") drain.emplace(*objects_.FindMap("ring").value());
     NsPerCall(calls_ / 10);
@@ -129,7 +134,8 @@ int Run(bool figures) {
     for (const Workload& workload : kWorkloads) {
       Measured& one = measured[workload.name];
       one.userspace = std::min(one.userspace, userspace.Round(workload));
-      if (kernel) one.kernel = std::min(one.kernel.value_or(std::numeric_limits<double>::max()), kernel->Round(workload));
+      if (kernel)
+        one.kernel = std::min(one.kernel.value_or(std::numeric_limits<double>::max()), kernel->Round(workload));
     }
   }
   if (!figures) fmt::print("{:<26} {:>14} {:>14} {:>8}\n", "ns over the bare call", "userspace", "kernel", "ratio");
@@ -139,7 +145,8 @@ int Run(bool figures) {
       strata::bench::PrintFigure(std::string("uprobe.") + workload.name, one.userspace,
                                  Comparison{.kernel = one.kernel, .native = userspace.least_bare()});
     } else if (one.kernel) {
-      fmt::print("{:<26} {:>14.1f} {:>14.0f} {:>7.0f}x\n", workload.name, one.userspace, *one.kernel, *one.kernel / one.userspace);
+      fmt::print("{:<26} {:>14.1f} {:>14.0f} {:>7.0f}x\n", workload.name, one.userspace, *one.kernel,
+                 *one.kernel / one.userspace);
     } else {
       fmt::print("{:<26} {:>14.1f} {:>14} {:>8}\n", workload.name, one.userspace, "needs root", "");
     }

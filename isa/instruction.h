@@ -13,7 +13,8 @@ struct InsnIndex {
   auto operator<=>(const InsnIndex&) const = default;
 };
 
-// An 8-byte slot exactly as RFC 9669 section 3 encodes it on a little-endian host (struct bpf_insn in linux/bpf.h), so that a vector of slots is what bpf(2) takes.
+// An 8-byte slot exactly as RFC 9669 section 3 encodes it on a little-endian host (struct bpf_insn in linux/bpf.h), so
+// that a vector of slots is what bpf(2) takes.
 struct Instruction {
   std::uint8_t opcode = 0;
   std::uint8_t dst : 4 = 0;
@@ -26,7 +27,15 @@ struct Instruction {
 static_assert(sizeof(Instruction) == 8);
 
 // Values of `src` in a 64-bit immediate load and in a call (linux/bpf.h BPF_PSEUDO_*).
-enum class PseudoLoad : std::uint8_t { kNone = 0, kMapFd = 1, kMapValue = 2, kBtfId = 3, kFunction = 4, kMapIndex = 5, kMapIndexValue = 6 };
+enum class PseudoLoad : std::uint8_t {
+  kNone = 0,
+  kMapFd = 1,
+  kMapValue = 2,
+  kBtfId = 3,
+  kFunction = 4,
+  kMapIndex = 5,
+  kMapIndexValue = 6
+};
 enum class PseudoCall : std::uint8_t { kHelper = 0, kFunction = 1, kKfunc = 2 };
 
 }  // namespace strata::isa

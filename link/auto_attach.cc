@@ -28,15 +28,15 @@ ExecutableOptions OpenOptions(const AutoAttachOptions& options) {
 Result<Link> AttachUprobeSection(const Program& program, const AutoAttachOptions& options) {
   const FilePlace place = STRATA_TRY(ParseFilePlace(program));
   const auto file = STRATA_TRY(OpenExecutable(place.file, OpenOptions(options)));
-  return Link(STRATA_TRY(
-      file.AttachUprobe(place.symbol, program, {.pid = options.pid, .offset = 0, .cookie = 0, .agent = options.agent})));
+  return Link(STRATA_TRY(file.AttachUprobe(place.symbol, program,
+                                           {.pid = options.pid, .offset = 0, .cookie = 0, .agent = options.agent})));
 }
 
 Result<Link> AttachUretprobeSection(const Program& program, const AutoAttachOptions& options) {
   const FilePlace place = STRATA_TRY(ParseFilePlace(program));
   const auto file = STRATA_TRY(OpenExecutable(place.file, OpenOptions(options)));
-  return Link(STRATA_TRY(file.AttachUretprobe(
-      place.symbol, program, {.pid = options.pid, .offset = 0, .cookie = 0, .agent = options.agent})));
+  return Link(STRATA_TRY(file.AttachUretprobe(place.symbol, program,
+                                              {.pid = options.pid, .offset = 0, .cookie = 0, .agent = options.agent})));
 }
 
 // One row per attach kind whose sections say where.
@@ -52,8 +52,7 @@ constexpr AutoAttachRow kRows[] = {
 }  // namespace
 
 Result<Link> AutoAttach(const Program& program, const AutoAttachOptions& options) {
-  const std::string context =
-      fmt::format("program {}: section {}", program.name(), program.spec().section_name);
+  const std::string context = fmt::format("program {}: section {}", program.name(), program.spec().section_name);
   for (const AutoAttachRow& row : kRows) {
     if (row.kind == program.spec().attach_kind) return row.attach(program, options).Context(context);
   }

@@ -15,10 +15,12 @@
 namespace strata {
 
 struct ExecutableOptions {
-  // Resolve the name as this process sees it: a library it has mapped, a path in its mount namespace. 0: as the caller sees it.
+  // Resolve the name as this process sees it: a library it has mapped, a path in its mount namespace. 0: as the caller
+  // sees it.
   std::int32_t pid = 0;
   // Folders in which a bare name that is no library ("bash") is looked for.
-  std::vector<std::string> search_folders = {"/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"};
+  std::vector<std::string> search_folders = {"/usr/local/bin",  "/usr/bin",  "/bin",
+                                             "/usr/local/sbin", "/usr/sbin", "/sbin"};
 };
 
 struct UprobeOptions {
@@ -52,7 +54,8 @@ class STRATA_EXPORT Executable {
   std::unique_ptr<State> state_;
 };
 
-// A path, a library's name ("libc.so.6": looked up as the dynamic linker would), or a program's name ("bash"). kNotFound says where was looked.
+// A path, a library's name ("libc.so.6": looked up as the dynamic linker would), or a program's name ("bash").
+// kNotFound says where was looked.
 STRATA_EXPORT Result<Executable> OpenExecutable(std::string_view name, const ExecutableOptions& options = {});
 
 }  // namespace strata

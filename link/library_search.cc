@@ -52,7 +52,8 @@ void ReadLoaderConfiguration(const std::string& path, int depth, std::vector<std
 std::vector<std::string> LibraryFolders() {
   std::vector<std::string> folders;
   ReadLoaderConfiguration("/etc/ld.so.conf", 0, &folders);
-  for (const char* folder : {"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"}) {
+  for (const char* folder :
+       {"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"}) {
     folders.emplace_back(folder);
   }
   return folders;

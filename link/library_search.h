@@ -10,7 +10,8 @@
 
 namespace strata {
 
-// The path of the mapping of process `pid` whose file is called `name`, usable from here (through /proc/<pid>/root where its mount namespace differs). kNotFound when it maps none.
+// The path of the mapping of process `pid` whose file is called `name`, usable from here (through /proc/<pid>/root
+// where its mount namespace differs). kNotFound when it maps none.
 Result<std::string> FindMappedFile(std::int32_t pid, std::string_view name);
 
 // `path` as process `pid` sees it.

@@ -10,8 +10,8 @@
 
 namespace strata {
 
-// Move-only. Dropping it detaches; keep it as long as the program shall run. Typed links (uprobe.h, ...) add no state, so any of them may be moved into a
-// std::vector<Link>. Not thread-safe.
+// Move-only. Dropping it detaches; keep it as long as the program shall run. Typed links (uprobe.h, ...) add no state,
+// so any of them may be moved into a std::vector<Link>. Not thread-safe.
 class [[nodiscard]] STRATA_EXPORT Link {
  public:
   Link(std::shared_ptr<Backend> backend, std::unique_ptr<BackendLink> link)

@@ -17,9 +17,8 @@ template <typename Container>
 Error NoSuch(std::string_view kind, std::string_view name, const CollectionSpec& spec, const Container& existing) {
   std::vector<std::string_view> names;
   for (const auto& [key, unused] : existing) names.push_back(key);
-  return Error(ErrorCode::kNotFound,
-               fmt::format("{}: no {} named {} (there is: {})", spec.name, kind, name,
-                           names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+  return Error(ErrorCode::kNotFound, fmt::format("{}: no {} named {} (there is: {})", spec.name, kind, name,
+                                                 names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
 }
 
 }  // namespace

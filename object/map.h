@@ -16,7 +16,8 @@
 
 namespace strata {
 
-// Move-only; keeps its backend alive. Element operations may be called from any thread. Keys have info().key_size bytes, values info().element_size bytes.
+// Move-only; keeps its backend alive. Element operations may be called from any thread. Keys have info().key_size
+// bytes, values info().element_size bytes.
 class STRATA_EXPORT Map {
  public:
   Map(std::shared_ptr<Backend> backend, std::shared_ptr<BackendMap> map, MapSpec spec);
@@ -41,9 +42,11 @@ class STRATA_EXPORT Map {
   Result<bool> LookupAndDelete(std::span<const std::byte> key, std::span<std::byte> value);
   Result<void> Freeze();
 
-  // Calls `visit` for each element until it returns false. Elements that are added or deleted meanwhile may be seen or not; each other one is seen once. An element
-  // that vanishes between finding its key and reading its value is left out. kBusy when deletions below the cursor made it start again too often.
-  Result<void> ForEach(const std::function<bool(std::span<const std::byte> key, std::span<const std::byte> value)>& visit) const;
+  // Calls `visit` for each element until it returns false. Elements that are added or deleted meanwhile may be seen or
+  // not; each other one is seen once. An element that vanishes between finding its key and reading its value is left
+  // out. kBusy when deletions below the cursor made it start again too often.
+  Result<void> ForEach(
+      const std::function<bool(std::span<const std::byte> key, std::span<const std::byte> value)>& visit) const;
 
  private:
   Error CheckSizes(std::size_t key_size, std::size_t value_size) const;

@@ -5,8 +5,8 @@
 
 namespace strata {
 
-// Rounds ring buffers up to a power of two of pages, drops keys and values where the kind has none, makes data sections mappable, and takes `possible_cpus` where a perf
-// event array gives no size.
+// Rounds ring buffers up to a power of two of pages, drops keys and values where the kind has none, makes data sections
+// mappable, and takes `possible_cpus` where a perf event array gives no size.
 MapSpec WithMapDefaults(MapSpec spec, std::uint32_t possible_cpus);
 
 }  // namespace strata

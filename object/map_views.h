@@ -19,8 +19,8 @@ namespace strata {
 
 // What may be a key or a value: copyable as bytes, and without padding, whose garbage would become part of a key.
 template <typename T>
-concept MapElement =
-    std::is_trivially_copyable_v<T> && (std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>);
+concept MapElement = std::is_trivially_copyable_v<T> &&
+    (std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>);
 
 namespace internal {
 
@@ -49,7 +49,8 @@ template <typename V>
 std::vector<std::byte> JoinPerCpu(const std::vector<V>& values) {
   const std::size_t stride = (sizeof(V) + 7) / 8 * 8;
   std::vector<std::byte> element(stride * values.size());
-  for (std::size_t cpu = 0; cpu < values.size(); ++cpu) std::memcpy(element.data() + cpu * stride, &values[cpu], sizeof(V));
+  for (std::size_t cpu = 0; cpu < values.size(); ++cpu)
+    std::memcpy(element.data() + cpu * stride, &values[cpu], sizeof(V));
   return element;
 }
 
@@ -120,7 +121,8 @@ class Array : public internal::MapView {
   // Nothing for an index past the end.
   Result<std::optional<V>> Lookup(std::uint32_t index) const {
     V value;
-    if (!STRATA_TRY(map_->Lookup(internal::BytesOf(index), internal::WritableBytesOf(value)))) return std::optional<V>();
+    if (!STRATA_TRY(map_->Lookup(internal::BytesOf(index), internal::WritableBytesOf(value))))
+      return std::optional<V>();
     return std::optional<V>(value);
   }
   Result<void> Update(std::uint32_t index, const V& value) {

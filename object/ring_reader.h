@@ -13,7 +13,8 @@
 
 namespace strata {
 
-// One consumer of one BPF_MAP_TYPE_RINGBUF; two readers of the same map would steal from one another. Move-only, not thread-safe.
+// One consumer of one BPF_MAP_TYPE_RINGBUF; two readers of the same map would steal from one another. Move-only, not
+// thread-safe.
 class STRATA_EXPORT RingReader {
  public:
   // Bytes of one record, valid until the callback returns. Return false to stop after this record.

@@ -14,7 +14,8 @@
 
 namespace strata {
 
-// Keeps the memory mapped. Reads and writes are plain copies: what a program writes meanwhile may be seen half done where the type is larger than a word.
+// Keeps the memory mapped. Reads and writes are plain copies: what a program writes meanwhile may be seen half done
+// where the type is larger than a word.
 class STRATA_EXPORT Variable {
  public:
   Variable(std::shared_ptr<MapMemory> memory, VariableSpec spec) : memory_(std::move(memory)), spec_(std::move(spec)) {}
@@ -28,8 +29,8 @@ class STRATA_EXPORT Variable {
   std::span<std::byte> bytes() const;
 
   template <typename T>
-    requires std::is_trivially_copyable_v<T>
-  Result<T> Get() const {
+  requires std::is_trivially_copyable_v<T> Result<T> Get()
+  const {
     T value;
     if (sizeof(T) != spec_.value.size()) return SizeMismatch(sizeof(T));
     std::memcpy(&value, bytes().data(), sizeof(T));
@@ -38,8 +39,7 @@ class STRATA_EXPORT Variable {
 
   // kPermissionDenied for a constant.
   template <typename T>
-    requires std::is_trivially_copyable_v<T>
-  Result<void> Set(const T& value) {
+  requires std::is_trivially_copyable_v<T> Result<void> Set(const T& value) {
     if (sizeof(T) != spec_.value.size()) return SizeMismatch(sizeof(T));
     if (is_read_only()) return ReadOnly();
     std::memcpy(bytes().data(), &value, sizeof(T));

@@ -32,16 +32,14 @@ struct UprobeConfig {
 };
 
 template <typename Config>
-  requires std::is_trivially_copyable_v<Config>
-std::vector<std::byte> EncodeConfig(const Config& config) {
+requires std::is_trivially_copyable_v<Config> std::vector<std::byte> EncodeConfig(const Config& config) {
   std::vector<std::byte> bytes(sizeof(Config));
   std::memcpy(bytes.data(), &config, sizeof(Config));
   return bytes;
 }
 
 template <typename Config>
-  requires std::is_trivially_copyable_v<Config>
-Result<Config> DecodeConfig(const AttachTarget& target) {
+requires std::is_trivially_copyable_v<Config> Result<Config> DecodeConfig(const AttachTarget& target) {
   Config config;
   if (target.config.size() != sizeof(Config)) {
     return Error(ErrorCode::kInvalidArgument, "attach kind " + target.kind + ": config has " +

@@ -22,8 +22,9 @@ struct FlatProgram {
   std::vector<btf::CoreRelocation> core_relocations;
 };
 
-// Appends each reachable subprogram once, depth first in the order of the calls (libbpf's order, so that the kernel's tags are equal). Pure.
-// Errors: kNotFound names a function that is called and not defined; kInvalidArgument where a call's distance does not fit.
+// Appends each reachable subprogram once, depth first in the order of the calls (libbpf's order, so that the kernel's
+// tags are equal). Pure. Errors: kNotFound names a function that is called and not defined; kInvalidArgument where a
+// call's distance does not fit.
 STRATA_EXPORT Result<FlatProgram> Flatten(const CollectionSpec& collection, const ProgramSpec& program);
 
 }  // namespace strata

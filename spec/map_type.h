@@ -1,4 +1,5 @@
-// Map types and flags, numbered as the kernel numbers them (include/uapi/linux/bpf.h). No code: shared with the traced process.
+// Map types and flags, numbered as the kernel numbers them (include/uapi/linux/bpf.h). No code: shared with the traced
+// process.
 #pragma once
 
 #include <cstdint>

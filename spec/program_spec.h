@@ -50,8 +50,8 @@ struct STRATA_EXPORT FunctionSpec {
 
   const Reference* FindReference(isa::InsnIndex index) const;
 
-  // Edit the code and keep jumps, references, line infos and relocations aligned with it. `index` counts slots; kInvalidArgument where it lies outside,
-  // would split an ldimm64, or a jump would leave the range of its field.
+  // Edit the code and keep jumps, references, line infos and relocations aligned with it. `index` counts slots;
+  // kInvalidArgument where it lies outside, would split an ldimm64, or a jump would leave the range of its field.
   Result<void> Insert(isa::InsnIndex index, const std::vector<isa::Instruction>& added);
   Result<void> Erase(isa::InsnIndex index, std::uint32_t count);
   Result<void> Replace(isa::InsnIndex index, std::uint32_t count, const std::vector<isa::Instruction>& with);
@@ -64,7 +64,7 @@ struct STRATA_EXPORT ProgramSpec : FunctionSpec {
   std::string attach_kind;  // the AttachKind row that the section name chose; empty for none
   bool is_sleepable = false;
   bool has_xdp_frags = false;  // handles packets of several fragments (BPF_F_XDP_HAS_FRAGS)
-  bool autoload = true;  // false for SEC("?...")
+  bool autoload = true;        // false for SEC("?...")
   std::string license;
   std::uint32_t kernel_version = 0;
 

@@ -1,4 +1,5 @@
-// Program and attach types, numbered as the kernel numbers them (include/uapi/linux/bpf.h). No code: shared with the traced process.
+// Program and attach types, numbered as the kernel numbers them (include/uapi/linux/bpf.h). No code: shared with the
+// traced process.
 #pragma once
 
 #include <cstdint>

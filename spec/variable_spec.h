@@ -29,14 +29,13 @@ struct STRATA_EXPORT VariableSpec {
   Result<void> SetBytes(std::span<const std::byte> bytes);
 
   template <typename T>
-    requires std::is_trivially_copyable_v<T>
-  Result<void> Set(const T& new_value) {
+  requires std::is_trivially_copyable_v<T> Result<void> Set(const T& new_value) {
     return SetBytes(std::as_bytes(std::span(&new_value, 1)));
   }
 
   template <typename T>
-    requires std::is_trivially_copyable_v<T>
-  Result<T> Get() const {
+  requires std::is_trivially_copyable_v<T> Result<T> Get()
+  const {
     T result;
     if (value.size() != sizeof(T)) return SizeMismatch(sizeof(T));
     std::memcpy(&result, value.data(), sizeof(T));

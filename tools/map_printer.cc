@@ -74,7 +74,8 @@ std::vector<std::uint64_t> ReadSlots(const SlotArray& where, std::span<const std
   return slots;
 }
 
-// A map tagged log2_hist whose values are plain counters and whose keys are slot numbers: one histogram over the whole map.
+// A map tagged log2_hist whose values are plain counters and whose keys are slot numbers: one histogram over the whole
+// map.
 bool IsHistogramOverKeys(const CollectionSpec& spec, const MapSpec& map) {
   return std::find(map.tags.begin(), map.tags.end(), kHistogramTag) != map.tags.end() && !FindSlots(spec, map) &&
          map.key_size == 4 && (map.value_size == 4 || map.value_size == 8) && map.max_entries <= 64;

@@ -50,7 +50,8 @@ class JsonOutput : public Output {
   void BeginMap(std::string_view, std::string_view) override {}
   void EndMap(std::string_view, std::uint64_t) override {}
   void Element(std::string_view map, const DecodedValue& key, const DecodedValue& value) override {
-    WriteLine(stdout, fmt::format(R"({{"type":"element","map":{},"key":{},"value":{}}})", Quote(map), key.json, value.json));
+    WriteLine(stdout,
+              fmt::format(R"({{"type":"element","map":{},"key":{},"value":{}}})", Quote(map), key.json, value.json));
   }
   void Histogram(std::string_view map, const DecodedValue& key, std::span<const std::uint64_t> slots) override {
     WriteLine(stdout, fmt::format(R"({{"type":"histogram","map":{},"key":{},"slots":{}}})", Quote(map), key.json,
@@ -63,9 +64,9 @@ class JsonOutput : public Output {
     WriteLine(stdout, fmt::format(R"({{"type":"log","line":{}}})", Quote(line)));
   }
   void Finish(const Summary& summary) override {
-    nlohmann::ordered_json line = {{"type", "summary"},         {"backend", summary.backend},
-                                   {"events", summary.events},  {"lost", summary.lost},
-                                   {"ns_per_event", nullptr},   {"exit_status", summary.exit_status}};
+    nlohmann::ordered_json line = {{"type", "summary"},        {"backend", summary.backend},
+                                   {"events", summary.events}, {"lost", summary.lost},
+                                   {"ns_per_event", nullptr},  {"exit_status", summary.exit_status}};
     if (summary.ns_per_event) line["ns_per_event"] = *summary.ns_per_event;
     WriteLine(stdout, line.dump());
   }

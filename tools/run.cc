@@ -67,7 +67,8 @@ class TracingRun {
   Result<int> Run() {
     const CollectionSpec spec = STRATA_TRY(LoadCollectionSpec(options_.object));
     auto loop = STRATA_TRY(EventLoop::Make());
-    backend_ = STRATA_TRY(OpenBackend(options_.backend, {.session = options_.session, .runtime_folder = {}, .agent_path = {}}));
+    backend_ = STRATA_TRY(
+        OpenBackend(options_.backend, {.session = options_.session, .runtime_folder = {}, .agent_path = {}}));
     auto command = STRATA_TRY(TracedCommand::Start(options_.command, backend_->TracedEnvironment()));
     stats_ = STRATA_TRY(backend_->EnableStats(options_.time_programs ? StatsDetail::kTime : StatsDetail::kCount));
     objects_.emplace(STRATA_TRY(LoadCollection(backend_, spec).Context(options_.object)));
@@ -91,9 +92,10 @@ class TracingRun {
 
   Result<void> AttachAll(pid_t pid) {
     for (const auto& [name, program] : objects_->programs()) {
-      links_.push_back({&program, STRATA_TRY(AutoAttach(program, {.pid = pid,
-                                                                  .agent = AgentPolicy::kExpect,
-                                                                  .search_folders = SearchFolders()}))});
+      links_.push_back({
+        &program, STRATA_TRY(AutoAttach(program,
+                                        {.pid = pid, .agent = AgentPolicy::kExpect, .search_folders = SearchFolders()}))
+      });
       if (options_.verbose) {
         Remark(fmt::format("program {}: {} instructions, {}, attached to {}", name, program.info().instruction_count,
                            program.info().is_verified ? "verified" : "unverified", program.spec().attach_to));
@@ -105,7 +107,7 @@ class TracingRun {
   Result<void> WatchRings(EventLoop& loop) {
     for (const auto& [name, map] : objects_->maps()) {
       if (map.info().type != MapType::kRingBuf) continue;
-      rings_.push_back({&map, STRATA_TRY(RingReader::Open(map))});
+      rings_.push_back({ &map, STRATA_TRY(RingReader::Open(map)) });
     }
     for (Ring& ring : rings_) {
       loop.Watch(ring.reader.poll_descriptor(), [this, &ring] {
@@ -243,8 +245,10 @@ void SetUpRun(CLI::App& app, Invocation* invocation) {
   app.add_option("OBJECT", options->object, "A compiled eBPF object")->required();
   app.footer(
       "Usage: strata run [OPTIONS] OBJECT.bpf.o -- COMMAND [ARG...]\n\n"
-      "Attaches each program to what its section names, for example SEC(\"uprobe/libc.so.6:malloc\"), runs the command, and prints\n"
-      "the maps when it ends, after SECONDS, or at Ctrl-C. The command's exit status is passed on; 1 is an error of strata's own, 2\n"
+      "Attaches each program to what its section names, for example SEC(\"uprobe/libc.so.6:malloc\"), runs the "
+      "command, and prints\n"
+      "the maps when it ends, after SECONDS, or at Ctrl-C. The command's exit status is passed on; 1 is an error of "
+      "strata's own, 2\n"
       "a wrong command line. See docs/strata-run.md.");
   app.callback([options, invocation] {
     if (invocation->command.empty()) throw CLI::RequiredError("-- COMMAND");

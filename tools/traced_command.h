@@ -15,7 +15,8 @@ namespace strata::tools {
 // The destructor ends a child that is still there.
 class TracedCommand {
  public:
-  // Forks a child that will execute `arguments` with `environment` added to ours. kNotFound when there is no such command.
+  // Forks a child that will execute `arguments` with `environment` added to ours. kNotFound when there is no such
+  // command.
   static Result<TracedCommand> Start(const std::vector<std::string>& arguments,
                                      const std::vector<std::pair<std::string, std::string>>& environment);
   TracedCommand(TracedCommand&& other) noexcept;

@@ -7,7 +7,8 @@
 
 namespace strata {
 
-// kPermissionDenied, with the remedy, where this process may not create maps; kNotSupported where the kernel has no bpf(2).
+// kPermissionDenied, with the remedy, where this process may not create maps; kNotSupported where the kernel has no
+// bpf(2).
 Result<std::shared_ptr<Backend>> OpenKernelBackend();
 
 }  // namespace strata

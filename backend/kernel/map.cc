@@ -62,9 +62,7 @@ class KernelRingMemory : public RingMemory {
   KernelRingMemory(UniqueFd fd, Mapping consumer, Mapping producer, std::size_t size)
       : fd_(std::move(fd)), consumer_(std::move(consumer)), producer_(std::move(producer)), size_(size) {}
   std::uint64_t* consumer_position() override { return reinterpret_cast<std::uint64_t*>(consumer_.data()); }
-  const std::uint64_t* producer_position() override {
-    return reinterpret_cast<const std::uint64_t*>(producer_.data());
-  }
+  const std::uint64_t* producer_position() override { return reinterpret_cast<const std::uint64_t*>(producer_.data()); }
   const std::byte* data() override { return producer_.data() + ::sysconf(_SC_PAGESIZE); }
   std::size_t size_bytes() const override { return size_; }
   int poll_descriptor() const override { return fd_.get(); }
@@ -214,8 +212,8 @@ Result<std::unique_ptr<RingMemory>> KernelMap::Ring() {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   const std::string what = "map " + info_.name;
   auto consumer = STRATA_TRY(Mapping::Make(fd(), page, PROT_READ | PROT_WRITE, 0, what));
-  auto producer = STRATA_TRY(Mapping::Make(fd(), page + 2 * std::size_t{info_.max_entries}, PROT_READ,
-                                           static_cast<off_t>(page), what));
+  auto producer = STRATA_TRY(
+      Mapping::Make(fd(), page + 2 * std::size_t{info_.max_entries}, PROT_READ, static_cast<off_t>(page), what));
   auto descriptor = STRATA_TRY(fd_.Clone());
   return std::unique_ptr<RingMemory>(std::make_unique<KernelRingMemory>(std::move(descriptor), std::move(consumer),
                                                                         std::move(producer), info_.max_entries));

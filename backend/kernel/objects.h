@@ -15,7 +15,8 @@ namespace strata::kernel {
 // A name as the kernel takes it: at most 15 of [A-Za-z0-9_.].
 std::string ObjectName(std::string_view name);
 
-// Explains an errno of bpf(2): a missing privilege is named with its remedy, after having been looked up, never by a guess.
+// Explains an errno of bpf(2): a missing privilege is named with its remedy, after having been looked up, never by a
+// guess.
 Error BpfError(int sys_errno, std::string what);
 
 // The kernel's records as the seam's; `name` is the full one where we know it.
@@ -72,7 +73,8 @@ class KernelProgram : public BackendProgram {
 // One row per attach kind that the kernel backend serves.
 struct AttachRow {
   std::string_view kind;
-  Result<std::unique_ptr<BackendLink>> (*attach)(const std::shared_ptr<KernelProgram>& program, const AttachTarget& target);
+  Result<std::unique_ptr<BackendLink>> (*attach)(const std::shared_ptr<KernelProgram>& program,
+                                                 const AttachTarget& target);
 };
 std::span<const AttachRow> AttachRows();
 

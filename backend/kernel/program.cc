@@ -10,8 +10,8 @@
 namespace strata::kernel {
 namespace {
 
-constexpr std::uint32_t kSleepableFlag = 1U << 4;     // BPF_F_SLEEPABLE
-constexpr std::size_t kFirstLogSize = 64 * 1024;      // bytes
+constexpr std::uint32_t kSleepableFlag = 1U << 4;  // BPF_F_SLEEPABLE
+constexpr std::size_t kFirstLogSize = 64 * 1024;   // bytes
 constexpr std::size_t kLargestLogSize = 16 * 1024 * 1024;
 
 // The kernel knows maps by descriptor: writes them into each ldimm64 that refers to one.
@@ -78,7 +78,8 @@ std::string_view LastMeaningfulLine(std::string_view log) {
   return last;
 }
 
-// Loads again with a growing log, because only a failure needs one. The repeated load may succeed (a signal had interrupted the first): then it counts.
+// Loads again with a growing log, because only a failure needs one. The repeated load may succeed (a signal had
+// interrupted the first): then it counts.
 Result<UniqueFd> LoadWithLog(const LinkedProgram& program, const std::vector<isa::Instruction>& code) {
   for (std::size_t size = kFirstLogSize;; size *= 4) {
     std::vector<char> log(size, '\0');
@@ -90,7 +91,8 @@ Result<UniqueFd> LoadWithLog(const LinkedProgram& program, const std::vector<isa
     std::string what = fmt::format("program {}: loading it", program.name);
     if (text.empty()) return BpfError(load_errno, std::move(what));
     const std::string reason(LastMeaningfulLine(text));
-    return Error(ErrorCode::kVerifierRejected, fmt::format("{}: {}", what, reason), load_errno).WithLog(std::move(text));
+    return Error(ErrorCode::kVerifierRejected, fmt::format("{}: {}", what, reason), load_errno)
+        .WithLog(std::move(text));
   }
 }
 

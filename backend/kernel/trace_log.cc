@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::string_view kMarker = "bpf_trace_printk: ";
 
-// "     sort-1234    [000] d..31  12.345678: bpf_trace_printk: text" becomes "sort-1234: text"; lines of other tracers are skipped.
+// "     sort-1234    [000] d..31  12.345678: bpf_trace_printk: text" becomes "sort-1234: text"; lines of other tracers
+// are skipped.
 bool FormatLine(std::string_view line, std::string* formatted) {
   const std::size_t marker = line.find(kMarker);
   if (marker == std::string_view::npos) return false;

@@ -120,9 +120,12 @@ std::string InstancePrefix(std::uint32_t link_id) { return fmt::format("{}{}-", 
 
 LinkInstance::State StateOf(runtime::InstanceState state) {
   switch (state) {
-    case runtime::InstanceState::kAttached: return LinkInstance::State::kAttached;
-    case runtime::InstanceState::kPending: return LinkInstance::State::kPending;
-    case runtime::InstanceState::kRefused: break;
+    case runtime::InstanceState::kAttached:
+      return LinkInstance::State::kAttached;
+    case runtime::InstanceState::kPending:
+      return LinkInstance::State::kPending;
+    case runtime::InstanceState::kRefused:
+      break;
   }
   return LinkInstance::State::kRefused;
 }

@@ -148,8 +148,7 @@ TYPED_TEST(MapTest, PerCpuArrayHoldsOneValuePerPossibleCpu) {
 }
 
 TYPED_TEST(MapTest, PerCpuHashHoldsOneValuePerPossibleCpu) {
-  auto map =
-      PerCpuHashMap<std::uint64_t, std::uint64_t>::From(this->CreateMap(MapType::kPerCpuHash, 8, 8, 2)).value();
+  auto map = PerCpuHashMap<std::uint64_t, std::uint64_t>::From(this->CreateMap(MapType::kPerCpuHash, 8, 8, 2)).value();
   const std::uint32_t cpus = this->backend_->possible_cpus();
   std::vector<std::uint64_t> values(cpus, 5);
   ASSERT_TRUE(map.Update(1, values));
@@ -170,8 +169,8 @@ struct BadMap {
 
 TYPED_TEST(MapTest, RefusesWhatTheKernelRefuses) {
   const BadMap bad_maps[] = {
-      {MapType::kArray, 8, 4, 1},  {MapType::kArray, 4, 0, 1},       {MapType::kArray, 4, 4, 0},
-      {MapType::kHash, 0, 4, 1},   {MapType::kHash, 4, 0, 1},        {MapType::kHash, 4, 4, 0},
+      {MapType::kArray, 8, 4, 1},      {MapType::kArray, 4, 0, 1},      {MapType::kArray, 4, 4, 0},
+      {MapType::kHash, 0, 4, 1},       {MapType::kHash, 4, 0, 1},       {MapType::kHash, 4, 4, 0},
       {MapType::kRingBuf, 0, 0, 5000}, {MapType::kRingBuf, 4, 4, 4096}, {MapType::kPerCpuArray, 4, 8, 0},
       {MapType::kPerCpuHash, 4, 4, 0}, {MapType::kRingBuf, 0, 0, 0},
   };

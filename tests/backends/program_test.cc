@@ -43,7 +43,8 @@ class ProgramTest : public BackendTest<T> {
   }
 
   Uprobe AttachEntry(const char* symbol, const char* program = "on_entry", std::uint64_t cookie = 0) {
-    return self_->AttachUprobe(symbol, **objects_->FindProgram(program), {.pid = ::getpid(), .offset = 0, .cookie = cookie})
+    return self_
+        ->AttachUprobe(symbol, **objects_->FindProgram(program), {.pid = ::getpid(), .offset = 0, .cookie = cookie})
         .value();
   }
   Uretprobe AttachReturn(const char* symbol) {
@@ -185,7 +186,8 @@ TYPED_TEST(ProgramTest, EverythingIsListedWhileItLives) {
   const std::uint32_t program_id = (*this->objects_->FindProgram("on_entry"))->info().id;
   const std::uint32_t map_id = (*this->objects_->FindMap("totals"))->info().id;
   const auto lists_program = [&](const ObjectListing& listing) {
-    return std::any_of(listing.programs.begin(), listing.programs.end(), [&](const auto& p) { return p.id == program_id; });
+    return std::any_of(listing.programs.begin(), listing.programs.end(),
+                       [&](const auto& p) { return p.id == program_id; });
   };
   const auto lists_map = [&](const ObjectListing& listing) {
     return std::any_of(listing.maps.begin(), listing.maps.end(), [&](const auto& m) { return m.id == map_id; });

@@ -16,10 +16,10 @@ extern "C" __attribute__((noinline, noipa, used, visibility("default"))) long st
 namespace strata {
 namespace {
 
+using std::chrono::milliseconds;
 using strata::testing::BackendKinds;
 using strata::testing::BackendNames;
 using strata::testing::BackendTest;
-using std::chrono::milliseconds;
 
 struct Event {
   std::uint64_t number;

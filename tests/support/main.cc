@@ -19,7 +19,8 @@ std::set<std::string> OpenDescriptors() {
     char target[256];
     const std::string path = std::string("/proc/self/fd/") + entry->d_name;
     const ssize_t length = ::readlink(path.c_str(), target, sizeof(target));
-    open.insert(std::string(entry->d_name) + " -> " + std::string(target, length > 0 ? static_cast<size_t>(length) : 0));
+    open.insert(std::string(entry->d_name) + " -> " +
+                std::string(target, length > 0 ? static_cast<size_t>(length) : 0));
   }
   ::closedir(folder);
   return open;

@@ -35,7 +35,9 @@ class BadInput : public ::testing::Test {
   RuntimeFolder runtime_;
 };
 
-TEST_F(BadInput, MissingFile) { ExpectOneLine({"run", "/no/such.bpf.o", "--", "true"}, {"/no/such.bpf.o", "No such file"}); }
+TEST_F(BadInput, MissingFile) {
+  ExpectOneLine({"run", "/no/such.bpf.o", "--", "true"}, {"/no/such.bpf.o", "No such file"});
+}
 
 TEST_F(BadInput, NotAnElfFile) { ExpectOneLine({"run", "/etc/passwd", "--", "true"}, {"/etc/passwd", "ELF"}); }
 
@@ -49,19 +51,28 @@ TEST_F(BadInput, TruncatedObject) {
   std::filesystem::remove(path);
 }
 
-TEST_F(BadInput, UnknownSymbol) { ExpectOneLine({"run", STRATA_BPF_UNKNOWN_SYMBOL, "--", "true"}, {"libc.so.6", "mallok", "malloc"}); }
+TEST_F(BadInput, UnknownSymbol) {
+  ExpectOneLine({"run", STRATA_BPF_UNKNOWN_SYMBOL, "--", "true"}, {"libc.so.6", "mallok", "malloc"});
+}
 
-TEST_F(BadInput, UnknownLibrary) { ExpectOneLine({"run", STRATA_BPF_UNKNOWN_LIBRARY, "--", "true"}, {"libnosuch.so.9", "not found in"}); }
+TEST_F(BadInput, UnknownLibrary) {
+  ExpectOneLine({"run", STRATA_BPF_UNKNOWN_LIBRARY, "--", "true"}, {"libnosuch.so.9", "not found in"});
+}
 
-TEST_F(BadInput, ObjectWithoutPrograms) { ExpectOneLine({"run", STRATA_BPF_NO_PROGRAMS, "--", "true"}, {"no_programs", "has no programs"}); }
+TEST_F(BadInput, ObjectWithoutPrograms) {
+  ExpectOneLine({"run", STRATA_BPF_NO_PROGRAMS, "--", "true"}, {"no_programs", "has no programs"});
+}
 
 TEST_F(BadInput, MapTooLarge) { ExpectOneLine({"run", STRATA_BPF_HUGE_MAP, "--", "true"}, {"map huge", "2000000000"}); }
 
 TEST_F(BadInput, UnknownCommand) {
-  ExpectOneLine({"run", STRATA_BPF_MALLOC_HIST, "--", "no-such-command"}, {"command no-such-command", "not found in PATH"});
+  ExpectOneLine({"run", STRATA_BPF_MALLOC_HIST, "--", "no-such-command"},
+                {"command no-such-command", "not found in PATH"});
 }
 
-TEST_F(BadInput, CommandWithoutTheRightToRun) { ExpectOneLine({"run", STRATA_BPF_MALLOC_HIST, "--", "/etc/passwd"}, {"/etc/passwd", "Permission denied"}); }
+TEST_F(BadInput, CommandWithoutTheRightToRun) {
+  ExpectOneLine({"run", STRATA_BPF_MALLOC_HIST, "--", "/etc/passwd"}, {"/etc/passwd", "Permission denied"});
+}
 
 TEST_F(BadInput, StaticProgramsCannotLoadTheAgent) {
   const CommandResult result = Run({"run", STRATA_BPF_STATIC_CALLS, "--", STRATA_STATIC_TARGET, "calls", "1"});
@@ -77,8 +88,8 @@ TEST_F(BadInput, KernelBackendWithoutPrivilege) {
   }
   // Without capabilities, but still the owner of the build tree.
   const CommandResult result =
-      RunCommand({"setpriv", "--bounding-set=-all", "--inh-caps=-all", "--securebits=+noroot,+noroot_locked", STRATA_COMMAND, "run", "--backend",
-                  "kernel", STRATA_BPF_MALLOC_HIST, "--", "true"},
+      RunCommand({"setpriv", "--bounding-set=-all", "--inh-caps=-all", "--securebits=+noroot,+noroot_locked",
+                  STRATA_COMMAND, "run", "--backend", "kernel", STRATA_BPF_MALLOC_HIST, "--", "true"},
                  {runtime_.Variable()});
   EXPECT_EQ(result.status, 1);
   EXPECT_THAT(result.err, HasSubstr("needs CAP_BPF and CAP_PERFMON"));

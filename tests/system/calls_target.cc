@@ -119,8 +119,9 @@ struct Mode {
   int (*run)();
 };
 constexpr Mode kModes[] = {
-    {"calls", Calls}, {"threads", Threads}, {"fork", Fork}, {"exec", Exec},        {"exec-thrice", ExecThrice}, {"spawn", Spawn},
-    {"kill", Kill},   {"exit", Exit},       {"env", Environment}, {"pause", Pause}, {"abort", Abort},
+    {"calls", Calls}, {"threads", Threads}, {"fork", Fork}, {"exec", Exec},       {"exec-thrice", ExecThrice},
+    {"spawn", Spawn}, {"kill", Kill},       {"exit", Exit}, {"env", Environment}, {"pause", Pause},
+    {"abort", Abort},
 };
 
 }  // namespace

@@ -22,7 +22,8 @@ std::string ReadFile(const std::string& path) {
   return text.str();
 }
 
-[[noreturn]] void Become(const std::vector<std::string>& arguments, const std::vector<std::string>& environment, int out, int err) {
+[[noreturn]] void Become(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
+                         int out, int err) {
   ::dup2(out, STDOUT_FILENO);
   ::dup2(err, STDERR_FILENO);
   for (const std::string& entry : environment) {

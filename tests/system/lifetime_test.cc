@@ -24,7 +24,8 @@ std::vector<pid_t> ChildrenOf(pid_t parent) {
 
 TEST(Lifetime, AKilledLoaderHarmsNeitherItsCommandNorTheNextRun) {
   const RuntimeFolder runtime;
-  RunningCommand run({STRATA_COMMAND, "run", STRATA_BPF_TARGET_CALLS, "--", STRATA_TARGET, "pause", "10"}, {runtime.Variable()});
+  RunningCommand run({STRATA_COMMAND, "run", STRATA_BPF_TARGET_CALLS, "--", STRATA_TARGET, "pause", "10"},
+                     {runtime.Variable()});
   ASSERT_TRUE(run.WaitForLine("ready"));
   const std::vector<pid_t> children = ChildrenOf(run.pid());
   ASSERT_EQ(children.size(), 1U);
@@ -37,7 +38,8 @@ TEST(Lifetime, AKilledLoaderHarmsNeitherItsCommandNorTheNextRun) {
   ::usleep(100'000);
   EXPECT_EQ(::kill(children[0], 0), 0);
 
-  const CommandResult next = RunCommand({STRATA_COMMAND, "run", STRATA_BPF_TARGET_CALLS, "--", STRATA_TARGET, "calls", "5"}, {runtime.Variable()});
+  const CommandResult next = RunCommand(
+      {STRATA_COMMAND, "run", STRATA_BPF_TARGET_CALLS, "--", STRATA_TARGET, "calls", "5"}, {runtime.Variable()});
   EXPECT_EQ(next.status, 0) << next.err;
   EXPECT_THAT(next.out, HasSubstr("0: 5"));
   EXPECT_EQ(::kill(children[0], 0), 0);
@@ -48,9 +50,11 @@ TEST(Lifetime, AKilledLoaderHarmsNeitherItsCommandNorTheNextRun) {
 
 TEST(Lifetime, TwoRunsAtOnceDoNotDisturbEachOther) {
   const RuntimeFolder runtime;
-  RunningCommand first({STRATA_COMMAND, "run", STRATA_BPF_TARGET_CALLS, "--", STRATA_TARGET, "pause", "10"}, {runtime.Variable()});
+  RunningCommand first({STRATA_COMMAND, "run", STRATA_BPF_TARGET_CALLS, "--", STRATA_TARGET, "pause", "10"},
+                       {runtime.Variable()});
   ASSERT_TRUE(first.WaitForLine("ready"));
-  const CommandResult second = RunCommand({STRATA_COMMAND, "run", STRATA_BPF_TARGET_CALLS, "--", STRATA_TARGET, "calls", "7"}, {runtime.Variable()});
+  const CommandResult second = RunCommand(
+      {STRATA_COMMAND, "run", STRATA_BPF_TARGET_CALLS, "--", STRATA_TARGET, "calls", "7"}, {runtime.Variable()});
   EXPECT_THAT(second.out, HasSubstr("0: 7"));
   first.Signal(SIGTERM);
   EXPECT_THAT(first.Wait().out, HasSubstr("events, 0 lost"));
@@ -58,7 +62,8 @@ TEST(Lifetime, TwoRunsAtOnceDoNotDisturbEachOther) {
 
 TEST(Lifetime, AKilledCommandLeavesNothing) {
   const RuntimeFolder runtime;
-  RunningCommand run({STRATA_COMMAND, "run", STRATA_BPF_TARGET_CALLS, "--", STRATA_TARGET, "pause", "10"}, {runtime.Variable()});
+  RunningCommand run({STRATA_COMMAND, "run", STRATA_BPF_TARGET_CALLS, "--", STRATA_TARGET, "pause", "10"},
+                     {runtime.Variable()});
   ASSERT_TRUE(run.WaitForLine("ready"));
   const std::vector<pid_t> children = ChildrenOf(run.pid());
   ASSERT_EQ(children.size(), 1U);

@@ -33,7 +33,8 @@ class RunTest : public ::testing::TestWithParam<const char*> {
   }
   std::string backend() const { return GetParam(); }
 
-  CommandResult Run(const std::string& object, const std::vector<std::string>& command, std::vector<std::string> options = {"--format", "json"}) {
+  CommandResult Run(const std::string& object, const std::vector<std::string>& command,
+                    std::vector<std::string> options = {"--format", "json"}) {
     std::vector<std::string> arguments = {STRATA_COMMAND, "run", "--backend", backend()};
     arguments.insert(arguments.end(), options.begin(), options.end());
     arguments.insert(arguments.end(), {object, "--"});
@@ -104,8 +105,9 @@ TEST_P(RunTest, StopsAtTheDuration) {
 }
 
 TEST_P(RunTest, PrintsWhatItHasAtAnInterrupt) {
-  RunningCommand run({STRATA_COMMAND, "run", "--backend", backend(), STRATA_BPF_TARGET_CALLS, "--", STRATA_TARGET, "pause", "10"},
-                     {runtime_.Variable()});
+  RunningCommand run(
+      {STRATA_COMMAND, "run", "--backend", backend(), STRATA_BPF_TARGET_CALLS, "--", STRATA_TARGET, "pause", "10"},
+      {runtime_.Variable()});
   ASSERT_TRUE(run.WaitForLine("ready"));
   run.Signal(SIGINT);
   const CommandResult result = run.Wait();
@@ -119,7 +121,8 @@ TEST_P(RunTest, DecodesRecordsMapsAndHistograms) {
   std::vector<std::string> seen;
   for (const json& line : JsonLines(result.out)) {
     if (line["type"] == "record") seen.push_back(line["value"].dump());
-    if (line["type"] == "element") seen.push_back(line["map"].get<std::string>() + line["key"].dump() + line["value"].dump());
+    if (line["type"] == "element")
+      seen.push_back(line["map"].get<std::string>() + line["key"].dump() + line["value"].dump());
     if (line["type"] == "histogram") seen.push_back(line["map"].get<std::string>() + line["slots"].dump());
   }
   const std::string record = R"({"color":"GREEN","number":7,"text":"hi"})";
@@ -151,9 +154,10 @@ INSTANTIATE_TEST_SUITE_P(Backends, RunTest, ::testing::Values("kernel", "userspa
 
 // The demonstration's claim: equal runs give equal totals, and both backends see the same calls.
 long MallocTotal(const std::string& backend, const RuntimeFolder& runtime) {
-  const CommandResult result = RunCommand({STRATA_COMMAND, "run", "--backend", backend, "--format", "json", STRATA_BPF_MALLOC_HIST,
-                                           "--", "/usr/bin/env", "-i", "PATH=/usr/bin:/bin", "/usr/bin/sort", "--parallel=1", "/etc/services", "/etc/passwd"},
-                                          {runtime.Variable()});
+  const CommandResult result = RunCommand(
+      {STRATA_COMMAND, "run", "--backend", backend, "--format", "json", STRATA_BPF_MALLOC_HIST, "--", "/usr/bin/env",
+       "-i", "PATH=/usr/bin:/bin", "/usr/bin/sort", "--parallel=1", "/etc/services", "/etc/passwd"},
+      {runtime.Variable()});
   EXPECT_EQ(result.status, 0) << result.err;
   for (const json& line : JsonLines(result.out)) {
     if (line["type"] != "histogram" || line["map"] != "sizes") continue;
@@ -179,16 +183,19 @@ TEST(Unprivileged, AnyUserMayTraceInUserspace) {
   const std::filesystem::path folder = ::testing::TempDir() + "strata_unprivileged_" + std::to_string(::getpid());
   std::filesystem::create_directories(folder / "bin");
   std::filesystem::create_directories(folder / "lib");
-  const auto copy = [&](const char* from, const std::filesystem::path& to) { std::filesystem::copy_file(from, folder / to); };
+  const auto copy = [&](const char* from, const std::filesystem::path& to) {
+    std::filesystem::copy_file(from, folder / to);
+  };
   copy(STRATA_COMMAND, "bin/strata");
   copy(STRATA_AGENT_FILE, "lib/libstrata-agent.so");
   std::filesystem::copy_file(std::filesystem::canonical(STRATA_LIBRARY_FILE), folder / "lib/libstrata.so.0");
   copy(STRATA_BPF_MALLOC_HIST, "malloc_hist.bpf.o");
   std::filesystem::create_directories(folder / "runtime");
   std::filesystem::permissions(folder / "runtime", std::filesystem::perms::all);
-  const CommandResult result = RunCommand({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", folder / "bin/strata",
-                                           "run", folder / "malloc_hist.bpf.o", "--", "sort", "/etc/services"},
-                                          {"STRATA_RUNTIME_DIR=" + (folder / "runtime/strata").string(), "LD_LIBRARY_PATH=" + (folder / "lib").string()});
+  const CommandResult result = RunCommand(
+      {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", folder / "bin/strata", "run",
+       folder / "malloc_hist.bpf.o", "--", "sort", "/etc/services"},
+      {"STRATA_RUNTIME_DIR=" + (folder / "runtime/strata").string(), "LD_LIBRARY_PATH=" + (folder / "lib").string()});
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("sizes (array)"));
   EXPECT_THAT(result.out, HasSubstr(" events, 0 lost"));

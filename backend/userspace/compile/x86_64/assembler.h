@@ -35,8 +35,8 @@ constexpr Cond Negate(Cond cond) { return static_cast<Cond>(static_cast<std::uin
 // Operations that exist as register, memory and immediate forms: the value is the /digit of the immediate form; the
 // register form's opcode is 8 * value + 1.
 enum class Alu : std::uint8_t { kAdd = 0, kOr = 1, kAnd = 4, kSub = 5, kXor = 6, kCmp = 7 };
-enum class Shift : std::uint8_t { kRol = 0, kShl = 4, kShr = 5, kSar = 7 };   // /digit of C1 and D3
-enum class Unary : std::uint8_t { kNeg = 3, kDiv = 6, kIdiv = 7 };  // /digit of F7
+enum class Shift : std::uint8_t { kRol = 0, kShl = 4, kShr = 5, kSar = 7 };  // /digit of C1 and D3
+enum class Unary : std::uint8_t { kNeg = 3, kDiv = 6, kIdiv = 7 };           // /digit of F7
 
 struct Mem {
   Reg base;
