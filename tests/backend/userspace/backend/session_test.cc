@@ -8,7 +8,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
 #include "backend_fixture.h"
 
@@ -158,18 +157,22 @@ TEST_F(SessionTest, AnObjectLivesAsLongAsAForkedChildHoldsItsDescriptor) {
 
 TEST_F(SessionTest, ManyLoadersOpenAndCloseAtOnce) {
   CloseBackend();
-  std::vector<std::thread> loaders;
-  std::atomic<int> failures{0};
+  std::vector<pid_t> loaders;
   for (int i = 0; i < 4; ++i) {
-    loaders.emplace_back([&] {
-      for (int round = 0; round < 25; ++round) {
-        auto loader = OpenUserspaceBackend(Options());
-        if (!loader || !(*loader)->CreateMap(Spec(MapType::kHash, 4, 8, 10), nullptr)) ++failures;
-      }
-    });
+    loaders.push_back(::fork());
+    ASSERT_GE(loaders.back(), 0);
+    if (loaders.back() != 0) continue;
+    for (int round = 0; round < 50; ++round) {
+      auto loader = OpenUserspaceBackend(Options());
+      if (!loader || !(*loader)->CreateMap(Spec(MapType::kHash, 4, 8, 10), nullptr)) ::_exit(1);
+    }
+    ::_exit(0);
   }
-  for (std::thread& loader : loaders) loader.join();
-  EXPECT_EQ(failures.load(), 0);
+  for (const pid_t loader : loaders) {
+    int status = 0;
+    ASSERT_EQ(::waitpid(loader, &status, 0), loader);
+    EXPECT_EQ(status, 0);
+  }
   EXPECT_FALSE(std::filesystem::exists(session_folder()));
 }
 

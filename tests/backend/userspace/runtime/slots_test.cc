@@ -96,10 +96,10 @@ TEST_F(SlotsTest, PlainIncrementsUnderALeaseAreExact) {
           continue;
         }
         const std::uint32_t key = 0;
-        auto* count = static_cast<volatile std::uint64_t*>(map.ops->lookup(map, &key, slot));
-        const std::uint64_t seen = *count;
+        auto* count = static_cast<std::uint64_t*>(map.ops->lookup(map, &key, slot));
+        const std::uint64_t seen = __atomic_load_n(count, __ATOMIC_RELAXED);
         if (i % 64 == 0) std::this_thread::yield();  // preempted half-way
-        *count = seen + 1;
+        __atomic_store_n(count, seen + 1, __ATOMIC_RELAXED);
         ReleaseSlot(process(), slot);
       }
     });
