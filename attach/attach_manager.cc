@@ -17,7 +17,8 @@ namespace {
 constexpr std::size_t kPageSize = 4096;
 constexpr int kProtectReadWrite = 3;
 constexpr int kPrivateAnonymous = 0x22;
-constexpr int kWipeOnFork = 18;  // MADV_WIPEONFORK
+constexpr int kWipeOnFork = 18;       // MADV_WIPEONFORK
+constexpr int kDestroyAttempts = 20;  // of 10 ms each
 constexpr int kEnoent = 2;
 constexpr int kEnomem = 12;
 constexpr int kEinval = 22;
@@ -240,6 +241,8 @@ bool AttachManager::State::PlaceSites(LinkState& link, const ModuleMap& modules,
   if (!AttachProgram(link)) return false;
   if (batch.count + found > Batch::kCapacity) HookSites(batch);
   link.site_count = found;
+  // Decided here, and not at the first event, which may be one of a vfork child.
+  *link.here = kHere;
   for (std::size_t i = 0; i < found; ++i, ++batch.count) {
     link.sites[i] = {&link, addresses[i], nullptr};
     batch.sites[batch.count] = &link.sites[i];
@@ -382,7 +385,7 @@ void AttachManager::Destroy(AttachManager* manager) noexcept {
     for (LinkState* link = state->links; link != nullptr; link = link->next) link->is_wanted = false;
     state->DetachUnwanted();
     if (state->folder >= 0) runtime::CloseDescriptor(state->folder);
-    state->FreeRetired();
+    for (int i = 0; i < kDestroyAttempts && state->retired != nullptr; ++i) state->FreeRetired();
     // A thread that was stopped inside of a program keeps its memory.
     if (state->retired != nullptr) return;
     for (HerePage* page = state->here_pages; page != nullptr; page = page->next) sys::Munmap(page->bytes, kPageSize);

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxThreads = 8192;
 constexpr std::size_t kTableSize = kMaxThreads * sizeof(ThreadRecord);
-constexpr int kMaxYields = 2000;  // tens of milliseconds on an idle machine
+constexpr std::int64_t kMaxWaitNs = 10'000'000;
 constexpr std::uint64_t kRegisterPrivateExpedited = 16;
 constexpr std::uint64_t kPrivateExpedited = 8;
 
@@ -42,13 +42,16 @@ bool HasLeft(const ThreadRecord& record, std::uint64_t run_count) {
   return __atomic_load_n(&record.run_count, __ATOMIC_ACQUIRE) != run_count;
 }
 
-bool WaitFor(const ThreadRecord& record) {
+// Until the deadline at the latest.
+bool WaitFor(const ThreadRecord& record, std::int64_t deadline_ns) {
   const std::uint64_t run_count = __atomic_load_n(&record.run_count, __ATOMIC_ACQUIRE);
-  for (int i = 0; i < kMaxYields; ++i) {
-    if (HasLeft(record, run_count)) return true;
+  while (!HasLeft(record, run_count)) {
+    if (sys::MonotonicNs() >= deadline_ns) {
+      return sys::IsThreadGone(static_cast<int>(__atomic_load_n(&record.tid, __ATOMIC_RELAXED)));
+    }
     sys::SchedYield();
   }
-  return sys::IsThreadGone(static_cast<int>(__atomic_load_n(&record.tid, __ATOMIC_RELAXED)));
+  return true;
 }
 
 }  // namespace
@@ -88,9 +91,10 @@ bool WaitUntilHooksAreLeft() noexcept {
   if (sys::Raw(sys::Call::kMembarrier, kRegisterPrivateExpedited) != 0) return false;
   if (sys::Raw(sys::Call::kMembarrier, kPrivateExpedited) != 0) return false;
   const std::size_t used = __atomic_load_n(&used_records, __ATOMIC_ACQUIRE);
+  const std::int64_t deadline_ns = sys::MonotonicNs() + kMaxWaitNs;
   bool all_left = true;
   for (std::size_t i = 0; i < used; ++i) {
-    if (&records[i] != current_thread_record && !WaitFor(records[i])) all_left = false;
+    if (&records[i] != current_thread_record && !WaitFor(records[i], deadline_ns)) all_left = false;
   }
   return all_left;
 }

@@ -41,8 +41,8 @@ void ApplyProbes(ProbeRequest* requests, std::size_t count) noexcept;
 // still do so. Any thread, not from a handler.
 void RemoveProbes(Probe* const* probes, std::size_t count) noexcept;
 
-// Waits until each thread has left the handlers it was in. False after a bounded time: then nothing of theirs may be
-// freed yet.
+// Waits until each thread has left the handlers it was in. False after 10 ms: then nothing of theirs may be freed
+// yet.
 bool WaitUntilHooksAreLeft() noexcept;
 
 // For a handler that does not come back, because it is about to execute another program: the thread is in no handler

@@ -20,6 +20,7 @@ enum class Call : long {
   kGetpid = 39,
   kArchPrctl = 158,
   kGettid = 186,
+  kClockGettime = 228,
   kTgkill = 234,
   kOpenat = 257,
   kNewfstatat = 262,
@@ -92,6 +93,12 @@ inline long Mmap(std::uint64_t address, std::size_t size, int protection, int fl
 }
 inline long Mprotect(std::uint64_t address, std::size_t size, int protection) noexcept {
   return Raw(Call::kMprotect, address, size, Wide(protection));
+}
+inline std::int64_t MonotonicNs() noexcept {
+  constexpr std::uint64_t kMonotonic = 1;
+  std::int64_t time[2] = {};
+  Raw(Call::kClockGettime, kMonotonic, Wide(time));
+  return time[0] * 1'000'000'000 + time[1];
 }
 inline void SchedYield() noexcept { Raw(Call::kSchedYield); }
 inline int Getpid() noexcept { return static_cast<int>(Raw(Call::kGetpid)); }
