@@ -20,7 +20,7 @@
 #include "strata/backend/userspace/userspace_backend.h"
 #include "strata/elf/image.h"
 
-extern "C" [[gnu::noinline, gnu::noipa, gnu::used, gnu::visibility("default")]] long manager_test_target(long value) {
+extern "C" [[gnu::noinline, gnu::weak, gnu::visibility("default")]] long manager_test_target(long value) {
   __asm__ volatile("" ::: "memory");
   return value + 1;
 }

@@ -51,8 +51,70 @@ extern char register_call_late_site[], flags_alive_site[], carry_alive_site[], d
     registers_alive_site[];
 }
 
+// Weak, so that no compiler looks into them at their callers; recursion goes through pointers, so that none makes a
+// loop of it.
+namespace hooked {
+
+long Fibonacci(long n);
+long (*volatile fibonacci)(long) = Fibonacci;
+[[gnu::noinline, gnu::weak]] long Fibonacci(long n) { return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2); }
+
+[[gnu::noinline, gnu::weak]] long Add(long a, long b, long c, long d, long e, long f) { return a + b + c + d + e + f; }
+
+strata::attach::HookedFunction* removed_inside;
+[[gnu::noinline, gnu::weak]] long RemovesItsHook(long value) {
+  removed_inside->Remove();
+  return value + 1;
+}
+
+jmp_buf jump_target;
+long Dive(long depth, long leave);
+long (*volatile dive)(long, long) = Dive;
+[[gnu::noinline, gnu::weak]] long Dive(long depth, long leave) {
+  if (depth == 0) {
+    if (leave != 0) longjmp(jump_target, 1);
+    return 0;
+  }
+  return 1 + dive(depth - 1, leave);
+}
+
+ucontext_t main_context, coroutines[2];
+[[gnu::noinline, gnu::weak]] long Suspended(long which) {
+  swapcontext(&coroutines[which], &main_context);
+  return which + 10;
+}
+
+// Each frame has something to clean up.
+int cleaned_up;
+struct CleanUp {
+  CleanUp() = default;
+  CleanUp(const CleanUp&) = delete;
+  CleanUp& operator=(const CleanUp&) = delete;
+  ~CleanUp() { ++cleaned_up; }
+};
+long ThrowAfter(long depth);
+long (*volatile throw_after)(long) = ThrowAfter;
+[[gnu::noinline, gnu::weak]] long ThrowAfter(long depth) {
+  const CleanUp clean_up;
+  if (depth == 0) throw std::runtime_error("from below");
+  return 1 + throw_after(depth - 1);
+}
+
+// How many frames a backtrace from `depth` calls below finds.
+long CountFrames(long depth);
+long (*volatile count_frames)(long) = CountFrames;
+[[gnu::noinline, gnu::weak]] long CountFrames(long depth) {
+  if (depth > 0) return count_frames(depth - 1) + 0 * depth;
+  void* frames[128];
+  return backtrace(frames, 128);
+}
+
+}  // namespace hooked
+
 namespace strata::attach {
 namespace {
+
+using namespace hooked;  // NOLINT: the functions above are this test's own
 
 using AsmFunction = long (*)(long, long, long, long);
 
@@ -112,16 +174,6 @@ TEST_P(DisplacedCodeRuns, AsTheOriginalDid) {
 }
 std::string NameOf(const testing::TestParamInfo<Executed>& row) { return row.param.name; }
 INSTANTIATE_TEST_SUITE_P(UprobeEngine, DisplacedCodeRuns, testing::ValuesIn(kExecuted), NameOf);
-
-// Through a pointer, so that no compiler makes a loop of it.
-long Fibonacci(long n);
-long (*volatile fibonacci)(long) = Fibonacci;
-[[gnu::noinline, gnu::noclone, gnu::noipa]] long Fibonacci(long n) {
-  return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2);
-}
-[[gnu::noinline, gnu::noclone, gnu::noipa]] long Add(long a, long b, long c, long d, long e, long f) {
-  return a + b + c + d + e + f;
-}
 
 Place PlaceOf(const void* function) { return {function, nullptr, nullptr}; }
 template <typename R, typename... A>
@@ -278,28 +330,10 @@ TEST(UprobeEngine, UsesATrampolineAgain) {
 }
 
 TEST(UprobeEngine, DetachWhileFunctionsAreStillRunning) {
-  static HookedFunction* hook;
-  struct Inner {
-    [[gnu::noinline, gnu::noclone, gnu::noipa]] static long Detach(long value) {
-      hook->Remove();
-      return value + 1;
-    }
-  };
-  HookedFunction exit(PlaceOf(Inner::Detach), ProbeKind::kReturn);
-  hook = &exit;
-  EXPECT_EQ(Inner::Detach(41), 42);
+  HookedFunction exit(PlaceOf(RemovesItsHook), ProbeKind::kReturn);
+  removed_inside = &exit;
+  EXPECT_EQ(RemovesItsHook(41), 42);
   EXPECT_EQ(exit.count(), 0);
-}
-
-jmp_buf jump_target_buffer;
-long Dive(long depth, long leave);
-long (*volatile dive)(long, long) = Dive;
-[[gnu::noinline, gnu::noclone, gnu::noipa]] long Dive(long depth, long leave) {
-  if (depth == 0) {
-    if (leave != 0) longjmp(jump_target_buffer, 1);
-    return 0;
-  }
-  return 1 + dive(depth - 1, leave);
 }
 
 TEST(UprobeEngine, LongjmpOverFramesWithReturnProbes) {
@@ -307,7 +341,7 @@ TEST(UprobeEngine, LongjmpOverFramesWithReturnProbes) {
   const HookedFunction exit(PlaceOf(Dive), ProbeKind::kReturn);
   static int round;  // longjmp leaves locals undefined
   for (round = 0; round < 20000; ++round) {
-    if (setjmp(jump_target_buffer) == 0) Dive(round % 40, 1);
+    if (setjmp(hooked::jump_target) == 0) Dive(round % 40, 1);
   }
   EXPECT_EQ(exit.count(), 0);
   EXPECT_EQ(Dive(100, 0), 100);
@@ -441,11 +475,6 @@ TEST(UprobeEngine, WorksInAForkedChild) {
 }
 
 // Two coroutines, each suspended within a function that has a return probe, and resumed in another order.
-ucontext_t main_context, coroutines[2];
-[[gnu::noinline, gnu::noclone, gnu::noipa]] long Suspended(long which) {
-  swapcontext(&coroutines[which], &main_context);
-  return which + 10;
-}
 long coroutine_results[2];
 void Coroutine(int which) { coroutine_results[which] = Suspended(which); }
 
@@ -470,22 +499,6 @@ TEST(UprobeEngine, FollowsCoroutines) {
   EXPECT_EQ(coroutine_results[0] + coroutine_results[1], 21);
 }
 
-// Functions with return probes between a throw and its handler; each frame has something to clean up.
-int cleaned_up;
-struct CleanUp {
-  CleanUp() = default;
-  CleanUp(const CleanUp&) = delete;
-  CleanUp& operator=(const CleanUp&) = delete;
-  ~CleanUp() { ++cleaned_up; }
-};
-long ThrowAfter(long depth);
-long (*volatile throw_after)(long) = ThrowAfter;
-[[gnu::noinline, gnu::noclone, gnu::noipa]] long ThrowAfter(long depth) {
-  const CleanUp clean_up;
-  if (depth == 0) throw std::runtime_error("from below");
-  return 1 + throw_after(depth - 1);
-}
-
 TEST(UprobeEngine, ExceptionsPassThroughFramesWithReturnProbes) {
   // Of known size: launched; of unknown size: replaced in memory.
   for (const void* end : {reinterpret_cast<const void*>(&ThrowAfter), static_cast<const void*>(nullptr)}) {
@@ -505,17 +518,6 @@ TEST(UprobeEngine, ExceptionsPassThroughFramesWithReturnProbes) {
     EXPECT_EQ(cleaned_up, 300);
     EXPECT_EQ(exit.count(), 0);
   }
-}
-
-long CountFrames(long depth);
-long (*volatile count_frames)(long) = CountFrames;
-[[gnu::noinline, gnu::noclone, gnu::noipa]] long CountFrames(long depth) {
-  if (depth > 0) return count_frames(depth - 1) + 0 * depth;
-  void* frames[128];
-  const int count = backtrace(frames, 128);
-  Dl_info info;
-  // The last one is where the thread started, if nothing stopped the walk.
-  return dladdr(frames[count - 1], &info) != 0 ? count : -1;
 }
 
 TEST(UprobeEngine, BacktracesGoThroughFramesWithReturnProbes) {

@@ -139,6 +139,8 @@ strata_uprobe_entry:
 // expression starts with S; S holds the label's address, and TABLE_SLOT bytes before the label lies the distance to the table's pointer, so that nothing here
 // needs a relocation. The information covers what stands before the label, since unwinders look up the byte before a return address.
 #define CFA_EXPRESSION 0x10
+#define CFA_VAL_OFFSET_SF 0x15
+#define COLUMN_STACK_POINTER 7
 #define COLUMN_RETURN_ADDRESS 16
 #define OP_DEREF 0x06
 #define OP_CONST1U 0x08
@@ -159,7 +161,7 @@ strata_uprobe_entry:
 
 .macro RETURN_UNWIND_INFORMATION
         .cfi_def_cfa %rsp, -8
-        .cfi_val_offset %rsp, 8
+        .cfi_escape CFA_VAL_OFFSET_SF, COLUMN_STACK_POINTER, 0x7f  // CFA - 8 * -1
         .cfi_escape CFA_EXPRESSION, COLUMN_RETURN_ADDRESS, EXPRESSION_SIZE, \
                 OP_DUP, OP_DEREF, OP_CONST1U, TABLE_SLOT, OP_MINUS, OP_DUP, OP_DEREF_SIZE, 4, OP_PLUS, OP_DEREF, \
                 OP_OVER, OP_CONST1U, 32, OP_SHR, OP_LIT3, OP_SHL, OP_PLUS, OP_DEREF, \
