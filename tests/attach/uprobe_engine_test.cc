@@ -478,17 +478,21 @@ TEST(UprobeEngine, WorksInAForkedChild) {
 long coroutine_results[2];
 void Coroutine(int which) { coroutine_results[which] = Suspended(which); }
 
+void StartCoroutine(int which, std::vector<char>& stack) {
+  ucontext_t& context = coroutines[which];
+  getcontext(&context);
+  context.uc_stack.ss_sp = stack.data();
+  context.uc_stack.ss_size = stack.size();
+  context.uc_link = &main_context;
+  makecontext(&context, reinterpret_cast<void (*)()>(Coroutine), 1, which);
+  swapcontext(&main_context, &context);
+}
+
 TEST(UprobeEngine, FollowsCoroutines) {
   const HookedFunction exit(PlaceOf(Suspended), ProbeKind::kReturn);
   std::vector<char> stacks[2] = {std::vector<char>(65536), std::vector<char>(65536)};
-  for (int i = 0; i < 2; ++i) {
-    getcontext(&coroutines[i]);
-    coroutines[i].uc_stack.ss_sp = stacks[i].data();
-    coroutines[i].uc_stack.ss_size = stacks[i].size();
-    coroutines[i].uc_link = &main_context;
-    makecontext(&coroutines[i], reinterpret_cast<void (*)()>(Coroutine), 1, i);
-    swapcontext(&main_context, &coroutines[i]);
-  }
+  StartCoroutine(0, stacks[0]);
+  StartCoroutine(1, stacks[1]);
   EXPECT_EQ(exit.count(), 0);
   // The second one goes on in another thread.
   std::thread([] { swapcontext(&main_context, &coroutines[1]); }).join();
