@@ -16,6 +16,7 @@ namespace {
 template <typename Container>
 Error NoSuch(std::string_view kind, std::string_view name, const CollectionSpec& spec, const Container& existing) {
   std::vector<std::string_view> names;
+  names.reserve(existing.size());
   for (const auto& [key, unused] : existing) names.push_back(key);
   return Error(ErrorCode::kNotFound, fmt::format("{}: no {} named {} (there is: {})", spec.name, kind, name,
                                                  names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));

@@ -76,8 +76,8 @@ class KernelBackend : public Backend {
   }
 
   Result<std::shared_ptr<BackendTypes>> LoadTypes(std::span<const std::byte> btf) override {
-    std::vector<char> log(64 * 1024, '\0');
-    LIBBPF_OPTS(bpf_btf_load_opts, options);
+    std::vector<char> log(std::size_t{64} * 1024, '\0');
+    auto options = kernel::EmptyOptions<bpf_btf_load_opts>();
     UniqueFd fd(::bpf_btf_load(btf.data(), btf.size(), &options));
     if (!fd) {
       options.log_buf = log.data();

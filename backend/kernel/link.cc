@@ -22,7 +22,7 @@ struct LinkHandle {
 };
 
 Result<LinkHandle> LinkToEvent(const KernelProgram& program, int event, std::uint64_t cookie) {
-  LIBBPF_OPTS(bpf_link_create_opts, options);
+  auto options = EmptyOptions<bpf_link_create_opts>();
   options.perf_event.bpf_cookie = cookie;
   UniqueFd fd(::bpf_link_create(program.fd(), event, BPF_PERF_EVENT, &options));
   if (!fd) return BpfError(errno, fmt::format("linking program {} to a perf event", program.info().name));

@@ -77,7 +77,7 @@ class KernelRingMemory : public RingMemory {
 };
 
 int CreateMap(const MapSpec& spec, const KernelTypes* types) {
-  LIBBPF_OPTS(bpf_map_create_opts, options);
+  auto options = EmptyOptions<bpf_map_create_opts>();
   options.map_flags = spec.flags;
   options.map_extra = spec.map_extra;
   options.numa_node = spec.numa_node;
@@ -192,7 +192,7 @@ Result<std::unique_ptr<MapMemory>> KernelMap::Memory() {
   if ((info_.flags & map_flags::kMmapable) == 0) {
     return Error(ErrorCode::kNotSupported, fmt::format("map {}: is not created with BPF_F_MMAPABLE", info_.name));
   }
-  const std::size_t stride = (info_.value_size + 7) / 8 * 8;
+  const std::size_t stride = (std::size_t{info_.value_size} + 7) / 8 * 8;
   const std::size_t size = stride * info_.max_entries;
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   const std::size_t mapped = (size + page - 1) / page * page;

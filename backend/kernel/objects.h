@@ -19,6 +19,14 @@ std::string ObjectName(std::string_view name);
 // guess.
 Error BpfError(int sys_errno, std::string what);
 
+// One of libbpf's option structs, empty. (LIBBPF_OPTS is C99, and no C++.)
+template <typename Options>
+Options EmptyOptions() {
+  Options options{};
+  options.sz = sizeof(options);
+  return options;
+}
+
 // The kernel's records as the seam's; `name` is the full one where we know it.
 MapInfo MakeMapInfo(const bpf_map_info& info, std::string name, std::uint32_t possible_cpus);
 ProgramInfo MakeProgramInfo(const bpf_prog_info& info, std::string name);

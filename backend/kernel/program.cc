@@ -10,9 +10,9 @@
 namespace strata::kernel {
 namespace {
 
-constexpr std::uint32_t kSleepableFlag = 1U << 4;  // BPF_F_SLEEPABLE
-constexpr std::size_t kFirstLogSize = 64 * 1024;   // bytes
-constexpr std::size_t kLargestLogSize = 16 * 1024 * 1024;
+constexpr std::uint32_t kSleepableFlag = 1U << 4;              // BPF_F_SLEEPABLE
+constexpr std::size_t kFirstLogSize = std::size_t{64} * 1024;  // bytes
+constexpr std::size_t kLargestLogSize = std::size_t{16} * 1024 * 1024;
 
 // The kernel knows maps by descriptor: writes them into each ldimm64 that refers to one.
 Result<std::vector<isa::Instruction>> WithMapDescriptors(const LinkedProgram& program) {
@@ -34,7 +34,7 @@ Result<std::vector<isa::Instruction>> WithMapDescriptors(const LinkedProgram& pr
 
 // One BPF_PROG_LOAD. An empty log asks for none.
 int Load(const LinkedProgram& program, const std::vector<isa::Instruction>& code, std::vector<char>* log) {
-  LIBBPF_OPTS(bpf_prog_load_opts, options);
+  auto options = EmptyOptions<bpf_prog_load_opts>();
   options.expected_attach_type = static_cast<bpf_attach_type>(
       program.attach_type == AttachType::kNone ? 0 : static_cast<std::uint32_t>(program.attach_type));
   options.prog_flags = program.is_sleepable ? kSleepableFlag : 0;

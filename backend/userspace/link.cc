@@ -234,7 +234,8 @@ Result<void> Shared::ReconcileLocally(bool is_selected) {
   return local_process->Reconcile();
 }
 
-Result<std::unique_ptr<BackendLink>> AttachProgram(SharedPtr shared, const std::shared_ptr<BackendProgram>& program,
+Result<std::unique_ptr<BackendLink>> AttachProgram(const SharedPtr& shared,
+                                                   const std::shared_ptr<BackendProgram>& program,
                                                    const AttachTarget& target, const BackendAttachOptions& options) {
   auto own_program = std::dynamic_pointer_cast<UserspaceProgram>(program);
   if (own_program == nullptr || own_program->shared() != shared) {

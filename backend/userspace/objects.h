@@ -103,7 +103,8 @@ class UserspaceProgram : public BackendProgram {
 
 ProgramInfo MakeProgramInfo(const runtime::ProgramHeader& header);
 
-Result<std::unique_ptr<BackendLink>> AttachProgram(SharedPtr shared, const std::shared_ptr<BackendProgram>& program,
+Result<std::unique_ptr<BackendLink>> AttachProgram(const SharedPtr& shared,
+                                                   const std::shared_ptr<BackendProgram>& program,
                                                    const AttachTarget& target, const BackendAttachOptions& options);
 
 // The reader's side of a ring's view, which must outlive it.

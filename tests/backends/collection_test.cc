@@ -2,11 +2,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
-
-extern "C" __attribute__((noinline, noipa, used, visibility("default"))) long strata_test_call(long number) {
-  asm volatile("" ::: "memory");
-  return number;
-}
+#include "targets.h"
 
 namespace strata {
 namespace {

@@ -6,18 +6,7 @@
 #include <vector>
 
 #include "fixture.h"
-
-extern "C" {
-__attribute__((noinline, noipa, used, visibility("default"))) long strata_test_add(long a, long b, long c) {
-  asm volatile("" ::: "memory");
-  return a + b + c;
-}
-__attribute__((noinline, noipa, used, visibility("default"))) long strata_test_factorial(long n) {
-  // Through a pointer, or the compiler would make a loop of it.
-  static long (*volatile self)(long) = strata_test_factorial;
-  return n <= 1 ? 1 : n * self(n - 1);
-}
-}
+#include "targets.h"
 
 namespace strata {
 namespace {

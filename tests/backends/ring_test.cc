@@ -7,11 +7,7 @@
 #include <vector>
 
 #include "fixture.h"
-
-extern "C" __attribute__((noinline, noipa, used, visibility("default"))) long strata_test_send(long number) {
-  asm volatile("" ::: "memory");
-  return number;
-}
+#include "targets.h"
 
 namespace strata {
 namespace {

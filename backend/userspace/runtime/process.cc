@@ -17,7 +17,7 @@
 namespace strata::runtime {
 namespace {
 
-constexpr std::size_t kArenaChunk = 64 * 1024;
+constexpr std::size_t kArenaChunk = std::size_t{64} * 1024;
 constexpr std::size_t kSmallestBlock = 64;
 constexpr std::size_t kLargestBlock = 4096;
 constexpr std::uint32_t kIdBits = 22;  // PID_MAX_LIMIT is 2^22

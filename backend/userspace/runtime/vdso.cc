@@ -47,7 +47,7 @@ std::uint32_t GnuSymbolCount(const std::uint32_t* table) {
   const std::uint32_t bucket_count = table[0];
   const std::uint32_t first_symbol = table[1];
   const std::uint32_t bloom_words = table[2];
-  const std::uint32_t* buckets = table + 4 + 2 * bloom_words;
+  const std::uint32_t* buckets = table + 4 + std::size_t{2} * bloom_words;
   const std::uint32_t* chains = buckets + bucket_count;
   std::uint32_t last = 0;
   for (std::uint32_t i = 0; i < bucket_count; ++i) last = buckets[i] > last ? buckets[i] : last;
