@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <map>
+#include <mutex>
 
 #include "strata/attach/attach_manager.h"
 #include "strata/attach/plan/uprobe_plan.h"
@@ -70,11 +73,27 @@ class OwnProcess : public LocalProcess {
   attach::AttachManager* manager_;
 };
 
-AttachPlanner UprobePlanner(attach::ProbeKind kind) {
-  return [kind](const AttachTarget& target) -> Result<std::vector<std::byte>> {
+// Planners of the files that probes were put on: reading a library's symbols takes milliseconds, planning a place
+// microseconds. A plan from a file that was replaced meanwhile does no harm, because the agent compares the bytes.
+class PlannerCache {
+ public:
+  Result<std::vector<std::byte>> Plan(const AttachTarget& target, attach::ProbeKind kind) {
     const auto config = STRATA_TRY(DecodeConfig<UprobeConfig>(target));
-    return attach::PlanUprobeTarget(target.path, config.file_offset, kind);
-  };
+    const std::lock_guard lock(mutex_);
+    auto found = planners_.find(target.path);
+    if (found == planners_.end()) {
+      found = planners_.emplace(target.path, STRATA_TRY(attach::UprobePlanner::Open(target.path))).first;
+    }
+    return EncodeConfig(STRATA_TRY(found->second.Plan(config.file_offset, kind)));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, attach::UprobePlanner> planners_;
+};
+
+AttachPlanner UprobePlannerOf(const std::shared_ptr<PlannerCache>& cache, attach::ProbeKind kind) {
+  return [cache, kind](const AttachTarget& target) { return cache->Plan(target, kind); };
 }
 
 Result<std::shared_ptr<Backend>> OpenUserspace(const BackendOptions& options) {
@@ -84,8 +103,9 @@ Result<std::shared_ptr<Backend>> OpenUserspace(const BackendOptions& options) {
   userspace.session = options.session;
   userspace.runtime_folder =
       !options.runtime_folder.empty() ? options.runtime_folder : EnvironmentOr("STRATA_RUNTIME_DIR", {});
-  userspace.planners = {{"uprobe", UprobePlanner(attach::ProbeKind::kEntry)},
-                        {"uretprobe", UprobePlanner(attach::ProbeKind::kReturn)}};
+  const auto cache = std::make_shared<PlannerCache>();
+  userspace.planners = {{"uprobe", UprobePlannerOf(cache, attach::ProbeKind::kEntry)},
+                        {"uretprobe", UprobePlannerOf(cache, attach::ProbeKind::kReturn)}};
   userspace.make_local_process = OwnProcess::Make;
   userspace.traced_environment = [agent](const std::string& session_folder) {
     return std::vector<std::pair<std::string, std::string>>{{"LD_PRELOAD", agent}, {"STRATA_SESSION", session_folder}};
