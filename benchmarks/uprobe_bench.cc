@@ -50,7 +50,7 @@ double NsPerCall(long calls) {
   return elapsed.count() / static_cast<double>(calls);
 }
 
-// Empties the ring as fast as it fills, so that producers find an awake consumer.
+// An awake consumer: looks at the ring every 50 microseconds, so that it never fills and nobody has to be woken.
 class Drain {
  public:
   explicit Drain(const strata::Map& map) : reader_(strata::RingReader::Open(map).value()), thread_([this] { Run(); }) {}
@@ -65,6 +65,7 @@ class Drain {
   void Run() {
     while (!stop_) {
       [[maybe_unused]] const auto consumed = reader_.Consume([](std::span<const std::byte>) { return true; });
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
   }
   strata::RingReader reader_;
