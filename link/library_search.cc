@@ -62,7 +62,7 @@ std::vector<std::string> LibraryFolders() {
 }  // namespace
 
 std::string PathInProcess(std::int32_t pid, const std::string& path) {
-  const std::string through_root = fmt::format("/proc/{}/root{}", pid, path);
+  std::string through_root = fmt::format("/proc/{}/root{}", pid, path);
   // The plain path where it is the same file: it stays valid when the process ends.
   if (IsSameFile(through_root, path) || !IsRegularFile(through_root)) return path;
   return through_root;

@@ -103,7 +103,7 @@ class MapPrinter {
   // The values of all CPUs one after the other, or the one value there is.
   std::vector<std::span<const std::byte>> Values(std::span<const std::byte> element) const {
     if (!map_.is_per_cpu()) return {element};
-    const std::size_t stride = (map_.info().value_size + 7) / 8 * 8;
+    const std::size_t stride = (std::size_t{map_.info().value_size} + 7) / 8 * 8;
     std::vector<std::span<const std::byte>> values;
     for (std::size_t offset = 0; offset < element.size(); offset += stride) {
       values.push_back(element.subspan(offset, map_.info().value_size));
