@@ -8,8 +8,9 @@ namespace {
 
 constexpr std::uint64_t kPageSize = 4096;
 constexpr std::uint64_t kRegionSize = 64 << 10;
-constexpr std::uint64_t kLowestAddress = 64 << 10;  // vm.mmap_min_addr
-constexpr std::uint64_t kHighestAddress = 0x7ffffffff000;
+constexpr std::uint64_t kLowestAddress = 64 << 10;         // vm.mmap_min_addr
+constexpr std::uint64_t kHighestAddress = 0x7ffffffff000;  // the kernel's own pages lie above
+constexpr std::uint64_t kHeapRoom = 1ULL << 30;            // left to a heap that grows
 constexpr std::uint64_t kAlignment = 16;
 constexpr int kPlacingAttempts = 4;
 constexpr std::size_t kMaxRegions = 1024;
@@ -44,6 +45,8 @@ struct GapSearch {
 };
 
 void Offer(GapSearch& search, std::uint64_t begin, std::uint64_t end) {
+  if (search.after_heap) begin += kHeapRoom;
+  if (end > kHighestAddress) end = kHighestAddress;
   const std::uint64_t lowest = AlignUp(begin > search.reach.lowest ? begin : search.reach.lowest, kPageSize);
   const std::uint64_t highest = AlignDown(end < search.reach.highest ? end : search.reach.highest, kPageSize);
   if (highest < lowest || highest - lowest < kRegionSize) return;
@@ -62,13 +65,11 @@ bool HasName(const char* path, const char* name) {
   return true;
 }
 
-// The heap grows up and the stack grows down: what lies next to them stays free.
+// The heap grows up and the stack grows down: there is room next to the one, and nothing next to the other.
 bool VisitGap(const Mapping& mapping, void* argument) {
   auto& search = *static_cast<GapSearch*>(argument);
   const bool before_stack = HasName(mapping.path, "[stack");
-  if (mapping.begin > search.previous_end && !search.after_heap && !before_stack) {
-    Offer(search, search.previous_end, mapping.begin);
-  }
+  if (mapping.begin > search.previous_end && !before_stack) Offer(search, search.previous_end, mapping.begin);
   search.previous_end = mapping.end;
   search.after_heap = HasName(mapping.path, "[heap]");
   return true;
@@ -78,8 +79,7 @@ std::uint64_t MapRegion(const Reach& reach, std::uint64_t wish) {
   for (int attempt = 0; attempt < kPlacingAttempts; ++attempt) {
     GapSearch search = {reach, wish, kLowestAddress, false, 0, ~0ULL};
     if (ForEachMapping(VisitGap, &search) != 0) return 0;
-    if (search.previous_end < kHighestAddress && !search.after_heap)
-      Offer(search, search.previous_end, kHighestAddress);
+    Offer(search, search.previous_end, kHighestAddress);
     if (search.best == 0) return 0;
     const long mapped =
         sys::Mmap(search.best, kRegionSize, sys::kProtectRead | sys::kProtectExecute, sys::kMapFixedNoReplace);
