@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "strata/base/raw_syscall.h"
+
 namespace strata::runtime::sys {
 
 // Numbers from arch/x86/entry/syscalls/syscall_64.tbl.
@@ -46,15 +48,7 @@ enum class Call : long {
 
 [[gnu::always_inline]] inline long Raw(Call call, std::uint64_t a = 0, std::uint64_t b = 0, std::uint64_t c = 0,
                                        std::uint64_t d = 0, std::uint64_t e = 0, std::uint64_t f = 0) noexcept {
-  long result = static_cast<long>(call);
-  register std::uint64_t r10 __asm__("r10") = d;
-  register std::uint64_t r8 __asm__("r8") = e;
-  register std::uint64_t r9 __asm__("r9") = f;
-  __asm__ volatile("syscall"
-                   : "+a"(result)
-                   : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                   : "rcx", "r11", "memory");
-  return result;
+  return RawSyscall(static_cast<long>(call), a, b, c, d, e, f);
 }
 
 inline std::uint64_t Address(const void* pointer) noexcept { return reinterpret_cast<std::uint64_t>(pointer); }
