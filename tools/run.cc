@@ -78,6 +78,7 @@ class TracingRun {
     loop.Watch(command.descriptor(), [] { return false; });
     STRATA_TRY(command.Release());
     const LoopEnd end = STRATA_TRY(loop.Run(Deadline()));
+    DrainLog();  // while the command, though ended, still has its name
     const int exit_status = STRATA_TRY(EndCommand(command, end));
     STRATA_TRY(Report(exit_status));
     STRATA_TRY(CheckAttached());

@@ -121,12 +121,4 @@ Result<UprobePlan> UprobePlanner::Plan(std::uint64_t file_offset, ProbeKind prob
   return PlanInFunction(image, *function, file_offset, probe).Context(function->symbol.name).Context(image.path());
 }
 
-Result<std::vector<std::byte>> PlanUprobeTarget(const std::string& path, std::uint64_t file_offset, ProbeKind probe) {
-  const UprobePlanner planner = STRATA_TRY(UprobePlanner::Open(path));
-  const UprobePlan plan = STRATA_TRY(planner.Plan(file_offset, probe));
-  std::vector<std::byte> bytes(sizeof(plan));
-  std::memcpy(bytes.data(), &plan, sizeof(plan));
-  return bytes;
-}
-
 }  // namespace strata::attach

@@ -53,7 +53,4 @@ class UprobePlanner {
   std::unique_ptr<State> state_;
 };
 
-// The plan for one place in a file, as the bytes that a link carries (one UprobePlan).
-Result<std::vector<std::byte>> PlanUprobeTarget(const std::string& path, std::uint64_t file_offset, ProbeKind probe);
-
 }  // namespace strata::attach

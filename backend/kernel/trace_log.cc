@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
 
 #include "objects.h"
 
@@ -10,6 +11,16 @@ namespace strata::kernel {
 namespace {
 
 constexpr std::string_view kMarker = "bpf_trace_printk: ";
+
+// The tracer forgets names ("<...>-1234"); the process itself, also one that is not reaped yet, knows its own.
+std::string WithName(std::string_view task) {
+  constexpr std::string_view kForgotten = "<...>-";
+  if (!task.starts_with(kForgotten)) return std::string(task);
+  const std::string_view pid = task.substr(kForgotten.size());
+  std::ifstream file(fmt::format("/proc/{}/comm", pid));
+  std::string name;
+  return std::getline(file, name) ? fmt::format("{}-{}", name, pid) : std::string(task);
+}
 
 // "     sort-1234    [000] d..31  12.345678: bpf_trace_printk: text" becomes "sort-1234: text"; lines of other tracers
 // are skipped.
@@ -20,7 +31,7 @@ bool FormatLine(std::string_view line, std::string* formatted) {
   const std::string_view text = line.substr(line.find(kMarker) + kMarker.size());
   const std::string_view task = line.substr(0, line.find(" ["));
   const std::string_view trimmed = task.substr(0, task.find_last_not_of(' ') + 1);
-  *formatted = fmt::format("{}: {}", trimmed, text);
+  *formatted = fmt::format("{}: {}", WithName(trimmed), text);
   return true;
 }
 

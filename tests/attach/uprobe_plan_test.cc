@@ -250,7 +250,7 @@ TEST(UprobePlan, PlansNearlyEveryFunctionOfLibc) {
 }
 
 TEST(UprobePlan, TellsWhichFunctionOfWhichFileItRefuses) {
-  const auto plan = PlanUprobeTarget(kLibc, 1, ProbeKind::kEntry);
+  const auto plan = UprobePlanner::Open(kLibc).value().Plan(1, ProbeKind::kEntry);
   ASSERT_FALSE(plan.has_value());
   EXPECT_EQ(plan.error().code(), ErrorCode::kInvalidArgument);
   EXPECT_THAT(plan.error().message(), HasSubstr("in no executable segment"));
