@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "strata/backend/kernel_facts.h"
 #include "strata/backend/linked_program.h"
 #include "strata/base/result.h"
 #include "strata/spec/attach_target.h"
@@ -35,6 +36,9 @@ struct MapInfo {
   std::uint32_t element_size = 0;
   bool operator==(const MapInfo&) const = default;
 };
+
+class BackendProgram;
+class BackendMap;
 
 // Memory shared with programs. Unmapped with the object.
 class STRATA_EXPORT MapMemory {
@@ -75,6 +79,9 @@ class STRATA_EXPORT BackendMap {
   virtual Result<bool> LookupAndDelete(std::span<const std::byte> key, std::span<std::byte> value) = 0;
   // The key after `key` (after none: the first one); false at the end. A `key` that is gone starts again.
   virtual Result<bool> NextKey(std::optional<std::span<const std::byte>> key, std::span<std::byte> next) = 0;
+  // Elements that are objects: a program in a prog array, a map in a map of maps. kNotSupported for other kinds.
+  virtual Result<void> UpdateProgram(std::span<const std::byte> key, const std::shared_ptr<BackendProgram>& program);
+  virtual Result<void> UpdateMap(std::span<const std::byte> key, const std::shared_ptr<BackendMap>& map);
   virtual Result<void> Freeze() = 0;
   // kNotSupported for kinds that cannot be mapped.
   virtual Result<std::unique_ptr<MapMemory>> Memory() = 0;
@@ -199,9 +206,14 @@ class STRATA_EXPORT Backend : public std::enable_shared_from_this<Backend> {
   virtual Result<ObjectListing> List() = 0;
   // Values of a per-CPU element.
   virtual std::uint32_t possible_cpus() const = 0;
+  // The kernel below, whose types, configuration and symbols objects refer to.
+  const KernelFacts& kernel() const { return kernel_; }
   // Name and value of each environment variable that a new process needs to be seen by this backend (the agent's); none
   // for the kernel.
   virtual std::vector<std::pair<std::string, std::string>> TracedEnvironment() const = 0;
+
+ private:
+  KernelFacts kernel_;
 };
 
 }  // namespace strata

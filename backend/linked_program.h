@@ -23,6 +23,12 @@ struct MapReference {
   std::uint32_t value_offset = 0;  // bytes
 };
 
+struct PoisonedInstruction {
+  isa::InsnIndex index;
+  std::string
+      reason;  // "CO-RE relocation field_byte_offset of struct task_struct.no_such (0:1): no such field in the target"
+};
+
 // All of it can also be had from a bpf(2) BPF_PROG_LOAD, which is what keeps the seam at the right height.
 struct LinkedProgram {
   std::string name;
@@ -31,9 +37,17 @@ struct LinkedProgram {
   std::string license;
   std::uint32_t kernel_version = 0;
   bool is_sleepable = false;
+  bool has_xdp_frags = false;
+  bool is_attach_type_optional = false;
+  std::uint32_t attach_btf_id =
+      0;  // in the kernel's BTF: what fentry, tp_btf, iter, lsm and struct_ops programs hook; 0 for none
   std::vector<isa::Instruction>
       instructions;  // calls and callbacks resolved; map references have src 0 and imm 0 until the backend fills them
   std::vector<MapReference> map_references;  // sorted by index
+
+  // Instructions that cannot work and were replaced by one that no verifier accepts: harmless where it never gets
+  // there, and where it does, the text explains the rejection.
+  std::vector<PoisonedInstruction> poisoned;
 
   std::shared_ptr<BackendTypes> types;  // the collection's BTF, loaded once per collection; null for none
   std::vector<std::byte> func_info;     // records of 8 bytes: struct bpf_func_info, instruction indices

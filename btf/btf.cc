@@ -78,6 +78,16 @@ struct Btf::RawType {
   TypeId target() const { return TypeId{size_or_target}; }
 };
 
+// A flavour starts at the last "___" that has a character other than an underscore before and behind it.
+std::string_view EssentialName(std::string_view name) {
+  for (std::size_t i = name.size(); i-- > 0;) {
+    const bool is_separator =
+        i >= 1 && i + 3 < name.size() && name.substr(i, 3) == "___" && name[i - 1] != '_' && name[i + 3] != '_';
+    if (is_separator) return name.substr(0, i);
+  }
+  return name;
+}
+
 std::string_view KindName(Kind kind) { return LayoutOf(kind).name; }
 
 Result<std::shared_ptr<const Btf>> Btf::Parse(std::vector<std::byte> bytes, std::string_view where,
@@ -254,6 +264,15 @@ std::string_view Btf::Name(std::uint32_t offset) const {
   if (offset < first_string_) return base_->Name(offset);
   if (offset - first_string_ >= strings_size_) return {};
   return reinterpret_cast<const char*>(bytes_.data()) + strings_start_ + (offset - first_string_);
+}
+
+std::vector<TypeId> Btf::FindAllByEssentialName(std::string_view essential) const {
+  std::vector<TypeId> found;
+  for (std::uint32_t id = 1; id < type_count(); ++id) {
+    const std::string_view name = NameOf(TypeId{id});
+    if (name.starts_with(essential) && EssentialName(name) == essential) found.push_back(TypeId{id});
+  }
+  return found;
 }
 
 Result<std::string_view> Btf::StringAt(std::uint32_t offset) const {

@@ -45,6 +45,9 @@ enum class Kind : std::uint8_t {
 };
 inline constexpr std::uint32_t kKindCount = 20;
 
+// The name without the flavour that tells local variants of a type apart: "task_struct" of "task_struct___v2".
+STRATA_EXPORT std::string_view EssentialName(std::string_view name);
+
 // "STRUCT", "FUNC_PROTO".
 STRATA_EXPORT std::string_view KindName(Kind kind);
 
@@ -264,6 +267,9 @@ class STRATA_EXPORT Btf {
 
   // The first type of that kind and name; kNotFound.
   Result<TypeId> FindByName(std::string_view name, Kind kind) const;
+
+  // Every type whose name without a flavour ("task_struct___v2") is `essential`, in the order of ids.
+  std::vector<TypeId> FindAllByEssentialName(std::string_view essential) const;
 
   // Bytes that a value takes; kInvalidArgument for types without a size (void, functions, forward declarations) and for
   // endless or overflowing ones.

@@ -27,7 +27,8 @@ Error NoSuch(std::string_view kind, std::string_view name, const CollectionSpec&
 // Makes the objects one kind after the other; what was made goes with the loader when a step fails.
 class CollectionLoader {
  public:
-  CollectionLoader(std::shared_ptr<Backend> backend, CollectionSpec spec) {
+  CollectionLoader(std::shared_ptr<Backend> backend, CollectionSpec spec, LoadOptions options)
+      : options_(std::move(options)) {
     collection_.backend_ = std::move(backend);
     collection_.spec_ = std::move(spec);
   }
@@ -94,10 +95,11 @@ class CollectionLoader {
   }
 
   Result<void> LoadPrograms() {
+    ProgramPreparer preparer(spec(), backend().kernel(), {options_.target_types, options_.extra_target_types});
     const MapResolver resolve = [this](std::string_view name) { return ResolveMap(name); };
     for (const auto& [name, program_spec] : spec().programs) {
       if (!program_spec.autoload) continue;
-      LinkedProgram linked = STRATA_TRY(PrepareProgram(spec(), program_spec, resolve));
+      LinkedProgram linked = STRATA_TRY(preparer.Prepare(program_spec, resolve));
       linked.types = types_;
       auto program = STRATA_TRY(backend().LoadProgram(linked));
       collection_.programs_.emplace(name, Program(collection_.backend_, std::move(program), program_spec));
@@ -114,6 +116,7 @@ class CollectionLoader {
   Backend& backend() const { return *collection_.backend_; }
   const CollectionSpec& spec() const { return collection_.spec_; }
 
+  LoadOptions options_;
   Collection collection_;
   std::shared_ptr<BackendTypes> types_;
 };
@@ -123,13 +126,15 @@ Result<CollectionSpec> LoadCollectionSpec(const std::string& path) {
   return elf::ReadCollectionSpec(file.bytes(), {.path = path, .name = {}});
 }
 
-Result<Collection> LoadCollection(std::shared_ptr<Backend> backend, CollectionSpec spec) {
+Result<Collection> LoadCollection(std::shared_ptr<Backend> backend, CollectionSpec spec, LoadOptions options) {
   const std::string name = spec.name;
-  return CollectionLoader(std::move(backend), std::move(spec)).Load().Context(name);
+  return CollectionLoader(std::move(backend), std::move(spec), std::move(options)).Load().Context(name);
 }
 
-Result<Collection> LoadCollection(std::shared_ptr<Backend> backend, const std::string& path) {
-  return CollectionLoader(std::move(backend), STRATA_TRY(LoadCollectionSpec(path))).Load().Context(path);
+Result<Collection> LoadCollection(std::shared_ptr<Backend> backend, const std::string& path, LoadOptions options) {
+  return CollectionLoader(std::move(backend), STRATA_TRY(LoadCollectionSpec(path)), std::move(options))
+      .Load()
+      .Context(path);
 }
 
 Result<Map*> Collection::FindMap(std::string_view name) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "strata/backend/backend.h"
 #include "strata/base/result.h"
@@ -52,8 +53,18 @@ class STRATA_EXPORT Collection {
   std::map<std::string, std::shared_ptr<MapMemory>, std::less<>> memories_;  // of data sections, mapped on first use
 };
 
+struct LoadOptions {
+  // Lines "CONFIG_X=value" that stand before the running kernel's configuration.
+  std::string kconfig = {};
+  // What CO-RE fits the code to, instead of the running kernel's types; and more, for types that it does not have.
+  std::shared_ptr<const btf::Btf> target_types = {};
+  std::vector<std::shared_ptr<const btf::Btf>> extra_target_types = {};
+};
+
 // Creates every map, then loads every program whose autoload is set. When one fails, nothing stays.
-STRATA_EXPORT Result<Collection> LoadCollection(std::shared_ptr<Backend> backend, CollectionSpec spec);
-STRATA_EXPORT Result<Collection> LoadCollection(std::shared_ptr<Backend> backend, const std::string& path);
+STRATA_EXPORT Result<Collection> LoadCollection(std::shared_ptr<Backend> backend, CollectionSpec spec,
+                                                LoadOptions options = {});
+STRATA_EXPORT Result<Collection> LoadCollection(std::shared_ptr<Backend> backend, const std::string& path,
+                                                LoadOptions options = {});
 
 }  // namespace strata

@@ -16,7 +16,8 @@ bool AreEqual(const std::shared_ptr<const btf::Btf>& a, const std::shared_ptr<co
 
 bool CollectionSpec::operator==(const CollectionSpec& other) const {
   return name == other.name && byte_order == other.byte_order && maps == other.maps && programs == other.programs &&
-         functions == other.functions && variables == other.variables && AreEqual(types, other.types);
+         functions == other.functions && variables == other.variables && externs == other.externs &&
+         AreEqual(types, other.types);
 }
 
 }  // namespace strata

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "strata/btf/btf.h"
+#include "strata/spec/extern_spec.h"
 #include "strata/spec/map_spec.h"
 #include "strata/spec/program_spec.h"
 #include "strata/spec/variable_spec.h"
@@ -21,6 +22,7 @@ struct CollectionSpec {
   std::map<std::string, ProgramSpec, std::less<>> programs;
   std::map<std::string, FunctionSpec, std::less<>> functions;  // subprograms that programs call
   std::map<std::string, VariableSpec, std::less<>> variables;
+  std::map<std::string, ExternSpec, std::less<>> externs;  // what the kernel has to provide
   std::shared_ptr<const btf::Btf> types;  // null for an object without BTF; immutable and shared by copies
 
   bool operator==(const CollectionSpec& other) const;

@@ -13,7 +13,8 @@ namespace strata {
 
 enum class PinType : std::uint8_t { kNone = 0, kByName = 1 };
 
-// What an element of a map-in-map or prog array holds at the start: the map or program of that name.
+// What an element of a map-in-map or prog array holds at the start: the map or program of that name. In struct_ops, the
+// program that implements the function pointer at byte `key` of the contents.
 struct MapSlotInit {
   std::uint32_t key = 0;
   std::string symbol;
@@ -38,10 +39,18 @@ struct MapSpec {
   // Decl tags on the map's variable and on the type of its values, for example "log2_hist".
   std::vector<std::string> tags;
 
-  // Initial bytes of a data section (.data, .rodata, .bss, .kconfig); empty for other maps.
+  // Initial bytes of a data section (.data, .rodata, .bss, .kconfig), of an arena's globals, or of a struct_ops
+  // variable in the object's layout of its type; empty for other maps.
   std::vector<std::byte> contents;
   bool is_data_section = false;
   bool freeze = false;  // made read-only for user space after its contents are written (.rodata)
+
+  bool autocreate = true;    // false for "?.struct_ops": made only when asked for
+  bool is_linkable = false;  // struct_ops of ".struct_ops.link": attached by a link (BPF_F_LINK)
+
+  // What a legacy definition ("struct bpf_map_def" of iproute2) holds behind the five known fields. Empty, or its
+  // meaning is the caller's: a map with bytes left here is refused at load.
+  std::vector<std::byte> extra;
 
   std::vector<MapSlotInit> slots;
   std::vector<MapSpec> inner;  // the template of the inner maps: empty or one element

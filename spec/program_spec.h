@@ -15,13 +15,12 @@
 namespace strata {
 
 enum class ReferenceKind : std::uint8_t {
-  kMap,              // ldimm64: the map itself
-  kMapValue,         // ldimm64: `addend` bytes into the first value of a data section's map
-  kFunctionCall,     // call of the subprogram
+  kMap,           // ldimm64: the map itself
+  kMapValue,      // ldimm64: `addend` bytes into the first value of a data section's map (.kconfig included) or arena
+  kFunctionCall,  // call of the subprogram
   kFunctionAddress,  // ldimm64: a callback
-  kKsym,             // ldimm64: a kernel symbol
+  kKsym,             // ldimm64: an extern of .ksyms: its address or BTF id, 0 for a weak one that is missing
   kKfunc,            // call of a kernel function
-  kKconfig,          // ldimm64: `addend` bytes into .kconfig
 };
 
 // One instruction that means something by name.
@@ -63,8 +62,10 @@ struct STRATA_EXPORT ProgramSpec : FunctionSpec {
   std::string attach_to;    // what follows the section's prefix: "libc.so.6:malloc" of "uprobe/libc.so.6:malloc"
   std::string attach_kind;  // the AttachKind row that the section name chose; empty for none
   bool is_sleepable = false;
-  bool has_xdp_frags = false;  // handles packets of several fragments (BPF_F_XDP_HAS_FRAGS)
-  bool autoload = true;        // false for SEC("?...")
+  bool hooks_btf_function = false;  // attach_to names what it hooks by BTF: attach_btf_id (fentry, tp_btf, iter, lsm)
+  bool is_attach_type_optional = false;  // a kernel too old for the attach type loads it without
+  bool has_xdp_frags = false;            // handles packets of several fragments (BPF_F_XDP_HAS_FRAGS)
+  bool autoload = true;                  // false for SEC("?...")
   std::string license;
   std::uint32_t kernel_version = 0;
 

@@ -16,6 +16,8 @@ namespace {
 // What the passes hand on to one another.
 struct Preparation {
   const CollectionSpec& collection;
+  const KernelFacts& kernel;
+  const PrepareOptions& options;
   const ProgramSpec& program;
   const MapResolver& resolve_map;
   FlatProgram flat;
@@ -39,6 +41,8 @@ Result<void> CopyHeader(Preparation& work) {
   work.linked.license = work.program.license;
   work.linked.kernel_version = work.program.kernel_version;
   work.linked.is_sleepable = work.program.is_sleepable;
+  work.linked.has_xdp_frags = work.program.has_xdp_frags;
+  work.linked.is_attach_type_optional = work.program.is_attach_type_optional;
   return {};
 }
 
@@ -59,9 +63,7 @@ Result<void> RefuseCoreRelocations(Preparation& work) {
 Result<void> RefuseKernelReferences(Preparation& work) {
   for (const Reference& reference : work.flat.references) {
     if (reference.kind == ReferenceKind::kMap || reference.kind == ReferenceKind::kMapValue) continue;
-    const std::string_view what = reference.kind == ReferenceKind::kKconfig ? "kernel configuration value"
-                                  : reference.kind == ReferenceKind::kKfunc ? "kernel function"
-                                                                            : "kernel symbol";
+    const std::string_view what = reference.kind == ReferenceKind::kKfunc ? "kernel function" : "kernel symbol";
     return AtInstruction(ErrorCode::kNotSupported, reference.index,
                          fmt::format("refers to the {} {}: not supported yet", what, reference.symbol));
   }
@@ -132,9 +134,19 @@ constexpr std::array<Pass, 7> kPasses = {
 
 }  // namespace
 
-Result<LinkedProgram> PrepareProgram(const CollectionSpec& collection, const ProgramSpec& program,
-                                     const MapResolver& resolve_map) {
-  Preparation work{collection, program, resolve_map, {}, {}};
+struct ProgramPreparer::State {
+  const CollectionSpec& collection;
+  const KernelFacts& kernel;
+  PrepareOptions options;
+};
+
+ProgramPreparer::ProgramPreparer(const CollectionSpec& collection, const KernelFacts& kernel, PrepareOptions options)
+    : state_(new State{collection, kernel, std::move(options)}) {}
+
+ProgramPreparer::~ProgramPreparer() = default;
+
+Result<LinkedProgram> ProgramPreparer::Prepare(const ProgramSpec& program, const MapResolver& resolve_map) {
+  Preparation work{state_->collection, state_->kernel, state_->options, program, resolve_map, {}, {}};
   for (const Pass pass : kPasses) STRATA_TRY(pass(work).Context("program " + program.name));
   return std::move(work.linked);
 }

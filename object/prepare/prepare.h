@@ -4,8 +4,10 @@
 #include <functional>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "strata/backend/backend.h"
+#include "strata/backend/kernel_facts.h"
 #include "strata/base/result.h"
 #include "strata/spec/collection_spec.h"
 
@@ -14,11 +16,28 @@ namespace strata {
 // The map that a reference's name stands for (a key of CollectionSpec::maps).
 using MapResolver = std::function<Result<std::shared_ptr<BackendMap>>(std::string_view name)>;
 
-// Flattens the program with the subprograms it reaches and binds what its references name. LinkedProgram::types is left
-// to the caller. Errors name the program and the instruction: kNotFound for a function that is called and not defined,
-// kNotSupported for references that this version cannot bind (CO-RE, kernel symbols and functions, .kconfig), and
-// whatever `resolve_map` returns.
-Result<LinkedProgram> PrepareProgram(const CollectionSpec& collection, const ProgramSpec& program,
-                                     const MapResolver& resolve_map);
+struct PrepareOptions {
+  // What CO-RE fits the code to, instead of the kernel's BTF.
+  std::shared_ptr<const btf::Btf> target_types;
+  // Searched for types of which the target has no candidate: modules, a traced program's own types.
+  std::vector<std::shared_ptr<const btf::Btf>> extra_target_types;
+};
+
+// Prepares the programs of one collection; what they share (CO-RE candidates) is found once. Not thread-safe.
+// `collection` and `kernel` must outlive it.
+class ProgramPreparer {
+ public:
+  ProgramPreparer(const CollectionSpec& collection, const KernelFacts& kernel, PrepareOptions options);
+  ~ProgramPreparer();
+
+  // Flattens the program with the subprograms it reaches and binds what its references name. LinkedProgram::types is
+  // left to the caller. Errors name the program and the instruction: kNotFound for a function that is called and not
+  // defined and for a strong kernel symbol that does not exist, and whatever `resolve_map` returns.
+  Result<LinkedProgram> Prepare(const ProgramSpec& program, const MapResolver& resolve_map);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace strata

@@ -35,6 +35,11 @@ class NamedMap : public BackendMap {
 
 Result<std::shared_ptr<BackendMap>> AnyMap(std::string_view name) { return std::make_shared<NamedMap>(name); }
 
+Result<LinkedProgram> Prepare(const CollectionSpec& spec, const ProgramSpec& program, const MapResolver& resolve) {
+  const KernelFacts kernel;
+  return ProgramPreparer(spec, kernel, {}).Prepare(program, resolve);
+}
+
 CollectionSpec Read(const std::string& path) {
   return elf::ReadCollectionSpec(test::ReadFile(path), {.path = path}).value();
 }
@@ -47,7 +52,7 @@ std::vector<std::uint32_t> Words(const std::vector<std::byte>& bytes) {
 
 TEST(PrepareProgram, BindsMapsAndValues) {
   const auto spec = Read(STRATA_BPF_PROGRAMS);
-  const auto program = PrepareProgram(spec, spec.programs.at("on_malloc"), AnyMap).value();
+  const auto program = Prepare(spec, spec.programs.at("on_malloc"), AnyMap).value();
   std::vector<std::string> bound;
   for (const MapReference& reference : program.map_references) {
     const isa::Instruction& low = program.instructions[reference.index.value];
@@ -64,7 +69,7 @@ TEST(PrepareProgram, BindsMapsAndValues) {
 
 TEST(PrepareProgram, CopiesWhatTheProgramIs) {
   const auto spec = Read(STRATA_BPF_PROGRAMS);
-  const auto program = PrepareProgram(spec, spec.programs.at("sleepable"), AnyMap).value();
+  const auto program = Prepare(spec, spec.programs.at("sleepable"), AnyMap).value();
   EXPECT_EQ(program.name, "sleepable");
   EXPECT_EQ(program.type, ProgramType::kKprobe);
   EXPECT_EQ(program.license, "Dual BSD/GPL");
@@ -74,7 +79,7 @@ TEST(PrepareProgram, CopiesWhatTheProgramIs) {
 
 TEST(PrepareProgram, WritesFunctionAndLineRecords) {
   const auto spec = Read(STRATA_BPF_PROGRAMS);
-  const auto program = PrepareProgram(spec, spec.programs.at("on_malloc"), AnyMap).value();
+  const auto program = Prepare(spec, spec.programs.at("on_malloc"), AnyMap).value();
   const auto functions = Words(program.func_info);
   ASSERT_EQ(functions.size(), 2U * 5);
   EXPECT_EQ(functions[0], 0U);
@@ -95,14 +100,14 @@ TEST(PrepareProgram, WritesFunctionAndLineRecords) {
 TEST(PrepareProgram, WritesNoRecordsWhenOneFunctionHasNoType) {
   auto spec = Read(STRATA_BPF_PROGRAMS);
   spec.functions.at("twice").type = btf::kVoid;
-  const auto program = PrepareProgram(spec, spec.programs.at("on_malloc"), AnyMap).value();
+  const auto program = Prepare(spec, spec.programs.at("on_malloc"), AnyMap).value();
   EXPECT_TRUE(program.func_info.empty());
   EXPECT_TRUE(program.line_info.empty());
 }
 
 TEST(PrepareProgram, RefusesCoreRelocationsByInstruction) {
   const auto spec = Read(STRATA_BPF_CORE);
-  const auto result = PrepareProgram(spec, spec.programs.at("reads_task"), AnyMap);
+  const auto result = Prepare(spec, spec.programs.at("reads_task"), AnyMap);
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code(), ErrorCode::kNotSupported);
   EXPECT_THAT(result.error().message(), HasSubstr("program reads_task: instruction "));
@@ -114,13 +119,13 @@ TEST(PrepareProgram, RefusesKernelReferencesByName) {
   ProgramSpec program = spec.programs.at("on_malloc");
   program.references[0].kind = ReferenceKind::kKsym;
   program.references[0].symbol = "jiffies";
-  EXPECT_THAT(PrepareProgram(spec, program, AnyMap).error().message(),
+  EXPECT_THAT(Prepare(spec, program, AnyMap).error().message(),
               HasSubstr("kernel symbol jiffies: not supported yet"));
 }
 
 TEST(PrepareProgram, NamesFunctionsThatAreNotDefined) {
   const auto spec = Read(STRATA_BPF_UNDEFINED_FUNCTION);
-  const auto result = PrepareProgram(spec, spec.programs.at("calls_undefined"), AnyMap);
+  const auto result = Prepare(spec, spec.programs.at("calls_undefined"), AnyMap);
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code(), ErrorCode::kNotFound);
   EXPECT_THAT(result.error().message(),
@@ -129,7 +134,7 @@ TEST(PrepareProgram, NamesFunctionsThatAreNotDefined) {
 
 TEST(PrepareProgram, RefusesSectionsThatNameNoProgramType) {
   const auto spec = Read(STRATA_BPF_PROGRAMS);
-  EXPECT_EQ(PrepareProgram(spec, spec.programs.at("of_no_kind"), AnyMap).error().message(),
+  EXPECT_EQ(Prepare(spec, spec.programs.at("of_no_kind"), AnyMap).error().message(),
             "program of_no_kind: its section, \"mystery\", names no program type");
 }
 
@@ -138,7 +143,7 @@ TEST(PrepareProgram, SaysWhereAMapIsMissing) {
   const MapResolver no_maps = [](std::string_view name) -> Result<std::shared_ptr<BackendMap>> {
     return Error(ErrorCode::kNotFound, "no map named " + std::string(name));
   };
-  EXPECT_THAT(PrepareProgram(spec, spec.programs.at("on_malloc"), no_maps).error().message(),
+  EXPECT_THAT(Prepare(spec, spec.programs.at("on_malloc"), no_maps).error().message(),
               HasSubstr("program on_malloc: instruction 1: no map named .rodata"));
 }
 

@@ -1,0 +1,53 @@
+// What the running kernel says about itself, for the objects that ask: both backends run on one.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "strata/base/result.h"
+#include "strata/btf/btf.h"
+
+namespace strata {
+
+// Where the facts are read. Tests give files of their own.
+struct KernelFactsSources {
+  std::string types = "/sys/kernel/btf/vmlinux";
+  std::vector<std::string> configs = {};  // gzipped or plain; empty: /boot/config-<release>, /proc/config.gz
+  std::string symbols = "/proc/kallsyms";
+};
+
+// Each fact is read when it is first asked for, and kept. Const members may be called from any thread.
+class STRATA_EXPORT KernelFacts {
+ public:
+  explicit KernelFacts(KernelFactsSources sources = {});
+  ~KernelFacts();
+  KernelFacts(const KernelFacts&) = delete;
+  KernelFacts& operator=(const KernelFacts&) = delete;
+
+  // The kernel's BTF. kNotFound: CONFIG_DEBUG_INFO_BTF is off (Linux 5.4).
+  Result<std::shared_ptr<const btf::Btf>> Types() const;
+
+  // What stands behind "CONFIG_X=": y, m, 250, "text" with its quotes; nothing for what is not set. kNotFound names the
+  // files that were tried.
+  Result<std::optional<std::string>> ConfigValue(std::string_view name) const;
+
+  // KERNEL_VERSION(6, 1, 99), the true one on distributions that report another to uname (Debian, Ubuntu).
+  Result<std::uint32_t> Version() const;
+
+  // Of a symbol in kallsyms; nothing when there is none. kInvalidArgument when there are several, kPermissionDenied
+  // when the kernel hides addresses (kptr_restrict).
+  Result<std::optional<std::uint64_t>> AddressOf(std::string_view symbol) const;
+
+  bool HasBpfCookie() const;       // bpf_get_attach_cookie for perf events (Linux 5.15)
+  bool HasSyscallWrapper() const;  // system calls are __x64_sys_* (CONFIG_ARCH_HAS_SYSCALL_WRAPPER)
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace strata
