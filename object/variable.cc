@@ -18,4 +18,9 @@ Error Variable::ReadOnly() const {
                fmt::format("variable {}: is constant once loaded; set it in the spec before", name()));
 }
 
+Error Variable::Misaligned(std::size_t alignment) const {
+  return Error(ErrorCode::kInvalidArgument, fmt::format("variable {}: offset {} of {} is no multiple of {}", name(),
+                                                        spec_.offset_bytes, spec_.map_name, alignment));
+}
+
 }  // namespace strata

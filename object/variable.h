@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <span>
@@ -37,6 +38,17 @@ class STRATA_EXPORT Variable {
     return value;
   }
 
+  // The variable itself, shared with the programs, for std::atomic_ref and members; valid as long as this object. A
+  // pointer to const is also had of a constant; kPermissionDenied otherwise.
+  template <typename T>
+  requires std::is_trivially_copyable_v<T> Result<T*> Pointer()
+  const {
+    if (sizeof(T) != spec_.value.size()) return SizeMismatch(sizeof(T));
+    if (reinterpret_cast<std::uintptr_t>(bytes().data()) % alignof(T) != 0) return Misaligned(alignof(T));
+    if (!std::is_const_v<T> && is_read_only()) return ReadOnly();
+    return reinterpret_cast<T*>(bytes().data());
+  }
+
   // kPermissionDenied for a constant.
   template <typename T>
   requires std::is_trivially_copyable_v<T> Result<void> Set(const T& value) {
@@ -49,6 +61,7 @@ class STRATA_EXPORT Variable {
  private:
   Error SizeMismatch(std::size_t given) const;
   Error ReadOnly() const;
+  Error Misaligned(std::size_t alignment) const;
 
   std::shared_ptr<MapMemory> memory_;
   VariableSpec spec_;

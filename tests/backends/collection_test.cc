@@ -1,6 +1,8 @@
 // Loading whole objects: variables, errors, lifetimes.
 #include <unistd.h>
 
+#include <atomic>
+
 #include "fixture.h"
 #include "targets.h"
 
@@ -44,6 +46,19 @@ TYPED_TEST(CollectionTest, VariablesChangeWhileProgramsRun) {
   ASSERT_TRUE(factor.Set(std::uint64_t{100}));
   strata_test_call(1);
   EXPECT_EQ(*objects.FindVariable("total")->template Get<std::uint64_t>(), 103U);
+}
+
+TYPED_TEST(CollectionTest, PointsIntoVariables) {
+  auto objects = LoadCollection(this->backend_, std::string(STRATA_BPF_VARIABLES)).value();
+  auto total = objects.FindVariable("total").value();
+  auto* const shared = total.template Pointer<std::uint64_t>().value();
+  *shared = 41;
+  std::atomic_ref(*shared).fetch_add(1);
+  EXPECT_EQ(*total.template Get<std::uint64_t>(), 42U);
+  EXPECT_EQ(total.template Pointer<std::uint32_t>().error().code(), ErrorCode::kInvalidArgument);
+  auto wanted = objects.FindVariable("wanted").value();
+  EXPECT_EQ(wanted.template Pointer<std::uint64_t>().error().code(), ErrorCode::kPermissionDenied);
+  EXPECT_EQ(*wanted.template Pointer<const std::uint64_t>().value(), 7U);
 }
 
 TYPED_TEST(CollectionTest, ConstantsCannotBeSetOnceLoaded) {
