@@ -1,0 +1,62 @@
+// BTF that parses can be asked everything about.
+#include <algorithm>
+
+#include "fuzz/fuzz_input.h"
+#include "strata/btf/btf.h"
+#include "strata/btf/fixup.h"
+#include "strata/btf/format_value.h"
+
+namespace {
+
+using strata::btf::Btf;
+using strata::btf::TypeId;
+using strata::test::Require;
+
+template <typename List>
+void ReadAll(const List& list) {
+  for (const auto record : list) static_cast<void>(record);
+}
+
+struct ReadRecords {
+  void operator()(const strata::btf::Struct& type) const { ReadAll(type.members); }
+  void operator()(const strata::btf::Union& type) const { ReadAll(type.members); }
+  void operator()(const strata::btf::Enum& type) const { ReadAll(type.values); }
+  void operator()(const strata::btf::Enum64& type) const { ReadAll(type.values); }
+  void operator()(const strata::btf::FuncProto& type) const { ReadAll(type.parameters); }
+  void operator()(const strata::btf::DataSec& type) const { ReadAll(type.variables); }
+  template <typename Other>
+  void operator()(const Other&) const {}
+};
+
+void AskAboutType(const Btf& types, TypeId id) {
+  const auto type = types.TypeById(id);
+  Require(type.has_value(), "a type within the count cannot be read");
+  Require(type->index() == static_cast<std::size_t>(types.KindOf(id)), "two answers about a type's kind");
+  std::visit(ReadRecords(), *type);
+  static_cast<void>(types.Resolve(id));
+  static_cast<void>(types.SizeOf(id));
+  static_cast<void>(types.Describe(id));
+  if (!types.NameOf(id).empty()) {
+    const auto found = types.FindByName(types.NameOf(id), types.KindOf(id));
+    Require(found.has_value() && found->value <= id.value, "a type is not found by its name");
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto bytes = strata::test::FuzzInput(data, size).rest();
+  const auto types = Btf::Parse(strata::test::CopyOf(bytes));
+  if (!types) return 0;
+  // A value that is shorter than most types, and with every kind of byte.
+  const auto value = bytes.first(std::min<std::size_t>(bytes.size(), 96));
+  const std::uint32_t count = std::min((*types)->type_count(), 300U);
+  for (std::uint32_t id = 0; id < count; ++id) {
+    AskAboutType(**types, TypeId{id});
+    static_cast<void>(strata::btf::FormatValue(**types, TypeId{id}, value));
+    static_cast<void>(strata::btf::FormatValueJson(**types, TypeId{id}, value));
+  }
+  const auto fixed = strata::btf::FixUpForKernel(**types, {});
+  if (fixed) Require(Btf::Parse(*fixed).has_value(), "BTF fixed up for the kernel does not parse");
+  return 0;
+}
