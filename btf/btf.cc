@@ -7,61 +7,13 @@
 #include <limits>
 #include <utility>
 
+#include "layout.h"
 #include "strata/base/byte_reader.h"
 
 namespace strata::btf {
 namespace {
 
-constexpr std::uint16_t kMagic = 0xeb9f;
-constexpr std::uint16_t kSwappedMagic = 0x9feb;
-constexpr std::uint8_t kVersion = 1;
-constexpr std::uint32_t kHeaderSize = 24;
-constexpr std::uint32_t kTypeSize = 12;
 constexpr std::uint32_t kPointerSize = 8;
-constexpr std::uint32_t kNoField = 0xffffffff;
-
-// The layout of one kind: what follows the 12 bytes that all types share, and where in it names and ids stand.
-struct KindLayout {
-  std::string_view name;
-  bool has_target;            // the third word is a type id
-  std::uint32_t fixed_size;   // bytes after the type
-  std::uint32_t record_size;  // bytes of each of the `vlen` records after that
-  std::uint32_t record_name;  // offset of the record's name, or kNoField
-  std::uint32_t record_type;  // offset of the record's type id, or kNoField
-};
-
-constexpr std::array<KindLayout, kKindCount> kLayouts = {{
-    {"VOID", false, 0, 0, kNoField, kNoField},
-    {"INT", false, 4, 0, kNoField, kNoField},
-    {"PTR", true, 0, 0, kNoField, kNoField},
-    {"ARRAY", false, 12, 0, kNoField, kNoField},
-    {"STRUCT", false, 0, 12, 0, 4},
-    {"UNION", false, 0, 12, 0, 4},
-    {"ENUM", false, 0, 8, 0, kNoField},
-    {"FWD", false, 0, 0, kNoField, kNoField},
-    {"TYPEDEF", true, 0, 0, kNoField, kNoField},
-    {"VOLATILE", true, 0, 0, kNoField, kNoField},
-    {"CONST", true, 0, 0, kNoField, kNoField},
-    {"RESTRICT", true, 0, 0, kNoField, kNoField},
-    {"FUNC", true, 0, 0, kNoField, kNoField},
-    {"FUNC_PROTO", true, 0, 8, 0, 4},
-    {"VAR", true, 4, 0, kNoField, kNoField},
-    {"DATASEC", false, 0, 12, kNoField, 0},
-    {"FLOAT", false, 0, 0, kNoField, kNoField},
-    {"DECL_TAG", true, 4, 0, kNoField, kNoField},
-    {"TYPE_TAG", true, 0, 0, kNoField, kNoField},
-    {"ENUM64", false, 0, 12, 0, kNoField},
-}};
-
-const KindLayout& LayoutOf(Kind kind) { return kLayouts[static_cast<std::size_t>(kind)]; }
-
-std::uint32_t KindNumber(std::uint32_t info) { return (info >> 24) & 0x1f; }
-std::uint32_t VariableLength(std::uint32_t info) { return info & 0xffff; }
-
-bool IsModifier(Kind kind) {
-  return kind == Kind::kTypedef || kind == Kind::kVolatile || kind == Kind::kConst || kind == Kind::kRestrict ||
-         kind == Kind::kTypeTag;
-}
 
 }  // namespace
 
@@ -347,7 +299,7 @@ Type Btf::Decode(TypeId id) const {
 }
 
 template <>
-Member RecordList<Member>::operator[](std::uint32_t index) const {
+Member RecordList<Member>::Decode(std::uint32_t index) const {
   const std::uint32_t record = offset_ + index * 12;
   const std::uint32_t position = btf_->Word(record + 8);
   return Member{.name = btf_->Name(btf_->Word(record)),
@@ -357,7 +309,7 @@ Member RecordList<Member>::operator[](std::uint32_t index) const {
 }
 
 template <>
-EnumValue RecordList<EnumValue>::operator[](std::uint32_t index) const {
+EnumValue RecordList<EnumValue>::Decode(std::uint32_t index) const {
   const std::uint32_t record = offset_ + index * (form_.is_wide ? 12 : 8);
   const std::uint32_t low = btf_->Word(record + 4);
   std::int64_t value = form_.kind_flag ? static_cast<std::int32_t>(low) : std::int64_t{low};
@@ -368,13 +320,13 @@ EnumValue RecordList<EnumValue>::operator[](std::uint32_t index) const {
 }
 
 template <>
-Parameter RecordList<Parameter>::operator[](std::uint32_t index) const {
+Parameter RecordList<Parameter>::Decode(std::uint32_t index) const {
   const std::uint32_t record = offset_ + index * 8;
   return Parameter{btf_->Name(btf_->Word(record)), TypeId{btf_->Word(record + 4)}};
 }
 
 template <>
-SectionVariable RecordList<SectionVariable>::operator[](std::uint32_t index) const {
+SectionVariable RecordList<SectionVariable>::Decode(std::uint32_t index) const {
   const std::uint32_t record = offset_ + index * 12;
   return SectionVariable{TypeId{btf_->Word(record)}, btf_->Word(record + 4), btf_->Word(record + 8)};
 }
@@ -386,6 +338,20 @@ Result<Type> Btf::TypeById(TypeId id) const {
                  fmt::format("{}: there is no type {}, the last is {}", where_, id.value, type_count() - 1));
   }
   return Owner(id).Decode(id);
+}
+
+void Btf::ReadWords(TypeId id, std::vector<std::uint32_t>* words) const {
+  words->clear();
+  if (id == kVoid || id.value >= type_count()) return;
+  const Btf& owner = Owner(id);
+  const std::uint32_t offset = owner.offsets_[id.value - owner.first_id_];
+  const std::uint32_t count = WordCount(owner.Word(offset + 4));
+  words->resize(count);
+  for (std::uint32_t i = 0; i < count; ++i) (*words)[i] = owner.Word(offset + i * 4);
+}
+
+std::string_view Btf::strings() const {
+  return {reinterpret_cast<const char*>(bytes_.data()) + strings_start_, strings_size_};
 }
 
 Kind Btf::KindOf(TypeId id) const { return id.value < type_count() ? RawAt(id).kind : Kind::kUnknown; }

@@ -78,7 +78,7 @@ struct RecordForm {
   bool is_wide = false;    // enum values of 64 bits
 };
 
-// A table read in place: nothing is copied or allocated. Valid as long as the Btf.
+// A table read in place: nothing is copied or allocated. Valid as long as the Btf, or the array that it views.
 template <typename Record>
 class RecordList {
  public:
@@ -87,14 +87,20 @@ class RecordList {
   RecordList() = default;
   RecordList(const Btf* btf, std::uint32_t offset, std::uint32_t count, RecordForm form)
       : btf_(btf), offset_(offset), count_(count), form_(form) {}
+  // Of a type that is to be written (builder.h).
+  explicit RecordList(std::span<const Record> records)
+      : array_(records.data()), count_(static_cast<std::uint32_t>(records.size())) {}
 
   std::uint32_t size() const { return count_; }
   bool empty() const { return count_ == 0; }
-  Record operator[](std::uint32_t index) const;
+  Record operator[](std::uint32_t index) const { return array_ != nullptr ? array_[index] : Decode(index); }
   Iterator begin() const;
   Iterator end() const;
 
  private:
+  Record Decode(std::uint32_t index) const;
+
+  const Record* array_ = nullptr;
   const Btf* btf_ = nullptr;
   std::uint32_t offset_ = 0;  // in the type section
   std::uint32_t count_ = 0;
@@ -246,9 +252,20 @@ class STRATA_EXPORT Btf {
   // As given to Parse: what BPF_BTF_LOAD takes.
   std::span<const std::byte> bytes() const { return bytes_; }
   std::endian byte_order() const { return order_; }
+  const std::string& where() const { return where_; }
 
-  // Ids run from 1 to type_count() - 1, those of the base included; 0 is void.
+  // Of a split BTF; else null.
+  const std::shared_ptr<const Btf>& base() const { return base_; }
+
+  // Its own strings, each with its NUL, without those of the base; and the offset of the first one.
+  std::string_view strings() const;
+  std::uint32_t first_string_offset() const { return first_string_; }
+
+  // Ids run from 1 to type_count() - 1, those of the base included; 0 is void. first_id() is the first that is no
+  // base's.
   std::uint32_t type_count() const { return first_id_ + static_cast<std::uint32_t>(offsets_.size()); }
+
+  std::uint32_t first_id() const { return first_id_; }
 
   // kNotFound for an id out of range.
   Result<Type> TypeById(TypeId id) const;
@@ -283,6 +300,10 @@ class STRATA_EXPORT Btf {
 
   // Where the type's record starts in bytes(); nothing for void and for types of the base.
   std::optional<std::size_t> OffsetOf(TypeId id) const;
+
+  // The type as it is stored, as words in host byte order: name, info, size or target, then what the kind adds. Empty
+  // for void and an id out of range.
+  void ReadWords(TypeId id, std::vector<std::uint32_t>* words) const;
 
   // A string by its offset, as .BTF.ext refers to it; kMalformed when outside.
   Result<std::string_view> StringAt(std::uint32_t offset) const;
@@ -322,12 +343,12 @@ class STRATA_EXPORT Btf {
 };
 
 template <>
-STRATA_EXPORT Member RecordList<Member>::operator[](std::uint32_t index) const;
+STRATA_EXPORT Member RecordList<Member>::Decode(std::uint32_t index) const;
 template <>
-STRATA_EXPORT EnumValue RecordList<EnumValue>::operator[](std::uint32_t index) const;
+STRATA_EXPORT EnumValue RecordList<EnumValue>::Decode(std::uint32_t index) const;
 template <>
-STRATA_EXPORT Parameter RecordList<Parameter>::operator[](std::uint32_t index) const;
+STRATA_EXPORT Parameter RecordList<Parameter>::Decode(std::uint32_t index) const;
 template <>
-STRATA_EXPORT SectionVariable RecordList<SectionVariable>::operator[](std::uint32_t index) const;
+STRATA_EXPORT SectionVariable RecordList<SectionVariable>::Decode(std::uint32_t index) const;
 
 }  // namespace strata::btf
