@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +20,9 @@ struct KernelFactsSources {
   std::string types = "/sys/kernel/btf/vmlinux";
   std::vector<std::string> configs = {};  // gzipped or plain; empty: /boot/config-<release>, /proc/config.gz
   std::string symbols = "/proc/kallsyms";
+  std::string signature = "/proc/version_signature";  // Ubuntu's
+  std::string release = {};                           // "6.1.0-28-amd64"; empty: what uname says
+  std::string build = {};                             // "#1 SMP Debian 6.1.119-1 (2024-11-22)"; empty: what uname says
 };
 
 // Each fact is read when it is first asked for, and kept. Const members may be called from any thread.
@@ -41,6 +46,10 @@ class STRATA_EXPORT KernelFacts {
   // Of a symbol in kallsyms; nothing when there is none. kInvalidArgument when there are several, kPermissionDenied
   // when the kernel hides addresses (kptr_restrict).
   Result<std::optional<std::uint64_t>> AddressOf(std::string_view symbol) const;
+
+  // The same for many, in one pass over the symbols; what does not exist is left out.
+  using Addresses = std::map<std::string, std::uint64_t, std::less<>>;
+  Result<Addresses> AddressesOf(std::span<const std::string> symbols) const;
 
   bool HasBpfCookie() const;       // bpf_get_attach_cookie for perf events (Linux 5.15)
   bool HasSyscallWrapper() const;  // system calls are __x64_sys_* (CONFIG_ARCH_HAS_SYSCALL_WRAPPER)
