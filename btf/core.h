@@ -1,11 +1,10 @@
 // CO-RE: fitting an object's accesses to the types of the system it runs on. The same algorithm, rules and poison as
-// libbpf's (relo_core.c), so that both give the same instructions.
+// libbpf's (relo_core.c), so that both give the same instructions; docs/core.md says where we know better.
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,8 +34,11 @@ enum class CoreKind : std::uint32_t {
   kTypeMatches = 12,
 };
 
-// "field_byte_offset", as libbpf's messages print it.
+// "field_byte_offset": the constant's name in linux/bpf.h, in small letters; "unknown" for a number without a kind.
 STRATA_EXPORT std::string_view CoreKindName(CoreKind kind);
+
+// The imm of the helper call that stands for "this relocation has no answer": reads as "bad relo" in hexadecimal.
+inline constexpr std::int32_t kCorePoison = 0xbad2310;
 
 // What one relocation asks for, found in the target.
 struct CoreResolution {
@@ -44,38 +46,49 @@ struct CoreResolution {
   std::uint64_t target = 0;  // what it shall be
   bool is_poisoned = false;  // there is none: the instruction must not run
   bool must_match = true;    // the instruction holds `local` before it is changed
+  // The values are those of 32-bit enums that do not say whether they are signed; code may hold them zero-extended.
+  bool has_open_sign = false;
   // Of a load or store: bytes accessed locally and in the target; 0 where that plays no part.
   std::uint32_t local_access_bytes = 0;
   std::uint32_t target_access_bytes = 0;
   bool cannot_adjust = false;  // the sizes differ and the types do not allow to change the access
+  std::string reason = {};     // of is_poisoned: "no such field in the target"
 };
 
 // An instruction replaced because its relocation has no answer.
 struct CorePoison {
   isa::InsnIndex index;
-  std::string reason;
+  std::string reason;  // "field_byte_offset of struct sk_buff.no_such (0:7): no such field in the target"
 };
 
-// Relocates code that was compiled against `local`. Candidates are remembered by type, so one relocator serves all
-// programs of a collection. Not thread-safe. Keeps what it is given alive.
+// Where types are looked for. Each source is asked once, and not before a relocation needs it.
+struct CoreTargets {
+  using Source = std::function<Result<std::vector<std::shared_ptr<const Btf>>>()>;
+  Source first;   // the kernel's types, or what stands for them
+  Source others;  // modules: for types of which `first` has no candidate; may be empty
+};
+
+// Relocates code that was compiled against `local`. Answers are remembered, so one relocator serves all programs of a
+// collection. Not thread-safe. Keeps what it is given alive.
 class STRATA_EXPORT CoreRelocator {
  public:
-  // `targets` are searched in order: a later one only for types of which an earlier one has no candidate (vmlinux, then
-  // modules).
-  CoreRelocator(std::shared_ptr<const Btf> local, std::vector<std::shared_ptr<const Btf>> targets);
+  CoreRelocator(std::shared_ptr<const Btf> local, CoreTargets targets);
+  // The first target is CoreTargets::first, the rest are its others.
+  CoreRelocator(std::shared_ptr<const Btf> local, const std::vector<std::shared_ptr<const Btf>>& targets);
   ~CoreRelocator();
   CoreRelocator(CoreRelocator&&) noexcept;
   CoreRelocator& operator=(CoreRelocator&&) noexcept;
 
   // Errors: kMalformed for an access string or a type that makes no sense; kInvalidArgument for candidates that
-  // disagree (ambiguous). Each names the relocation: "field_byte_offset of struct sk_buff.len (0:1)".
+  // disagree (ambiguous); kNotSupported for types that take too long to compare; those of the sources. Each names the
+  // relocation: "field_byte_offset of struct sk_buff.len (0:1)".
   Result<CoreResolution> Resolve(const CoreRelocation& relocation);
 
   // "field_byte_offset of struct task_struct.signal.live (0:35:2)"
   std::string Describe(const CoreRelocation& relocation) const;
 
   // Changes the instructions that the relocations name. What has no answer is poisoned, as libbpf does it, and returned
-  // with its reason. Errors name instruction and relocation.
+  // with its reason. Errors name instruction and relocation; the code is then half changed.
   Result<std::vector<CorePoison>> Relocate(std::span<const CoreRelocation> relocations,
                                            std::span<isa::Instruction> code);
 
