@@ -221,8 +221,8 @@ KernelFacts::~KernelFacts() = default;
 Result<std::shared_ptr<const btf::Btf>> KernelFacts::Types() const {
   const std::lock_guard lock(state_->mutex);
   if (state_->types == nullptr) {
-    auto bytes = STRATA_TRY(ReadWhole(state_->sources.types).Context("the kernel's BTF (CONFIG_DEBUG_INFO_BTF)"));
-    state_->types = STRATA_TRY(btf::Btf::Parse(std::move(bytes), state_->sources.types));
+    state_->types =
+        STRATA_TRY(btf::Btf::Open(state_->sources.types).Context("the kernel's BTF (CONFIG_DEBUG_INFO_BTF)"));
   }
   return state_->types;
 }

@@ -7,45 +7,31 @@
 #include <limits>
 #include <utility>
 
-#include "layout.h"
+#include "lookup.h"
+#include "raw_type.h"
 #include "strata/base/byte_reader.h"
 
 namespace strata::btf {
-namespace {
-
-constexpr std::uint32_t kPointerSize = 8;
-
-}  // namespace
-
-// One type as it is stored. `extra` is the offset of what follows it in the type section.
-struct Btf::RawType {
-  TypeId id;
-  Kind kind = Kind::kUnknown;
-  bool kind_flag = false;
-  std::uint32_t count = 0;  // vlen
-  std::uint32_t name = 0;
-  std::uint32_t size_or_target = 0;
-  std::uint32_t extra = 0;
-
-  TypeId target() const { return TypeId{size_or_target}; }
-};
-
-// A flavour starts at the last "___" that has a character other than an underscore before and behind it.
-std::string_view EssentialName(std::string_view name) {
-  for (std::size_t i = name.size(); i-- > 0;) {
-    const bool is_separator =
-        i >= 1 && i + 3 < name.size() && name.substr(i, 3) == "___" && name[i - 1] != '_' && name[i + 3] != '_';
-    if (is_separator) return name.substr(0, i);
-  }
-  return name;
-}
-
 std::string_view KindName(Kind kind) { return LayoutOf(kind).name; }
 
+Btf::Btf() : lookup_(std::make_unique<Lookup>()) {}
+Btf::~Btf() = default;
+
 Result<std::shared_ptr<const Btf>> Btf::Parse(std::vector<std::byte> bytes, std::string_view where,
-                                              std::shared_ptr<const Btf> base) {
+                                              std::shared_ptr<const Btf> base, Checking checking) {
+  return Read(FileBytes(std::move(bytes)), where, std::move(base), checking);
+}
+
+Result<std::shared_ptr<const Btf>> Btf::Open(const std::string& path, std::shared_ptr<const Btf> base,
+                                             Checking checking) {
+  return Read(STRATA_TRY(FileBytes::Open(path)), path, std::move(base), checking);
+}
+
+Result<std::shared_ptr<const Btf>> Btf::Read(FileBytes bytes, std::string_view where, std::shared_ptr<const Btf> base,
+                                             Checking checking) {
   std::shared_ptr<Btf> btf(new Btf);
-  btf->bytes_ = std::move(bytes);
+  btf->file_ = std::move(bytes);
+  btf->bytes_ = btf->file_.bytes();
   btf->where_ = where;
   btf->base_ = std::move(base);
   if (btf->base_ != nullptr) {
@@ -54,7 +40,10 @@ Result<std::shared_ptr<const Btf>> Btf::Parse(std::vector<std::byte> bytes, std:
   }
   STRATA_TRY(btf->ReadHeader());
   STRATA_TRY(btf->IndexTypes());
-  STRATA_TRY(btf->CheckTypes());
+  if (checking == Checking::kNow) {
+    STRATA_TRY(btf->Check());
+    btf->is_checked_ = true;
+  }
   return std::shared_ptr<const Btf>(std::move(btf));
 }
 
@@ -86,7 +75,7 @@ Result<void> Btf::ReadHeader() {
   for (const std::byte byte : tail) {
     if (byte != std::byte{0}) return reader.Malformed("the header has fields that are not known");
   }
-  const ByteReader body(std::span<const std::byte>(bytes_).subspan(header_size), where_, order_);
+  const ByteReader body(bytes_.subspan(header_size), where_, order_);
   STRATA_TRY(body.Slice(types_offset, types_size, "types"));
   STRATA_TRY(body.Slice(strings_offset, strings_size, "strings"));
   types_start_ = header_size + types_offset;
@@ -97,46 +86,76 @@ Result<void> Btf::ReadHeader() {
   // With a NUL at its end, every offset into the strings is the start of a terminated one.
   const bool is_terminated = strings_size > 0 && bytes_[strings_start_ + strings_size - 1] == std::byte{0};
   if (!is_terminated && (strings_size > 0 || base_ == nullptr)) return body.Malformed("strings: no NUL at the end");
-  return {};
-}
-
-Result<void> Btf::IndexTypes() {
-  ByteReader reader(std::span<const std::byte>(bytes_).subspan(types_start_, types_size_),
-                    fmt::format("{}: types", where_), order_);
-  while (reader.remaining() > 0) {
-    const auto start = static_cast<std::uint32_t>(reader.offset());
-    const TypeId id{type_count()};
-    STRATA_TRY(reader.Skip(4, "name"));
-    const auto info = STRATA_TRY(reader.Read<std::uint32_t>("info"));
-    STRATA_TRY(reader.Skip(4, "size or type"));
-    const std::uint32_t number = KindNumber(info);
-    if (number == 0 || number >= kKindCount) {
-      return reader.Malformed(fmt::format("type {}: kind {} is not known", id.value, number));
-    }
-    const KindLayout& layout = kLayouts[number];
-    const std::uint64_t records = std::uint64_t{layout.record_size} * VariableLength(info);
-    if (layout.fixed_size + records > reader.remaining()) {
-      return reader.Malformed(fmt::format("type {} ({}): needs {} more bytes, {} are left", id.value, layout.name,
-                                          layout.fixed_size + records, reader.remaining()));
-    }
-    STRATA_TRY(reader.Skip(layout.fixed_size + records, layout.name));
-    offsets_.push_back(start);
+  // Offset 0 is the name of what has none.
+  if (base_ == nullptr && bytes_[strings_start_] != std::byte{0}) {
+    return body.Malformed("strings: the first one is not empty");
   }
   return {};
 }
 
-Result<void> Btf::CheckTypes() const {
-  for (std::uint32_t id = first_id_; id < type_count(); ++id) STRATA_TRY(CheckType(TypeId{id}));
+// Walks over all types once: afterwards every type lies within the section with all its records.
+Result<void> Btf::IndexTypes() {
+  const auto malformed = [&](std::uint32_t offset, std::string message) {
+    return Error(ErrorCode::kMalformed,
+                 fmt::format("{}: types: offset {}: type {}{}", where_, offset, type_count(), message));
+  };
+  // Most types are a pointer, a struct of some members or a function's prototype; the vector grows where they are less.
+  constexpr std::uint32_t kTypicalSize = 28;
+  offsets_.reserve(types_size_ / kTypicalSize);
+  for (std::uint32_t start = 0; start < types_size_;) {
+    const std::uint32_t available = types_size_ - start;
+    if (available < kTypeSize) return malformed(start, fmt::format(": {} bytes are no type", available));
+    const std::uint32_t info = Word(start + 4);
+    const std::uint32_t number = KindNumber(info);
+    if (number == 0 || number >= kKindCount) return malformed(start, fmt::format(": kind {} is not known", number));
+    const KindLayout& layout = kLayouts[number];
+    const std::uint32_t size = layout.fixed_size + layout.record_size * VariableLength(info);
+    if (size > available - kTypeSize) {
+      return malformed(
+          start, fmt::format(" ({}): needs {} more bytes, {} are left", layout.name, size, available - kTypeSize));
+    }
+    offsets_.push_back(start);
+    start += kTypeSize + size;
+  }
   return {};
 }
 
-Result<void> Btf::CheckReferences(const RawType& raw) const {
-  const KindLayout& layout = LayoutOf(raw.kind);
+Result<void> Btf::Check() const {
+  if (is_checked_) return {};
+  if (base_ != nullptr) STRATA_TRY(base_->Check());
+  for (std::uint32_t id = first_id_; id < type_count(); ++id) {
+    const RawType raw = RawAt(TypeId{id});
+    STRATA_TRY(CheckFixedPart(raw));
+    STRATA_TRY(CheckRecords(raw));
+  }
+  return {};
+}
+
+// `this` owns the type.
+Result<void> Btf::CheckFixedPart(const RawType& raw) const {
   if (!IsString(raw.name)) return MalformedType(raw.id, fmt::format("name offset {} is past the end", raw.name));
-  if (layout.has_target && raw.size_or_target >= type_count()) {
+  if (LayoutOf(raw.kind).has_target && raw.size_or_target >= type_count()) {
     return MalformedType(raw.id,
                          fmt::format("refers to type {}, the last is {}", raw.size_or_target, type_count() - 1));
   }
+  if (raw.kind == Kind::kArray && (Word(raw.extra) >= type_count() || Word(raw.extra + 4) >= type_count())) {
+    return MalformedType(raw.id, "element or index type is out of range");
+  }
+  if (raw.kind == Kind::kInt) {
+    const Int type = std::get<Int>(Decode(raw.id));
+    const bool fits = type.size_bytes > 0 && type.size_bytes <= 16 &&
+                      std::uint32_t{type.bits} + type.bit_offset <= type.size_bytes * 8;
+    if (!fits) return MalformedType(raw.id, fmt::format("{} bits do not fit {} bytes", type.bits, type.size_bytes));
+  }
+  const bool is_enum = raw.kind == Kind::kEnum || raw.kind == Kind::kEnum64;
+  if (is_enum && (raw.size_or_target > 8 || !std::has_single_bit(raw.size_or_target))) {
+    return MalformedType(raw.id, fmt::format("an enum of {} bytes", raw.size_or_target));
+  }
+  return {};
+}
+
+Result<void> Btf::CheckRecords(const RawType& raw) const {
+  const KindLayout& layout = LayoutOf(raw.kind);
   if (layout.record_size == 0) return {};
   for (std::uint32_t i = 0; i < raw.count; ++i) {
     const std::uint32_t record = raw.extra + layout.fixed_size + i * layout.record_size;
@@ -147,25 +166,6 @@ Result<void> Btf::CheckReferences(const RawType& raw) const {
       return MalformedType(raw.id, fmt::format("record {}: refers to type {}, the last is {}", i,
                                                Word(record + layout.record_type), type_count() - 1));
     }
-  }
-  return {};
-}
-
-Result<void> Btf::CheckType(TypeId id) const {
-  const RawType raw = RawAt(id);
-  STRATA_TRY(CheckReferences(raw));
-  if (raw.kind == Kind::kArray && (Word(raw.extra) >= type_count() || Word(raw.extra + 4) >= type_count())) {
-    return MalformedType(id, "element or index type is out of range");
-  }
-  if (raw.kind == Kind::kInt) {
-    const Int type = std::get<Int>(Decode(id));
-    const bool fits = type.size_bytes > 0 && type.size_bytes <= 16 &&
-                      std::uint32_t{type.bits} + type.bit_offset <= type.size_bytes * 8;
-    if (!fits) return MalformedType(id, fmt::format("{} bits do not fit {} bytes", type.bits, type.size_bytes));
-  }
-  const bool is_enum = raw.kind == Kind::kEnum || raw.kind == Kind::kEnum64;
-  if (is_enum && (raw.size_or_target > 8 || !std::has_single_bit(raw.size_or_target))) {
-    return MalformedType(id, fmt::format("an enum of {} bytes", raw.size_or_target));
   }
   return {};
 }
@@ -216,15 +216,6 @@ std::string_view Btf::Name(std::uint32_t offset) const {
   if (offset < first_string_) return base_->Name(offset);
   if (offset - first_string_ >= strings_size_) return {};
   return reinterpret_cast<const char*>(bytes_.data()) + strings_start_ + (offset - first_string_);
-}
-
-std::vector<TypeId> Btf::FindAllByEssentialName(std::string_view essential) const {
-  std::vector<TypeId> found;
-  for (std::uint32_t id = 1; id < type_count(); ++id) {
-    const std::string_view name = NameOf(TypeId{id});
-    if (name.starts_with(essential) && EssentialName(name) == essential) found.push_back(TypeId{id});
-  }
-  return found;
 }
 
 Result<std::string_view> Btf::StringAt(std::uint32_t offset) const {
@@ -337,7 +328,9 @@ Result<Type> Btf::TypeById(TypeId id) const {
     return Error(ErrorCode::kNotFound,
                  fmt::format("{}: there is no type {}, the last is {}", where_, id.value, type_count() - 1));
   }
-  return Owner(id).Decode(id);
+  const Btf& owner = Owner(id);
+  if (!owner.is_checked_) STRATA_TRY(owner.CheckFixedPart(owner.RawAt(id)));
+  return owner.Decode(id);
 }
 
 void Btf::ReadWords(TypeId id, std::vector<std::uint32_t>* words) const {
@@ -363,136 +356,6 @@ std::string_view Btf::NameOf(TypeId id) const {
 std::optional<std::size_t> Btf::OffsetOf(TypeId id) const {
   if (id.value < first_id_ || id.value >= type_count()) return std::nullopt;
   return std::size_t{types_start_} + offsets_[id.value - first_id_];
-}
-
-Result<TypeId> Btf::FindByName(std::string_view name, Kind kind) const {
-  for (std::uint32_t id = 1; id < type_count(); ++id) {
-    const RawType raw = RawAt(TypeId{id});
-    if (raw.kind == kind && Owner(raw.id).Name(raw.name) == name) return raw.id;
-  }
-  return Error(ErrorCode::kNotFound, fmt::format("{}: there is no {} named {}", where_, KindName(kind), name));
-}
-
-Result<TypeId> Btf::Resolve(TypeId id) const {
-  // A chain without a circle is shorter than the number of types.
-  TypeId current = id;
-  for (std::uint32_t step = 0; step < type_count(); ++step) {
-    if (current.value >= type_count()) return TypeById(current).error();
-    const RawType raw = RawAt(current);
-    if (!IsModifier(raw.kind)) return current;
-    current = raw.target();
-  }
-  return Error(ErrorCode::kMalformed, fmt::format("{}: type {} refers to itself", where_, id.value));
-}
-
-Result<std::uint64_t> Btf::SizeOf(TypeId id) const {
-  std::uint64_t count = 1;
-  TypeId current = id;
-  for (std::uint32_t step = 0; step < type_count(); ++step) {
-    current = STRATA_TRY(Resolve(current));
-    const RawType raw = RawAt(current);
-    std::uint64_t size = raw.size_or_target;
-    switch (raw.kind) {
-      case Kind::kPointer:
-        size = kPointerSize;
-        break;
-      case Kind::kArray: {
-        const Array array = std::get<Array>(Owner(current).Decode(current));
-        if (__builtin_mul_overflow(count, std::uint64_t{array.count}, &count)) {
-          return Error(ErrorCode::kInvalidArgument, fmt::format("{}: type {} is too large", where_, id.value));
-        }
-        current = array.element;
-        continue;
-      }
-      case Kind::kVar:
-        current = raw.target();
-        continue;
-      case Kind::kInt:
-      case Kind::kStruct:
-      case Kind::kUnion:
-      case Kind::kEnum:
-      case Kind::kEnum64:
-      case Kind::kDataSec:
-      case Kind::kFloat:
-        break;
-      case Kind::kUnknown:
-      case Kind::kForward:
-      case Kind::kTypedef:
-      case Kind::kVolatile:
-      case Kind::kConst:
-      case Kind::kRestrict:
-      case Kind::kFunc:
-      case Kind::kFuncProto:
-      case Kind::kDeclTag:
-      case Kind::kTypeTag:
-        return Error(ErrorCode::kInvalidArgument,
-                     fmt::format("{}: type {} ({}) has no size", where_, current.value, KindName(raw.kind)));
-    }
-    if (__builtin_mul_overflow(count, size, &count)) {
-      return Error(ErrorCode::kInvalidArgument, fmt::format("{}: type {} is too large", where_, id.value));
-    }
-    return count;
-  }
-  return Error(ErrorCode::kMalformed, fmt::format("{}: type {} contains itself", where_, id.value));
-}
-
-std::string Btf::Describe(TypeId id) const {
-  // Deep enough for what people write; a circle ends here too.
-  constexpr int kMaxDepth = 16;
-  std::string suffix;
-  TypeId current = id;
-  for (int depth = 0; depth < kMaxDepth; ++depth) {
-    if (current == kVoid) return "void" + suffix;
-    if (current.value >= type_count()) break;
-    const RawType raw = RawAt(current);
-    const std::string_view name = Owner(current).Name(raw.name);
-    const auto named = [&](std::string_view keyword) {
-      return fmt::format("{}{}{}", keyword, name.empty() ? "(anonymous)" : name, suffix);
-    };
-    switch (raw.kind) {
-      case Kind::kPointer:
-        suffix = (suffix.starts_with('*') ? "*" : " *") + std::string(suffix);
-        break;
-      case Kind::kArray: {
-        const Array array = std::get<Array>(Owner(current).Decode(current));
-        suffix += fmt::format("[{}]", array.count);
-        current = array.element;
-        continue;
-      }
-      case Kind::kConst:
-        suffix.insert(0, " const");
-        break;
-      case Kind::kVolatile:
-        suffix.insert(0, " volatile");
-        break;
-      case Kind::kRestrict:
-      case Kind::kTypeTag:
-        break;
-      case Kind::kUnknown:
-        return "void" + suffix;
-      case Kind::kStruct:
-        return named("struct ");
-      case Kind::kUnion:
-        return named("union ");
-      case Kind::kForward:
-        return named(raw.kind_flag ? "union " : "struct ");
-      case Kind::kEnum:
-      case Kind::kEnum64:
-        return named("enum ");
-      case Kind::kFunc:
-      case Kind::kFuncProto:
-        return fmt::format("function{}", suffix);
-      case Kind::kInt:
-      case Kind::kTypedef:
-      case Kind::kVar:
-      case Kind::kDataSec:
-      case Kind::kFloat:
-      case Kind::kDeclTag:
-        return named("");
-    }
-    current = raw.target();
-  }
-  return "?" + suffix;
 }
 
 }  // namespace strata::btf

@@ -14,11 +14,13 @@
 #include <vector>
 
 #include "strata/base/result.h"
+#include "strata/btf/file_bytes.h"
 #include "strata/btf/type_id.h"
 
 namespace strata::btf {
 
 class Btf;
+class NameIndex;
 
 // Numbered as the format numbers them; also the index of the alternative in `Type`.
 enum class Kind : std::uint8_t {
@@ -239,7 +241,17 @@ struct TypeTag {
 using Type = std::variant<Void, Int, Pointer, Array, Struct, Union, Enum, Forward, Typedef, Volatile, Const, Restrict,
                           Func, FuncProto, Var, DataSec, Float, DeclTag, TypeTag, Enum64>;
 
-// Immutable once parsed: every const member may be called from any thread. Names and record lists point into it.
+enum class Checking : std::uint8_t {
+  kNow,    // the whole content, before anything is read: what is read later cannot fail on it
+  kOnUse,  // each type when it is read: for large files of which little is needed
+};
+
+// Immutable once parsed: every const member may be called from any thread. Types are decoded in place from the bytes,
+// so there is nothing to inflate or to cache: what is kept beside the bytes is 4 bytes a type, and an index of names
+// once several were looked up. Names and record lists point into it.
+//
+// Every accessor is safe on hostile content whichever way it was checked. With kOnUse, ids in records may be out of
+// range (TypeById refuses them) and names that are out of range read as empty; Check() tells.
 class STRATA_EXPORT Btf {
  public:
   // Checks the whole of `bytes` (header, every type, name and id), so that what is read later cannot fail on its
@@ -247,7 +259,18 @@ class STRATA_EXPORT Btf {
   // (split BTF of a module), ids and names continue where the base's end. Errors: kMalformed, naming offset and type
   // id.
   static Result<std::shared_ptr<const Btf>> Parse(std::vector<std::byte> bytes, std::string_view where = "BTF",
-                                                  std::shared_ptr<const Btf> base = nullptr);
+                                                  std::shared_ptr<const Btf> base = nullptr,
+                                                  Checking checking = Checking::kNow);
+
+  // A file of raw BTF. Those of /sys/kernel/btf are mapped (Linux 6.16), or read where the kernel cannot map them; any
+  // other file is read, as its owner could change it under a mapping. Errors: those of opening the file, with its path;
+  // kMalformed.
+  static Result<std::shared_ptr<const Btf>> Open(const std::string& path, std::shared_ptr<const Btf> base = nullptr,
+                                                 Checking checking = Checking::kOnUse);
+  ~Btf();
+
+  // The full check, as Parse does it with kNow; of the base as well.
+  Result<void> Check() const;
 
   // As given to Parse: what BPF_BTF_LOAD takes.
   std::span<const std::byte> bytes() const { return bytes_; }
@@ -285,8 +308,17 @@ class STRATA_EXPORT Btf {
   // The first type of that kind and name; kNotFound.
   Result<TypeId> FindByName(std::string_view name, Kind kind) const;
 
+  // Every type of that name, of one kind or of any, in the order of ids.
+  std::vector<TypeId> FindAll(std::string_view name, std::optional<Kind> kind = std::nullopt) const;
+
+  // The only one of them: kNotFound, or kInvalidArgument naming the ids when there are several.
+  Result<TypeId> FindUnique(std::string_view name, std::optional<Kind> kind = std::nullopt) const;
+
   // Every type whose name without a flavour ("task_struct___v2") is `essential`, in the order of ids.
   std::vector<TypeId> FindAllByEssentialName(std::string_view essential) const;
+
+  // The texts of the declaration tags on a type, or on one of its members or parameters.
+  std::vector<std::string_view> TagsOf(TypeId target, std::int32_t component = -1) const;
 
   // Bytes that a value takes; kInvalidArgument for types without a size (void, functions, forward declarations) and for
   // endless or overflowing ones.
@@ -312,13 +344,15 @@ class STRATA_EXPORT Btf {
   template <typename Record>
   friend class RecordList;
   struct RawType;
+  struct Lookup;
 
-  Btf() = default;
+  Btf();
+  static Result<std::shared_ptr<const Btf>> Read(FileBytes bytes, std::string_view where,
+                                                 std::shared_ptr<const Btf> base, Checking checking);
   Result<void> ReadHeader();
   Result<void> IndexTypes();
-  Result<void> CheckTypes() const;
-  Result<void> CheckType(TypeId id) const;
-  Result<void> CheckReferences(const RawType& raw) const;
+  Result<void> CheckFixedPart(const RawType& raw) const;
+  Result<void> CheckRecords(const RawType& raw) const;
   Error MalformedType(TypeId id, std::string_view message) const;
   Error WrongKind(TypeId id, Kind wanted) const;
 
@@ -328,8 +362,13 @@ class STRATA_EXPORT Btf {
   std::uint32_t Word(std::uint32_t offset) const;
   std::string_view Name(std::uint32_t offset) const;
   bool IsString(std::uint32_t offset) const;
+  std::uint32_t NameWord(std::uint32_t index) const { return Word(offsets_[index]); }
+  const NameIndex* IndexForLookup() const;
+  template <typename Names>
+  std::vector<TypeId> Select(const Names& names, std::optional<Kind> kind, std::size_t limit) const;
 
-  std::vector<std::byte> bytes_;
+  FileBytes file_;
+  std::span<const std::byte> bytes_;
   std::string where_;
   std::endian order_ = std::endian::native;
   std::shared_ptr<const Btf> base_;
@@ -340,6 +379,8 @@ class STRATA_EXPORT Btf {
   std::uint32_t strings_start_ = 0;  // in bytes_
   std::uint32_t strings_size_ = 0;
   std::vector<std::uint32_t> offsets_;  // of each type, in the type section
+  bool is_checked_ = false;
+  std::unique_ptr<Lookup> lookup_;
 };
 
 template <>
