@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "core_pass.h"
 #include "strata/isa/opcode.h"
 #include "strata/spec/flatten.h"
 
@@ -20,6 +21,7 @@ struct Preparation {
   const PrepareOptions& options;
   const ProgramSpec& program;
   const MapResolver& resolve_map;
+  CorePass& core;
   FlatProgram flat;
   LinkedProgram linked;
 };
@@ -52,12 +54,9 @@ Result<void> FlattenCode(Preparation& work) {
   return {};
 }
 
-Result<void> RefuseCoreRelocations(Preparation& work) {
-  if (work.flat.core_relocations.empty()) return {};
-  const btf::CoreRelocation& first = work.flat.core_relocations.front();
-  const std::string type = work.collection.types != nullptr ? work.collection.types->Describe(first.type) : "?";
-  return AtInstruction(ErrorCode::kNotSupported, first.index,
-                       fmt::format("CO-RE relocations (here of {}) are not supported yet", type));
+Result<void> RelocateTypes(Preparation& work) {
+  work.linked.poisoned = STRATA_TRY(work.core.Relocate(work.flat.core_relocations, work.linked.instructions));
+  return {};
 }
 
 Result<void> RefuseKernelReferences(Preparation& work) {
@@ -129,7 +128,7 @@ Result<void> WriteDebugRecords(Preparation& work) {
 using Pass = Result<void> (*)(Preparation& work);
 
 constexpr std::array<Pass, 7> kPasses = {
-    CheckType, CopyHeader, FlattenCode, RefuseCoreRelocations, RefuseKernelReferences, ResolveMaps, WriteDebugRecords,
+    CheckType, CopyHeader, FlattenCode, RelocateTypes, RefuseKernelReferences, ResolveMaps, WriteDebugRecords,
 };
 
 }  // namespace
@@ -138,6 +137,7 @@ struct ProgramPreparer::State {
   const CollectionSpec& collection;
   const KernelFacts& kernel;
   PrepareOptions options;
+  CorePass core{collection, kernel, options};
 };
 
 ProgramPreparer::ProgramPreparer(const CollectionSpec& collection, const KernelFacts& kernel, PrepareOptions options)
@@ -146,7 +146,7 @@ ProgramPreparer::ProgramPreparer(const CollectionSpec& collection, const KernelF
 ProgramPreparer::~ProgramPreparer() = default;
 
 Result<LinkedProgram> ProgramPreparer::Prepare(const ProgramSpec& program, const MapResolver& resolve_map) {
-  Preparation work{state_->collection, state_->kernel, state_->options, program, resolve_map, {}, {}};
+  Preparation work{state_->collection, state_->kernel, state_->options, program, resolve_map, state_->core, {}, {}};
   for (const Pass pass : kPasses) STRATA_TRY(pass(work).Context("program " + program.name));
   return std::move(work.linked);
 }

@@ -21,6 +21,9 @@ struct PrepareOptions {
   std::shared_ptr<const btf::Btf> target_types;
   // Searched for types of which the target has no candidate: modules, a traced program's own types.
   std::vector<std::shared_ptr<const btf::Btf>> extra_target_types;
+  // False for programs that run elsewhere: what they take from the kernel by BTF id is refused, or missing if it is
+  // weak.
+  bool runs_in_kernel = true;
 };
 
 // Prepares the programs of one collection; what they share (CO-RE candidates) is found once. Not thread-safe.

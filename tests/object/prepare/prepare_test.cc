@@ -105,15 +105,6 @@ TEST(PrepareProgram, WritesNoRecordsWhenOneFunctionHasNoType) {
   EXPECT_TRUE(program.line_info.empty());
 }
 
-TEST(PrepareProgram, RefusesCoreRelocationsByInstruction) {
-  const auto spec = Read(STRATA_BPF_CORE);
-  const auto result = Prepare(spec, spec.programs.at("reads_task"), AnyMap);
-  ASSERT_FALSE(result);
-  EXPECT_EQ(result.error().code(), ErrorCode::kNotSupported);
-  EXPECT_THAT(result.error().message(), HasSubstr("program reads_task: instruction "));
-  EXPECT_THAT(result.error().message(), HasSubstr("CO-RE relocations (here of struct task_struct)"));
-}
-
 TEST(PrepareProgram, RefusesKernelReferencesByName) {
   auto spec = Read(STRATA_BPF_PROGRAMS);
   ProgramSpec program = spec.programs.at("on_malloc");
