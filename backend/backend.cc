@@ -12,4 +12,8 @@ Result<void> BackendMap::UpdateMap(std::span<const std::byte>, const std::shared
   return Error(ErrorCode::kNotSupported, fmt::format("map {}: holds no maps", info().name));
 }
 
+Result<void> BackendMap::UpdateStructOps(std::span<const std::byte>, std::span<const ProgramPointer>) {
+  return Error(ErrorCode::kNotSupported, fmt::format("map {}: is no struct_ops map", info().name));
+}
+
 }  // namespace strata

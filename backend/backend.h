@@ -65,6 +65,12 @@ class STRATA_EXPORT RingMemory {
   virtual std::uint64_t dropped() const = 0;
 };
 
+// A program that a function pointer inside of a value stands for (struct_ops).
+struct ProgramPointer {
+  std::uint32_t offset_bytes = 0;
+  std::shared_ptr<BackendProgram> program;
+};
+
 // Thread-safe. Keys and values are raw bytes of exactly key_size and element_size.
 class STRATA_EXPORT BackendMap {
  public:
@@ -82,6 +88,8 @@ class STRATA_EXPORT BackendMap {
   // Elements that are objects: a program in a prog array, a map in a map of maps. kNotSupported for other kinds.
   virtual Result<void> UpdateProgram(std::span<const std::byte> key, const std::shared_ptr<BackendProgram>& program);
   virtual Result<void> UpdateMap(std::span<const std::byte> key, const std::shared_ptr<BackendMap>& map);
+  // The one value of a struct_ops map, in the kernel's layout. kNotSupported for other kinds.
+  virtual Result<void> UpdateStructOps(std::span<const std::byte> value, std::span<const ProgramPointer> programs);
   virtual Result<void> Freeze() = 0;
   // kNotSupported for kinds that cannot be mapped.
   virtual Result<std::unique_ptr<MapMemory>> Memory() = 0;
@@ -190,8 +198,12 @@ class STRATA_EXPORT Backend : public std::enable_shared_from_this<Backend> {
  public:
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;
+  // Whether programs run where the kernel's own variables and functions are (kfuncs, fentry, struct_ops).
+  virtual bool runs_in_kernel() const = 0;
 
-  // `types` is the collection's BTF, for key and value types; null for none.
+  // `types` is the collection's BTF, for key and value types; null for none. In the specification of a struct_ops map
+  // value_type is the wrapper's id in the kernel's BTF ("struct bpf_struct_ops_X"). Inner maps are described by the
+  // template in MapSpec::inner; initial contents and slots are the caller's.
   virtual Result<std::shared_ptr<BackendMap>> CreateMap(const MapSpec& spec,
                                                         const std::shared_ptr<BackendTypes>& types) = 0;
   // The bytes of a .BTF section, fixed up for loading.

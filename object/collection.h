@@ -12,6 +12,7 @@
 #include "strata/base/result.h"
 #include "strata/object/map.h"
 #include "strata/object/program.h"
+#include "strata/object/registration.h"
 #include "strata/object/variable.h"
 #include "strata/spec/collection_spec.h"
 
@@ -36,6 +37,10 @@ class STRATA_EXPORT Collection {
   Result<Program*> FindProgram(std::string_view name);
   Result<Variable> FindVariable(std::string_view name);
 
+  // Makes the kernel use a struct_ops map of section ".struct_ops", until what is returned goes. kInvalidArgument for
+  // another map, and for one of ".struct_ops.link", which a link registers.
+  Result<StructOpsRegistration> RegisterStructOps(std::string_view map);
+
   // A typed view (map_views.h): kMapIncompatible when the map is of another kind or has other sizes.
   template <typename View>
   Result<View> FindMap(std::string_view name) {
@@ -51,6 +56,12 @@ class STRATA_EXPORT Collection {
   std::map<std::string, Map, std::less<>> maps_;
   std::map<std::string, Program, std::less<>> programs_;
   std::map<std::string, std::shared_ptr<MapMemory>, std::less<>> memories_;  // of data sections, mapped on first use
+
+  struct StructOpsValue {
+    std::vector<std::byte> contents;
+    std::vector<ProgramPointer> programs;
+  };
+  std::map<std::string, StructOpsValue, std::less<>> struct_ops_;  // by map
 };
 
 struct LoadOptions {

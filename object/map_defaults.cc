@@ -35,6 +35,7 @@ MapSpec WithMapDefaults(MapSpec spec, std::uint32_t possible_cpus) {
   if (IsRing(spec.type)) RoundRing(&spec);
   if (spec.type == MapType::kPerfEventArray) SizePerfEventArray(&spec, possible_cpus);
   if (spec.is_data_section) spec.flags |= map_flags::kMmapable;
+  for (MapSpec& inner : spec.inner) inner = WithMapDefaults(std::move(inner), possible_cpus);
   return spec;
 }
 

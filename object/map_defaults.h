@@ -6,7 +6,7 @@
 namespace strata {
 
 // Rounds ring buffers up to a power of two of pages, drops keys and values where the kind has none, makes data sections
-// mappable, and takes `possible_cpus` where a perf event array gives no size.
+// mappable, and takes `possible_cpus` where a perf event array gives no size. The same for inner maps.
 MapSpec WithMapDefaults(MapSpec spec, std::uint32_t possible_cpus);
 
 }  // namespace strata

@@ -67,6 +67,7 @@ class KernelBackend : public Backend {
   explicit KernelBackend(std::uint32_t possible_cpus) : possible_cpus_(possible_cpus) {}
 
   std::string_view name() const override { return "kernel"; }
+  bool runs_in_kernel() const override { return true; }
   std::uint32_t possible_cpus() const override { return possible_cpus_; }
   std::vector<std::pair<std::string, std::string>> TracedEnvironment() const override { return {}; }
 

@@ -12,6 +12,8 @@
 namespace strata::kernel {
 namespace {
 
+constexpr int kNotSupportedErrno = 524;  // ENOTSUPP, the kernel's own
+
 bool IsPerCpu(MapType type) {
   return type == MapType::kPerCpuArray || type == MapType::kPerCpuHash || type == MapType::kLruPerCpuHash ||
          type == MapType::kPerCpuCgroupStorage;
@@ -23,6 +25,12 @@ class Mapping {
   static Result<Mapping> Make(int fd, std::size_t size, int protection, off_t offset, const std::string& what) {
     void* memory = ::mmap(nullptr, size, protection, MAP_SHARED, fd, offset);
     if (memory == MAP_FAILED) return Error::FromErrno(errno, what + ": mapping it into memory");
+    return Mapping(static_cast<std::byte*>(memory), size);
+  }
+  static Result<Mapping> MakeAt(std::uint64_t address, int fd, std::size_t size, const std::string& what) {
+    void* const wanted = reinterpret_cast<void*>(address);
+    void* memory = ::mmap(wanted, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+    if (memory == MAP_FAILED) return Error::FromErrno(errno, fmt::format("{}: mapping it at {:#x}", what, address));
     return Mapping(static_cast<std::byte*>(memory), size);
   }
   Mapping(Mapping&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(other.size_) {}
@@ -76,12 +84,18 @@ class KernelRingMemory : public RingMemory {
   std::size_t size_;
 };
 
-int CreateMap(const MapSpec& spec, const KernelTypes* types) {
+bool HoldsMaps(MapType type) { return type == MapType::kArrayOfMaps || type == MapType::kHashOfMaps; }
+
+// `inner_fd`: a map like those that the new one will hold, or -1.
+int CreateMap(const MapSpec& spec, const KernelTypes* types, int inner_fd) {
   auto options = EmptyOptions<bpf_map_create_opts>();
   options.map_flags = spec.flags;
   options.map_extra = spec.map_extra;
   options.numa_node = spec.numa_node;
-  if (types != nullptr && spec.value_type) {
+  if (inner_fd >= 0) options.inner_map_fd = static_cast<__u32>(inner_fd);
+  if (spec.type == MapType::kStructOps) {
+    options.btf_vmlinux_value_type_id = spec.value_type.value;
+  } else if (types != nullptr && spec.value_type) {
     options.btf_fd = static_cast<__u32>(types->fd());
     options.btf_key_type_id = spec.key_type.value;
     options.btf_value_type_id = spec.value_type.value;
@@ -94,11 +108,34 @@ int CreateMap(const MapSpec& spec, const KernelTypes* types) {
 // What the kernel reports by EINVAL alone.
 std::string InvalidSpecHint(const MapSpec& spec) {
   if (spec.max_entries == 0) return " (max_entries is 0)";
+  if (HoldsMaps(spec.type) && spec.inner.empty()) return " (it does not say what kind of maps it holds)";
   if (spec.type == MapType::kRingBuf && (spec.max_entries % 4096 != 0 || (spec.max_entries & (spec.max_entries - 1)))) {
     return fmt::format(" (max_entries {} is not a power of two and a multiple of the page size)", spec.max_entries);
   }
   return fmt::format(" (key_size {}, value_size {}, max_entries {}, flags {:#x})", spec.key_size, spec.value_size,
                      spec.max_entries, spec.flags);
+}
+
+Error CreationError(const MapSpec& spec, int create_errno) {
+  std::string what = fmt::format("map {}: creating it", spec.name);
+  if (create_errno == EINVAL) what += InvalidSpecHint(spec);
+  if (create_errno == E2BIG || create_errno == ENOMEM) {
+    what += fmt::format(" ({} entries of {} + {} bytes)", spec.max_entries, spec.key_size, spec.value_size);
+    return Error(ErrorCode::kNoSpace, fmt::format("{}: {}", what, std::strerror(create_errno)), create_errno);
+  }
+  return BpfError(create_errno, std::move(what));
+}
+
+// The kernel learns what a map of maps holds from a map that may go once the outer one is there. No descriptor for
+// other kinds.
+Result<UniqueFd> CreateTemplate(const MapSpec& outer, const KernelTypes* types) {
+  if (!HoldsMaps(outer.type) || outer.inner.empty()) return UniqueFd();
+  MapSpec spec = outer.inner.front();
+  spec.name = outer.name + ".inner";
+  UniqueFd fd(CreateMap(spec, types, -1));
+  if (!fd && types != nullptr) fd = UniqueFd(CreateMap(spec, nullptr, -1));
+  if (!fd) return CreationError(spec, errno);
+  return fd;
 }
 
 }  // namespace
@@ -125,19 +162,13 @@ MapInfo MakeMapInfo(const bpf_map_info& info, std::string name, std::uint32_t po
 
 Result<std::shared_ptr<BackendMap>> KernelMap::Create(const MapSpec& spec, const KernelTypes* types,
                                                       std::uint32_t possible_cpus) {
-  int fd = CreateMap(spec, types);
+  const UniqueFd inner = STRATA_TRY(CreateTemplate(spec, types));
+  int fd = CreateMap(spec, types, inner.get());
   // Kinds that take no BTF for keys and values say so by one of these.
-  if (fd < 0 && types != nullptr && (errno == EINVAL || errno == 524)) fd = CreateMap(spec, nullptr);
-  if (fd < 0) {
-    const int create_errno = errno;
-    std::string what = fmt::format("map {}: creating it", spec.name);
-    if (create_errno == EINVAL) what += InvalidSpecHint(spec);
-    if (create_errno == E2BIG || create_errno == ENOMEM) {
-      what += fmt::format(" ({} entries of {} + {} bytes)", spec.max_entries, spec.key_size, spec.value_size);
-      return Error(ErrorCode::kNoSpace, fmt::format("{}: {}", what, std::strerror(create_errno)), create_errno);
-    }
-    return BpfError(create_errno, std::move(what));
+  if (fd < 0 && types != nullptr && (errno == EINVAL || errno == kNotSupportedErrno)) {
+    fd = CreateMap(spec, nullptr, inner.get());
   }
+  if (fd < 0) return CreationError(spec, errno);
   UniqueFd owned(fd);
   bpf_map_info kernel_info{};
   __u32 size = sizeof(kernel_info);
@@ -145,7 +176,7 @@ Result<std::shared_ptr<BackendMap>> KernelMap::Create(const MapSpec& spec, const
     return BpfError(errno, fmt::format("map {}: reading its info", spec.name));
   }
   MapInfo info = MakeMapInfo(kernel_info, spec.name, possible_cpus);
-  return std::shared_ptr<BackendMap>(new KernelMap(std::move(owned), std::move(info)));
+  return std::shared_ptr<BackendMap>(new KernelMap(std::move(owned), std::move(info), kernel_info.map_extra));
 }
 
 Error KernelMap::Failed(int sys_errno, std::string_view operation) const {
@@ -183,12 +214,64 @@ Result<bool> KernelMap::NextKey(std::optional<std::span<const std::byte>> key, s
   return Failed(errno, "next key");
 }
 
+Result<void> KernelMap::UpdateDescriptor(std::span<const std::byte> key, int descriptor, std::string_view what) {
+  if (::bpf_map_update_elem(fd(), key.data(), &descriptor, BPF_ANY) == 0) return {};
+  return Failed(errno, fmt::format("storing {}", what));
+}
+
+Result<void> KernelMap::UpdateProgram(std::span<const std::byte> key, const std::shared_ptr<BackendProgram>& program) {
+  const auto* stored = dynamic_cast<const KernelProgram*>(program.get());
+  if (info_.type != MapType::kProgArray || stored == nullptr) return BackendMap::UpdateProgram(key, program);
+  auto result = UpdateDescriptor(key, stored->fd(), "program " + program->info().name);
+  if (result || result.error().sys_errno() != EINVAL) return result;
+  // kernel/bpf/core.c, bpf_prog_map_compatible: the first program decides.
+  return std::move(result).Context("it takes programs of one type and attach type only, those of its users");
+}
+
+Result<void> KernelMap::UpdateMap(std::span<const std::byte> key, const std::shared_ptr<BackendMap>& map) {
+  const auto* stored = dynamic_cast<const KernelMap*>(map.get());
+  if (!HoldsMaps(info_.type) || stored == nullptr) return BackendMap::UpdateMap(key, map);
+  auto result = UpdateDescriptor(key, stored->fd(), "map " + map->info().name);
+  if (result || result.error().sys_errno() != EINVAL) return result;
+  return std::move(result).Context("the map differs from the template of its inner maps");
+}
+
+// The kernel reads a program's descriptor where the value has a function pointer (kernel/bpf/bpf_struct_ops.c).
+Result<void> KernelMap::UpdateStructOps(std::span<const std::byte> value, std::span<const ProgramPointer> programs) {
+  if (info_.type != MapType::kStructOps) return BackendMap::UpdateStructOps(value, programs);
+  std::vector<std::byte> bytes(value.begin(), value.end());
+  bytes.resize(info_.value_size);
+  for (const ProgramPointer& pointer : programs) {
+    const auto* program = dynamic_cast<const KernelProgram*>(pointer.program.get());
+    const std::uint64_t descriptor = program != nullptr ? static_cast<std::uint64_t>(program->fd()) : 0;
+    if (program == nullptr || bytes.size() < sizeof(descriptor) ||
+        pointer.offset_bytes > bytes.size() - sizeof(descriptor)) {
+      return Error(ErrorCode::kInvalidArgument, fmt::format("map {}: no kernel program can be at byte {} of {}",
+                                                            info_.name, pointer.offset_bytes, bytes.size()));
+    }
+    std::memcpy(bytes.data() + pointer.offset_bytes, &descriptor, sizeof(descriptor));
+  }
+  const std::uint32_t key = 0;
+  if (::bpf_map_update_elem(fd(), &key, bytes.data(), BPF_ANY) == 0) return {};
+  return Failed(errno, "registering it");
+}
+
 Result<void> KernelMap::Freeze() {
   if (::bpf_map_freeze(fd()) == 0) return {};
   return Failed(errno, "freeze");
 }
 
+// Where programs shall see the arena is fixed by the first mapping, so it has to exist before they are loaded.
+Result<std::unique_ptr<MapMemory>> KernelMap::ArenaMemory() {
+  const std::size_t size = std::size_t{info_.max_entries} * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::string what = "map " + info_.name;
+  auto mapping = STRATA_TRY(map_extra_ != 0 ? Mapping::MakeAt(map_extra_, fd(), size, what)
+                                            : Mapping::Make(fd(), size, PROT_READ | PROT_WRITE, 0, what));
+  return std::unique_ptr<MapMemory>(std::make_unique<KernelMapMemory>(std::move(mapping), size, false));
+}
+
 Result<std::unique_ptr<MapMemory>> KernelMap::Memory() {
+  if (info_.type == MapType::kArena) return ArenaMemory();
   if ((info_.flags & map_flags::kMmapable) == 0) {
     return Error(ErrorCode::kNotSupported, fmt::format("map {}: is not created with BPF_F_MMAPABLE", info_.name));
   }

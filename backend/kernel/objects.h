@@ -52,16 +52,23 @@ class KernelMap : public BackendMap {
   Result<bool> Delete(std::span<const std::byte> key) override;
   Result<bool> LookupAndDelete(std::span<const std::byte> key, std::span<std::byte> value) override;
   Result<bool> NextKey(std::optional<std::span<const std::byte>> key, std::span<std::byte> next) override;
+  Result<void> UpdateProgram(std::span<const std::byte> key, const std::shared_ptr<BackendProgram>& program) override;
+  Result<void> UpdateMap(std::span<const std::byte> key, const std::shared_ptr<BackendMap>& map) override;
+  Result<void> UpdateStructOps(std::span<const std::byte> value, std::span<const ProgramPointer> programs) override;
   Result<void> Freeze() override;
   Result<std::unique_ptr<MapMemory>> Memory() override;
   Result<std::unique_ptr<RingMemory>> Ring() override;
 
  private:
-  KernelMap(UniqueFd fd, MapInfo info) : fd_(std::move(fd)), info_(std::move(info)) {}
+  KernelMap(UniqueFd fd, MapInfo info, std::uint64_t map_extra)
+      : fd_(std::move(fd)), info_(std::move(info)), map_extra_(map_extra) {}
   Error Failed(int sys_errno, std::string_view operation) const;
+  Result<void> UpdateDescriptor(std::span<const std::byte> key, int descriptor, std::string_view what);
+  Result<std::unique_ptr<MapMemory>> ArenaMemory();
 
   UniqueFd fd_;
   MapInfo info_;
+  std::uint64_t map_extra_;  // of an arena: where it shall be mapped
 };
 
 class KernelProgram : public BackendProgram {

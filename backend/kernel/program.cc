@@ -11,6 +11,7 @@ namespace strata::kernel {
 namespace {
 
 constexpr std::uint32_t kSleepableFlag = 1U << 4;              // BPF_F_SLEEPABLE
+constexpr std::uint32_t kXdpFragsFlag = 1U << 5;               // BPF_F_XDP_HAS_FRAGS
 constexpr std::size_t kFirstLogSize = std::size_t{64} * 1024;  // bytes
 constexpr std::size_t kLargestLogSize = std::size_t{16} * 1024 * 1024;
 
@@ -37,7 +38,8 @@ int Load(const LinkedProgram& program, const std::vector<isa::Instruction>& code
   auto options = EmptyOptions<bpf_prog_load_opts>();
   options.expected_attach_type = static_cast<bpf_attach_type>(
       program.attach_type == AttachType::kNone ? 0 : static_cast<std::uint32_t>(program.attach_type));
-  options.prog_flags = program.is_sleepable ? kSleepableFlag : 0;
+  options.prog_flags = (program.is_sleepable ? kSleepableFlag : 0) | (program.has_xdp_frags ? kXdpFragsFlag : 0);
+  options.attach_btf_id = program.attach_btf_id;
   options.kern_version = program.kernel_version;
   options.attempts = 5;  // the kernel asks for another try (EAGAIN) when a signal is pending
   if (const auto* types = dynamic_cast<const KernelTypes*>(program.types.get());
@@ -111,6 +113,12 @@ ProgramInfo MakeProgramInfo(const bpf_prog_info& info, std::string name) {
 Result<std::shared_ptr<BackendProgram>> KernelProgram::Load(const LinkedProgram& program) {
   const auto code = STRATA_TRY(WithMapDescriptors(program));
   UniqueFd fd(kernel::Load(program, code, nullptr));
+  if (!fd && errno == E2BIG && program.is_attach_type_optional && program.attach_type != AttachType::kNone) {
+    // What a kernel without the field (before Linux 4.17) says of one that is not zero.
+    LinkedProgram without = program;
+    without.attach_type = AttachType::kNone;
+    return Load(without);
+  }
   if (!fd) fd = STRATA_TRY(LoadWithLog(program, code));
   bpf_prog_info kernel_info{};
   __u32 size = sizeof(kernel_info);

@@ -53,6 +53,7 @@ class UserspaceBackend : public Backend {
  public:
   explicit UserspaceBackend(SharedPtr shared) : shared_(std::move(shared)) {}
   std::string_view name() const override { return "userspace"; }
+  bool runs_in_kernel() const override { return false; }
 
   Result<std::shared_ptr<BackendMap>> CreateMap(const MapSpec& spec,
                                                 const std::shared_ptr<BackendTypes>& /*types*/) override {
