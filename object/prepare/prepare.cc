@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
+#include "attach_pass.h"
 #include "core_pass.h"
+#include "externs_pass.h"
 #include "strata/isa/opcode.h"
 #include "strata/spec/flatten.h"
 
@@ -22,6 +25,7 @@ struct Preparation {
   const ProgramSpec& program;
   const MapResolver& resolve_map;
   CorePass& core;
+  ExternsPass& externs;
   FlatProgram flat;
   LinkedProgram linked;
 };
@@ -59,18 +63,31 @@ Result<void> RelocateTypes(Preparation& work) {
   return {};
 }
 
-Result<void> RefuseKernelReferences(Preparation& work) {
-  for (const Reference& reference : work.flat.references) {
-    if (reference.kind == ReferenceKind::kMap || reference.kind == ReferenceKind::kMapValue) continue;
-    const std::string_view what = reference.kind == ReferenceKind::kKfunc ? "kernel function" : "kernel symbol";
-    return AtInstruction(ErrorCode::kNotSupported, reference.index,
-                         fmt::format("refers to the {} {}: not supported yet", what, reference.symbol));
-  }
+Result<void> BindExterns(Preparation& work) {
+  auto poisoned = STRATA_TRY(work.externs.Bind(work.flat.references, work.linked.instructions));
+  auto& all = work.linked.poisoned;
+  all.insert(all.end(), std::make_move_iterator(poisoned.begin()), std::make_move_iterator(poisoned.end()));
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.index < b.index; });
+  return {};
+}
+
+// Only a kernel has hooks of its own.
+Result<void> FindHook(Preparation& work) {
+  if (!work.program.hooks_btf_function || !work.options.runs_in_kernel) return {};
+  work.linked.attach_btf_id = STRATA_TRY(FindHookedType(work.program, work.kernel));
+  return {};
+}
+
+// Before Linux 5.0 a kprobe program had to be made for the version that it runs on.
+Result<void> FillVersion(Preparation& work) {
+  if (work.linked.type != ProgramType::kKprobe || work.linked.kernel_version != 0) return {};
+  work.linked.kernel_version = work.kernel.Version().value_or(0U);
   return {};
 }
 
 Result<void> ResolveMaps(Preparation& work) {
   for (const Reference& reference : work.flat.references) {
+    if (reference.kind != ReferenceKind::kMap && reference.kind != ReferenceKind::kMapValue) continue;
     const std::string place = fmt::format("instruction {}", reference.index.value);
     const bool is_value = reference.kind == ReferenceKind::kMapValue;
     if (reference.addend < 0 || reference.addend > UINT32_MAX) {
@@ -127,8 +144,9 @@ Result<void> WriteDebugRecords(Preparation& work) {
 
 using Pass = Result<void> (*)(Preparation& work);
 
-constexpr std::array<Pass, 7> kPasses = {
-    CheckType, CopyHeader, FlattenCode, RelocateTypes, RefuseKernelReferences, ResolveMaps, WriteDebugRecords,
+constexpr std::array<Pass, 9> kPasses = {
+    CheckType,     CopyHeader,  FillVersion, FindHook,          FlattenCode,
+    RelocateTypes, BindExterns, ResolveMaps, WriteDebugRecords,
 };
 
 }  // namespace
@@ -138,6 +156,7 @@ struct ProgramPreparer::State {
   const KernelFacts& kernel;
   PrepareOptions options;
   CorePass core{collection, kernel, options};
+  ExternsPass externs{collection, kernel, options};
 };
 
 ProgramPreparer::ProgramPreparer(const CollectionSpec& collection, const KernelFacts& kernel, PrepareOptions options)
@@ -146,7 +165,8 @@ ProgramPreparer::ProgramPreparer(const CollectionSpec& collection, const KernelF
 ProgramPreparer::~ProgramPreparer() = default;
 
 Result<LinkedProgram> ProgramPreparer::Prepare(const ProgramSpec& program, const MapResolver& resolve_map) {
-  Preparation work{state_->collection, state_->kernel, state_->options, program, resolve_map, state_->core, {}, {}};
+  Preparation work{
+      state_->collection, state_->kernel, state_->options, program, resolve_map, state_->core, state_->externs, {}, {}};
   for (const Pass pass : kPasses) STRATA_TRY(pass(work).Context("program " + program.name));
   return std::move(work.linked);
 }
