@@ -1,4 +1,4 @@
-# bpf_object(OUT_VAR SOURCE [CPU v1|v2|v3] [FLAGS ...])
+# bpf_object(OUT_VAR SOURCE [NAME name] [COMPILER clang] [CPU v1|v2|v3|v4] [FLAGS ...])
 #
 # Compiles a *.bpf.c with clang to BUILD/bpf/<folder>/<name>.bpf.o, with BTF, and puts that path into OUT_VAR. Depend on the file, or on the target bpf_objects.
 find_program(STRATA_BPF_CLANG NAMES clang-14 clang REQUIRED)
@@ -6,9 +6,12 @@ if(NOT TARGET bpf_objects)
   add_custom_target(bpf_objects ALL)
 endif()
 function(bpf_object out source)
-  cmake_parse_arguments(ARG "" "CPU;NAME" "FLAGS" ${ARGN})
+  cmake_parse_arguments(ARG "" "CPU;NAME;COMPILER" "FLAGS" ${ARGN})
   if(NOT ARG_CPU)
     set(ARG_CPU v3)
+  endif()
+  if(NOT ARG_COMPILER)
+    set(ARG_COMPILER ${STRATA_BPF_CLANG})
   endif()
   cmake_path(ABSOLUTE_PATH source OUTPUT_VARIABLE source_path)
   file(RELATIVE_PATH folder ${STRATA_ROOT} ${CMAKE_CURRENT_SOURCE_DIR})
@@ -19,7 +22,7 @@ function(bpf_object out source)
   file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/bpf/${folder})
   add_custom_command(
     OUTPUT ${object}
-    COMMAND ${STRATA_BPF_CLANG} -target bpf -mcpu=${ARG_CPU} -g -O2 -Wall -Werror -D__TARGET_ARCH_x86
+    COMMAND ${ARG_COMPILER} -target bpf -mcpu=${ARG_CPU} -g -O2 -Wall -Werror -D__TARGET_ARCH_x86
             -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -fdebug-prefix-map=${STRATA_ROOT}=. ${ARG_FLAGS}
             -MD -MF ${object}.d -c ${source_path} -o ${object}
     DEPENDS ${source_path} DEPFILE ${object}.d VERBATIM)
