@@ -16,7 +16,7 @@ namespace strata::btf::core {
 class WorkLimit {
  public:
   static constexpr std::uint64_t kSteps = std::uint64_t{1} << 30;              // in the life of a relocator
-  static constexpr std::uint64_t kStepsOfRelocation = std::uint64_t{1} << 22;  // legitimate ones stay below 2^16
+  static constexpr std::uint64_t kStepsOfRelocation = std::uint64_t{1} << 20;  // four per member of the largest struct
 
   void BeginRelocation();
   bool Spend(std::uint64_t steps = 1) {
