@@ -48,12 +48,20 @@ std::string Move(const Context& at) {
   return fmt::format("{}{} = {}{}{}", letter, +insn.dst, extend, letter, +insn.src);
 }
 
+// Where a jump leads: its target's label or its distance.
+std::string Destination(const Context& at) {
+  const std::string label = at.names.label ? at.names.label(TargetOf(at.insn(), at.index, at.info.form)) : "";
+  if (!label.empty()) return label;
+  const std::int32_t distance = at.info.form == OperandForm::kJumpLong ? at.insn().imm : at.insn().offset;
+  return fmt::format("pc{:+}", distance);
+}
+
 std::string Branch(const Context& at) {
   const std::string second = UsesSourceRegister(at.insn().opcode)
                                  ? SecondOperand(at)
                                  : fmt::format("{:#x}", static_cast<std::uint32_t>(at.insn().imm));
-  return fmt::format("if {}{} {} {} goto pc{:+}", RegisterLetter(at), +at.insn().dst, at.info.symbol, second,
-                     at.insn().offset);
+  return fmt::format("if {}{} {} {} goto {}", RegisterLetter(at), +at.insn().dst, at.info.symbol, second,
+                     Destination(at));
 }
 
 // The name of the function that a call or callback leads to, or its distance.
@@ -163,10 +171,9 @@ std::string Text(const Context& at) {
     case OperandForm::kByteOrder:
       return fmt::format("r{} = {}{} r{}", +insn.dst, at.info.symbol, insn.imm, +insn.dst);
     case OperandForm::kJump:
-    case OperandForm::kMayGoto:
-      return fmt::format("{} pc{:+}", at.info.symbol, insn.offset);
     case OperandForm::kJumpLong:
-      return fmt::format("{} pc{:+}", at.info.symbol, insn.imm);
+    case OperandForm::kMayGoto:
+      return fmt::format("{} {}", at.info.symbol, Destination(at));
     case OperandForm::kBranchImm:
     case OperandForm::kBranchReg:
       return Branch(at);

@@ -104,5 +104,22 @@ TEST(Disassemble, PrintsWhatIsNoInstruction) {
   EXPECT_EQ(Disassemble({&slot, 1}, InsnIndex{0}), "invalid atomic operation 0x77");
 }
 
+TEST(Disassemble, LabelsReplaceDistances) {
+  DisassemblyNames names;
+  names.label = [](std::int64_t target) { return target == 2 ? "L1" : ""; };
+  const std::vector<Instruction> code = {
+      {.opcode = 0x05, .offset = 1}, {.opcode = 0x15, .offset = 1}, {.opcode = 0x95}};
+  EXPECT_EQ(Disassemble(code, InsnIndex{0}, names), "goto L1");
+  EXPECT_EQ(Disassemble(code, InsnIndex{1}, names), "if r0 == 0x0 goto pc+1");
+}
+
+TEST(HelperName, NamesEveryHelperOfTheKernel) {
+  EXPECT_EQ(HelperName(0), "");
+  EXPECT_EQ(HelperName(1), "bpf_map_lookup_elem");
+  EXPECT_EQ(HelperName(211), "bpf_cgrp_storage_delete");
+  EXPECT_EQ(HelperName(212), "");
+  for (std::uint32_t helper = 1; helper <= 211; ++helper) EXPECT_NE(HelperName(helper), "") << helper;
+}
+
 }  // namespace
 }  // namespace strata::isa
