@@ -13,5 +13,7 @@ namespace strata {
 STRATA_EXPORT std::string MapTypeName(MapType type);
 // "kprobe", "xdp", "tracing".
 STRATA_EXPORT std::string ProgramTypeName(ProgramType type);
+// "cgroup_inet_ingress", "trace_fentry"; empty for kNone.
+STRATA_EXPORT std::string AttachTypeName(AttachType type);
 
 }  // namespace strata
