@@ -3,10 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
-#include <set>
-#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "strata/base/result.h"
@@ -14,21 +14,26 @@
 
 namespace strata::btf {
 
-// What the ELF symbols say about one section.
+// What the ELF symbols say about one section. Names are those of the caller's symbols, and live as long.
 struct SectionLayout {
   std::uint64_t size_bytes = 0;
-  std::map<std::string, std::uint64_t, std::less<>> variable_offsets;  // in bytes, by symbol name
+  std::unordered_map<std::string_view, std::uint64_t> variable_offsets;  // in bytes, of the symbols that are not local
 };
 
 struct ObjectLayout {
-  std::map<std::string, SectionLayout, std::less<>> sections;  // by name
-  std::set<std::string, std::less<>> hidden_functions;         // global in C, but invisible outside of the object
+  std::map<std::string_view, SectionLayout> sections;     // by name; ".kconfig" as the loader lays it out
+  std::unordered_set<std::string_view> hidden_functions;  // global in C, but invisible outside of the object
+  std::unordered_set<std::string_view> hidden_variables;
 };
 
-// A copy of the BTF that the kernel accepts: data sections get their size and their variables' offsets (clang writes
-// zeros; those of an object that was linked before stay as they are) and are sorted by offset, and hidden functions
-// become static, so that the verifier checks them with their callers. Errors: kMalformed names the section and the
-// variable that has no symbol.
+// A copy of the BTF that the kernel accepts (what libbpf does, too):
+// - Data sections get their size and their variables' offsets and are sorted by offset. Clang writes zeros, except for
+//   the offsets of static variables; a section whose size is known (the object was linked before) stays as it is.
+// - Hidden functions and variables become static, so that the verifier checks such a function with its callers.
+// - The variables of .kconfig become variables of the map of that name.
+// - .ksyms, which has no bytes, becomes a section of ints: the kernel takes neither functions nor variables of unknown
+//   size there. Parameters of kernel functions get a name.
+// Errors: kMalformed names the section and the variable that has no symbol.
 STRATA_EXPORT Result<std::vector<std::byte>> FixUpForKernel(const Btf& types, const ObjectLayout& layout);
 
 }  // namespace strata::btf
