@@ -4,9 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <cstring>
+#include <unordered_set>
 #include <utility>
 
+#include "data_sections.h"
+#include "externs.h"
 #include "strata/base/byte_reader.h"
 #include "strata/isa/opcode.h"
 
@@ -16,8 +19,10 @@ namespace {
 using isa::Instruction;
 
 constexpr std::uint32_t kInstructionSize = sizeof(Instruction);
+constexpr std::uint64_t kMaxAliasesOfSection = 8;  // times its size
 
 // Relocation types (Documentation/bpf/llvm_reloc.rst).
+constexpr std::uint32_t kRelocateNothing = 0;    // R_BPF_NONE
 constexpr std::uint32_t kRelocateLoadImm64 = 1;  // R_BPF_64_64
 constexpr std::uint32_t kRelocateCall = 10;      // R_BPF_64_32
 
@@ -31,7 +36,7 @@ bool IsFunctionCall(const Instruction& instruction) {
   return IsCall(instruction) && instruction.src == static_cast<std::uint8_t>(isa::PseudoCall::kFunction);
 }
 
-// Old compilers gave functions no type; their jump labels are local symbols without type.
+// Old compilers gave functions no type; jump labels are local symbols without type.
 bool IsFunctionSymbol(const ElfSymbol& symbol) {
   if (symbol.name.empty()) return false;
   return symbol.type == STT_FUNC || (symbol.type == STT_NOTYPE && symbol.binding != STB_LOCAL);
@@ -55,57 +60,102 @@ Result<Instruction> ReadInstruction(ByteReader& reader) {
   return instruction;
 }
 
+// Of symbols at one place, the first names the function: what other files may call, then what only this one may.
+int RankOf(const ElfSymbol& symbol) {
+  if (symbol.type == STT_NOTYPE) return 3;
+  return symbol.binding == STB_GLOBAL ? 0 : symbol.binding == STB_WEAK ? 1 : 2;
+}
+
+// The function symbols of a section by place and rank.
+std::vector<const ElfSymbol*> FunctionSymbolsOf(const ObjectContext& context, const ElfSection& section) {
+  std::vector<const ElfSymbol*> symbols;
+  for (const std::uint32_t index : context.SymbolsOf(section.index)) {
+    const ElfSymbol& symbol = context.symbols[index];
+    if (IsFunctionSymbol(symbol)) symbols.push_back(&symbol);
+  }
+  std::stable_sort(symbols.begin(), symbols.end(), [](const ElfSymbol* a, const ElfSymbol* b) {
+    return std::pair(a->value, RankOf(*a)) < std::pair(b->value, RankOf(*b));
+  });
+  return symbols;
+}
+
+// A symbol without type and size reaches to the next function.
+std::uint64_t SizeOf(std::span<const ElfSymbol* const> symbols, std::size_t index, const ElfSection& section) {
+  const ElfSymbol& symbol = *symbols[index];
+  if (symbol.size_bytes != 0 || symbol.type != STT_NOTYPE || symbol.value > section.size_bytes) {
+    return symbol.size_bytes;
+  }
+  while (index < symbols.size() && symbols[index]->value == symbol.value) ++index;
+  return (index < symbols.size() ? symbols[index]->value : section.size_bytes) - symbol.value;
+}
+
 }  // namespace
 
 Result<CodeTable> CodeTable::Find(const ObjectContext& context) {
   CodeTable table;
+  const ElfSection* code = nullptr;
   for (const ElfSection& section : context.file.sections()) {
-    if (context.IsCode(section.index) && section.size_bytes > 0) STRATA_TRY(table.FindInSection(context, section));
+    if (!context.IsCode(section.index) || section.size_bytes == 0) continue;
+    code = &section;
+    STRATA_TRY(table.FindInSection(context, section));
   }
-  std::set<std::string, std::less<>> taken;
-  for (CodeFunction& function : table.functions_) {
-    function.key = function.spec.name;
-    if (!taken.insert(function.key).second) {
-      function.key = fmt::format("{}@{}+{}", function.spec.name, function.spec.section_name, function.offset);
-      taken.insert(function.key);
-    }
+  if (code != nullptr && table.functions_.empty()) {
+    return Error(
+        ErrorCode::kMalformed,
+        fmt::format("{}: has code, and no symbol says which functions (was the file stripped?)", context.Place(*code)));
   }
+  table.NameFunctions();
   return table;
 }
 
+void CodeTable::NameFunctions() {
+  std::unordered_set<std::string> taken;
+  const auto unique = [&](const std::string& name, const CodeFunction& function) {
+    if (taken.insert(name).second) return name;
+    std::string key = fmt::format("{}@{}+{}", name, function.spec.section_name, function.offset);
+    taken.insert(key);
+    return key;
+  };
+  for (CodeFunction& function : functions_) function.key = unique(function.spec.name, function);
+  for (CodeFunction& function : functions_) {
+    for (FunctionAlias& alias : function.aliases) alias.key = unique(alias.name, function);
+  }
+}
+
+// Code between functions is allowed: linkers leave weak functions that another file overrides.
 Result<void> CodeTable::FindInSection(const ObjectContext& context, const ElfSection& section) {
-  const std::string place = context.Place(section);
   const auto malformed = [&](std::string text) {
-    return Error(ErrorCode::kMalformed, fmt::format("{}: {}", place, text));
+    return Error(ErrorCode::kMalformed, fmt::format("{}: {}", context.Place(section), text));
   };
   if (section.size_bytes % kInstructionSize != 0) {
     return malformed(fmt::format("{} bytes are no whole instructions", section.size_bytes));
   }
-  std::vector<const ElfSymbol*> symbols;
-  for (const ElfSymbol& symbol : context.symbols) {
-    if (symbol.section == section.index && IsFunctionSymbol(symbol)) symbols.push_back(&symbol);
-  }
-  std::stable_sort(symbols.begin(), symbols.end(),
-                   [](const ElfSymbol* a, const ElfSymbol* b) { return a->value < b->value; });
+  const std::vector<const ElfSymbol*> symbols = FunctionSymbolsOf(context, section);
   std::uint64_t covered = 0;  // up to here instructions belong to a function
+  // Each alias is a copy of the code.
+  std::uint64_t room_for_aliases = kMaxAliasesOfSection * section.size_bytes;
   for (std::size_t i = 0; i < symbols.size(); ++i) {
     const ElfSymbol& symbol = *symbols[i];
-    std::uint64_t size = symbol.size_bytes;
-    if (size == 0 && symbol.type == STT_NOTYPE && symbol.value <= section.size_bytes) {
-      size = (i + 1 < symbols.size() ? symbols[i + 1]->value : section.size_bytes) - symbol.value;
-    }
+    const std::uint64_t size = SizeOf(symbols, i, section);
     if (symbol.value > section.size_bytes || size > section.size_bytes - symbol.value) {
       return malformed(fmt::format("symbol {}: [{}, +{}) is outside of the section's {} bytes", symbol.name,
                                    symbol.value, size, section.size_bytes));
     }
+    const bool is_inside = symbol.value < covered;
+    if (is_inside && symbol.type == STT_NOTYPE && symbol.value != functions_.back().offset) continue;  // a label
     if (size == 0 || size % kInstructionSize != 0 || symbol.value % kInstructionSize != 0) {
       return malformed(fmt::format("symbol {}: [{}, +{}) are no whole instructions", symbol.name, symbol.value, size));
     }
-    if (symbol.value < covered) {
-      return malformed(fmt::format("symbol {}: overlaps {}", symbol.name, symbols[i - 1]->name));
-    }
-    if (symbol.value > covered) {
-      return malformed(fmt::format("offset {}: instructions belong to no function symbol", covered));
+    if (is_inside) {
+      CodeFunction& function = functions_.back();
+      const bool is_alias =
+          symbol.value == function.offset && (size == function.size_bytes || symbol.type == STT_NOTYPE);
+      if (!is_alias) return malformed(fmt::format("symbol {}: overlaps {}", symbol.name, function.spec.name));
+      if (function.size_bytes > room_for_aliases)
+        return malformed(fmt::format("symbol {}: one alias too many", symbol.name));
+      room_for_aliases -= function.size_bytes;
+      function.aliases.push_back(FunctionAlias{{}, std::string(symbol.name), symbol.binding == STB_LOCAL});
+      continue;
     }
     covered = symbol.value + size;
     CodeFunction function;
@@ -116,9 +166,6 @@ Result<void> CodeTable::FindInSection(const ObjectContext& context, const ElfSec
     function.spec.section_name = section.name;
     function.spec.is_static = symbol.binding == STB_LOCAL;
     functions_.push_back(std::move(function));
-  }
-  if (covered != section.size_bytes) {
-    return malformed(fmt::format("offset {}: instructions belong to no function symbol", covered));
   }
   return {};
 }
@@ -154,8 +201,9 @@ CodeFunction* CodeTable::Containing(std::uint32_t section, std::uint64_t offset)
 // Fills the functions of one section.
 class SectionCodeReader {
  public:
-  SectionCodeReader(const ObjectContext& context, const ElfSection& section, CodeTable& table)
-      : context_(context), section_(section), table_(table) {}
+  SectionCodeReader(const ObjectContext& context, const CollectionSpec& spec, const ElfSection& section,
+                    CodeTable& table)
+      : context_(context), spec_(spec), section_(section), place_(context.Place(section)), table_(table) {}
 
   Result<void> Read() {
     STRATA_TRY(ReadInstructions());
@@ -174,15 +222,30 @@ class SectionCodeReader {
   }
 
   Error Malformed(std::uint64_t offset, std::string_view message) const {
-    return Error(ErrorCode::kMalformed, fmt::format("{}: offset {}: {}", context_.Place(section_), offset, message));
+    return Error(ErrorCode::kMalformed, fmt::format("{}: offset {}: {}", place_, offset, message));
+  }
+
+  // What only the function that has it suffers from.
+  Error Unusable(std::uint64_t offset, std::string_view message) const {
+    return Error(ErrorCode::kNotSupported, fmt::format("{}: offset {}: {}", place_, offset, message));
+  }
+
+  static void MarkUnusable(CodeFunction& function, const Error& reason) {
+    if (function.spec.unusable.empty()) function.spec.unusable = reason.message();
   }
 
   Result<void> ReadInstructions() {
     const auto bytes = STRATA_TRY(context_.file.Contents(section_));
-    const ByteReader section(bytes, context_.Place(section_), context_.file.byte_order());
     return ForEachFunction([&](CodeFunction& function) -> Result<void> {
-      ByteReader reader = STRATA_TRY(section.Slice(function.offset, function.size_bytes, function.spec.name));
-      while (reader.remaining() > 0) function.spec.instructions.push_back(STRATA_TRY(ReadInstruction(reader)));
+      const auto code = bytes.subspan(function.offset, function.size_bytes);
+      auto& instructions = function.spec.instructions;
+      instructions.resize(code.size() / kInstructionSize);
+      if (context_.file.byte_order() == std::endian::native) {
+        std::memcpy(instructions.data(), code.data(), code.size());
+        return {};
+      }
+      ByteReader reader(code, place_, context_.file.byte_order());
+      for (Instruction& instruction : instructions) instruction = STRATA_TRY(ReadInstruction(reader));
       return {};
     });
   }
@@ -223,59 +286,86 @@ class SectionCodeReader {
   }
 
   Result<void> ApplyRelocation(const ElfRelocation& relocation) {
-    CodeFunction* function = table_.Containing(section_.index, relocation.offset);
-    if (function == nullptr || relocation.offset % kInstructionSize != 0) {
+    if (relocation.offset % kInstructionSize != 0 || relocation.offset >= section_.size_bytes) {
       return Malformed(relocation.offset, "a relocation of what is no instruction");
     }
-    const std::uint64_t index = (relocation.offset - function->offset) / kInstructionSize;
-    Instruction& instruction = function->spec.instructions[index];
-    const bool fits = (relocation.type == kRelocateLoadImm64 && IsLoadImm64(instruction)) ||
-                      (relocation.type == kRelocateCall && IsCall(instruction));
-    if (!fits) {
-      return Malformed(relocation.offset, fmt::format("relocation type {} does not fit opcode {:#04x}", relocation.type,
-                                                      instruction.opcode));
+    CodeFunction* function = table_.Containing(section_.index, relocation.offset);
+    if (function == nullptr || relocation.type == kRelocateNothing) return {};
+    auto reference = Refer(relocation, *function);
+    if (reference) {
+      Neutralise(*reference, function->spec.instructions);
+      function->spec.references.push_back(std::move(*reference));
+      return {};
     }
-    const ElfSymbol& symbol = context_.symbols[relocation.symbol];
-    Reference reference = STRATA_TRY(Refer(relocation, symbol, instruction));
-    reference.index.value = static_cast<std::uint32_t>(index);
-    reference.is_weak = symbol.binding == STB_WEAK && symbol.section == SHN_UNDEF;
-    Neutralise(reference, function->spec.instructions, index);
-    function->spec.references.push_back(std::move(reference));
+    if (reference.error().code() != ErrorCode::kNotSupported) return reference.error();
+    MarkUnusable(*function, reference.error());
     return {};
   }
 
-  // What a reference describes is not said a second time in the code: equal meaning, equal instructions.
-  static void Neutralise(const Reference& reference, std::vector<Instruction>& code, std::uint64_t index) {
-    Instruction& instruction = code[index];
-    if (reference.kind == ReferenceKind::kFunctionCall) {
-      instruction.src = static_cast<std::uint8_t>(isa::PseudoCall::kFunction);
-      instruction.imm = -1;
-      return;
+  Result<Reference> Refer(const ElfRelocation& relocation, const CodeFunction& function) const {
+    const std::uint64_t index = (relocation.offset - function.offset) / kInstructionSize;
+    const Instruction& instruction = function.spec.instructions[index];
+    const bool fits = (relocation.type == kRelocateLoadImm64 && IsLoadImm64(instruction)) ||
+                      (relocation.type == kRelocateCall && IsCall(instruction));
+    if (!fits) {
+      return Unusable(relocation.offset, fmt::format("relocation type {} does not fit opcode {:#04x}", relocation.type,
+                                                     instruction.opcode));
     }
-    const auto pseudo = reference.kind == ReferenceKind::kMap        ? isa::PseudoLoad::kMapFd
-                        : reference.kind == ReferenceKind::kMapValue ? isa::PseudoLoad::kMapValue
-                                                                     : isa::PseudoLoad::kFunction;
-    instruction.src = static_cast<std::uint8_t>(pseudo);
-    instruction.imm = 0;
-    code[index + 1].imm = 0;
+    const ElfSymbol& symbol = context_.symbols[relocation.symbol];
+    Reference reference = STRATA_TRY(ReferToSymbol(relocation, symbol, instruction));
+    reference.index.value = static_cast<std::uint32_t>(index);
+    reference.is_weak = symbol.binding == STB_WEAK && symbol.section == SHN_UNDEF;
+    return reference;
   }
 
-  Result<Reference> Refer(const ElfRelocation& relocation, const ElfSymbol& symbol,
-                          const Instruction& instruction) const {
+  // What a reference describes is not said a second time in the code: equal meaning, equal instructions.
+  static void Neutralise(const Reference& reference, std::vector<Instruction>& code) {
+    struct Form {
+      ReferenceKind kind;
+      std::uint8_t source_register;
+    };
+    static constexpr Form kForms[] = {
+        {ReferenceKind::kMap, static_cast<std::uint8_t>(isa::PseudoLoad::kMapFd)},
+        {ReferenceKind::kMapValue, static_cast<std::uint8_t>(isa::PseudoLoad::kMapValue)},
+        {ReferenceKind::kFunctionCall, static_cast<std::uint8_t>(isa::PseudoCall::kFunction)},
+        {ReferenceKind::kFunctionAddress, static_cast<std::uint8_t>(isa::PseudoLoad::kFunction)},
+        {ReferenceKind::kKsym, static_cast<std::uint8_t>(isa::PseudoLoad::kNone)},
+        {ReferenceKind::kKfunc, static_cast<std::uint8_t>(isa::PseudoCall::kKfunc)},
+    };
+    Instruction& instruction = code[reference.index.value];
+    const auto* form = std::ranges::find(kForms, reference.kind, &Form::kind);
+    if (form != std::end(kForms)) instruction.src = form->source_register;
+    const bool is_call = IsCall(instruction);
+    instruction.imm = is_call ? -1 : 0;
+    if (!is_call) code[reference.index.value + 1].imm = 0;
+  }
+
+  Result<Reference> ReferToSymbol(const ElfRelocation& relocation, const ElfSymbol& symbol,
+                                  const Instruction& instruction) const {
     if (symbol.section == SHN_UNDEF) return ReferToUndefined(relocation, symbol, instruction);
     if (symbol.section == SHN_COMMON) {
-      return Malformed(relocation.offset,
-                       fmt::format("refers to the common symbol {}; compile with -fno-common", symbol.name));
+      return Unusable(relocation.offset,
+                      fmt::format("refers to the common symbol {}; compile with -fno-common", symbol.name));
     }
     if (context_.IsCode(symbol.section)) return ReferToFunction(relocation, symbol, instruction);
     if (!IsLoadImm64(instruction)) {
-      return Malformed(relocation.offset, fmt::format("calls {}, which is no function", SymbolText(symbol)));
+      return Unusable(relocation.offset, fmt::format("calls {}, which is no function", SymbolText(symbol)));
     }
-    if (context_.IsData(symbol.section)) return ReferToData(relocation, symbol, instruction);
-    if (context_.RoleOf(symbol.section) == SectionRole::kMaps) return ReferToMap(relocation, symbol, instruction);
-    return Error(ErrorCode::kNotSupported,
-                 fmt::format("{}: offset {}: refers to {}, which is no map, variable or function",
-                             context_.Place(section_), relocation.offset, SymbolText(symbol)));
+    const SectionRole role = context_.RoleOf(symbol.section);
+    if (context_.IsData(symbol.section)) {
+      return ReferToData(relocation, symbol, instruction, context_.NameOf(symbol.section));
+    }
+    if (role == SectionRole::kArenaData) return ReferToArena(relocation, symbol, instruction);
+    if (role == SectionRole::kMaps || role == SectionRole::kLegacyMaps) {
+      return ReferToMap(relocation, symbol, instruction);
+    }
+    if (role == SectionRole::kJumpTables) {
+      return Unusable(relocation.offset,
+                      "jumps through a table (gotox), which is not supported; compile with "
+                      "-fno-jump-tables");
+    }
+    return Unusable(relocation.offset,
+                    fmt::format("refers to {}, which is no map, variable or function", SymbolText(symbol)));
   }
 
   std::string SymbolText(const ElfSymbol& symbol) const {
@@ -287,12 +377,31 @@ class SectionCodeReader {
 
   Result<Reference> ReferToUndefined(const ElfRelocation& relocation, const ElfSymbol& symbol,
                                      const Instruction& instruction) const {
-    if (symbol.name.empty() || !IsCall(instruction)) {
-      return Malformed(relocation.offset, symbol.name.empty()
-                                              ? std::string("refers to a symbol without name and section")
-                                              : fmt::format("refers to {}, which no section defines", symbol.name));
+    if (symbol.name.empty()) return Unusable(relocation.offset, "refers to a symbol without name and section");
+    const auto external = context_.externs.find(symbol.name);
+    if (external != context_.externs.end()) return ReferToExtern(relocation, external->second, instruction);
+    // Whoever loads the object may add the function.
+    if (IsCall(instruction)) return Make(ReferenceKind::kFunctionCall, symbol.name);
+    if (context_.declared_functions.contains(symbol.name)) return Make(ReferenceKind::kFunctionAddress, symbol.name);
+    return Unusable(relocation.offset, fmt::format("refers to {}, which no section defines", symbol.name));
+  }
+
+  Result<Reference> ReferToExtern(const ElfRelocation& relocation, const ExternSpec& external,
+                                  const Instruction& instruction) const {
+    if (external.kind == ExternKind::kFunction && IsCall(instruction)) {
+      return Make(ReferenceKind::kKfunc, external.name);
     }
-    return Reference{.index = {}, .kind = ReferenceKind::kFunctionCall, .symbol = symbol.name};
+    if (IsCall(instruction)) {
+      return Unusable(relocation.offset, fmt::format("calls {}, which is declared as a variable", external.name));
+    }
+    if (external.kind == ExternKind::kKconfig) {
+      return Make(ReferenceKind::kMapValue, kKconfigSection, external.offset_bytes + AddendOf(relocation, instruction));
+    }
+    return Make(ReferenceKind::kKsym, external.name, AddendOf(relocation, instruction));
+  }
+
+  static Reference Make(ReferenceKind kind, std::string_view symbol, std::int64_t addend = 0) {
+    return Reference{.index = {}, .kind = kind, .symbol = std::string(symbol), .addend = addend};
   }
 
   // Where the relocation has no addend of its own, it is in the instruction: bytes in a 64-bit load, instructions from
@@ -308,39 +417,51 @@ class SectionCodeReader {
     const std::uint64_t target = symbol.value + static_cast<std::uint64_t>(AddendOf(relocation, instruction));
     const CodeFunction* callee = table_.At(symbol.section, target);
     if (callee == nullptr) {
-      return Malformed(relocation.offset, fmt::format("refers to offset {} of section {}, where no function starts",
-                                                      target, context_.NameOf(symbol.section)));
+      return Unusable(relocation.offset,
+                      fmt::format("refers to offset {} of section {}, where no function starts",
+                                  static_cast<std::int64_t>(target), context_.NameOf(symbol.section)));
     }
-    const auto kind = IsCall(instruction) ? ReferenceKind::kFunctionCall : ReferenceKind::kFunctionAddress;
-    return Reference{.index = {}, .kind = kind, .symbol = callee->key};
+    return Make(IsCall(instruction) ? ReferenceKind::kFunctionCall : ReferenceKind::kFunctionAddress, callee->key);
   }
 
   Result<Reference> ReferToMap(const ElfRelocation& relocation, const ElfSymbol& symbol,
                                const Instruction& instruction) const {
     if (symbol.name.empty() || symbol.binding == STB_LOCAL) {
-      return Error(
-          ErrorCode::kNotSupported,
-          fmt::format("{}: offset {}: refers to a static map{}{}; a map is a global variable: remove \"static\"",
-                      context_.Place(section_), relocation.offset, symbol.name.empty() ? "" : " ", symbol.name));
+      return Unusable(relocation.offset,
+                      fmt::format("refers to a static map{}{}; a map is a global variable: remove \"static\"",
+                                  symbol.name.empty() ? "" : " ", symbol.name));
     }
     if (AddendOf(relocation, instruction) != 0) {
-      return Malformed(relocation.offset, fmt::format("refers into map {}, not to it", symbol.name));
+      return Unusable(relocation.offset, fmt::format("refers into map {}, not to it", symbol.name));
     }
-    return Reference{.index = {}, .kind = ReferenceKind::kMap, .symbol = symbol.name};
+    if (!spec_.maps.contains(symbol.name)) {
+      return Unusable(relocation.offset, fmt::format("refers to {}, which is no map", SymbolText(symbol)));
+    }
+    return Make(ReferenceKind::kMap, symbol.name);
+  }
+
+  // Globals of an arena lie in the one arena of the object.
+  Result<Reference> ReferToArena(const ElfRelocation& relocation, const ElfSymbol& symbol,
+                                 const Instruction& instruction) const {
+    const std::string* arena = FindArena(spec_);
+    if (arena == nullptr) {
+      return Unusable(relocation.offset, fmt::format("refers to {}, and the object has no arena", SymbolText(symbol)));
+    }
+    return ReferToData(relocation, symbol, instruction, *arena);
   }
 
   Result<Reference> ReferToData(const ElfRelocation& relocation, const ElfSymbol& symbol,
-                                const Instruction& instruction) const {
+                                const Instruction& instruction, const std::string& map) const {
     const ElfSection& data = context_.file.sections()[symbol.section];
     const std::uint64_t target = symbol.value + static_cast<std::uint64_t>(AddendOf(relocation, instruction));
     if (target > data.size_bytes) {
       return Malformed(relocation.offset, fmt::format("refers to offset {} of section {}, which has {} bytes",
                                                       static_cast<std::int64_t>(target), data.name, data.size_bytes));
     }
-    return Reference{.index = {},
-                     .kind = ReferenceKind::kMapValue,
-                     .symbol = data.name,
-                     .addend = static_cast<std::int64_t>(target)};
+    if (data.size_bytes == 0) {
+      return Unusable(relocation.offset, fmt::format("refers to section {}, which is empty", data.name));
+    }
+    return Make(ReferenceKind::kMapValue, map, static_cast<std::int64_t>(target));
   }
 
   // Calls within one section need no relocation; the distance is in the code.
@@ -355,11 +476,13 @@ class SectionCodeReader {
             offset + static_cast<std::uint64_t>((std::int64_t{code[i].imm} + 1) * kInstructionSize);
         const CodeFunction* callee = table_.At(section_.index, target);
         if (callee == nullptr) {
-          return Malformed(offset,
-                           fmt::format("calls offset {}, where no function starts", static_cast<std::int64_t>(target)));
+          MarkUnusable(function, Unusable(offset, fmt::format("calls offset {}, where no function starts",
+                                                              static_cast<std::int64_t>(target))));
+          continue;
         }
-        found.push_back(Reference{.index = {i}, .kind = ReferenceKind::kFunctionCall, .symbol = callee->key});
-        Neutralise(found.back(), code, i);
+        found.push_back(Make(ReferenceKind::kFunctionCall, callee->key));
+        found.back().index.value = i;
+        Neutralise(found.back(), code);
       }
       MergeReferences(function.spec.references, std::move(found));
       return {};
@@ -397,14 +520,16 @@ class SectionCodeReader {
   }
 
   const ObjectContext& context_;
+  const CollectionSpec& spec_;
   const ElfSection& section_;
+  const std::string place_;
   CodeTable& table_;
 };
 
-Result<void> CodeTable::ReadCode(const ObjectContext& context) {
+Result<void> CodeTable::ReadCode(const ObjectContext& context, const CollectionSpec& spec) {
   for (const ElfSection& section : context.file.sections()) {
     if (context.IsCode(section.index) && section.size_bytes > 0) {
-      STRATA_TRY(SectionCodeReader(context, section, *this).Read());
+      STRATA_TRY(SectionCodeReader(context, spec, section, *this).Read());
     }
   }
   return {};

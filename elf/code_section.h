@@ -7,9 +7,16 @@
 #include <vector>
 
 #include "object_context.h"
-#include "strata/spec/program_spec.h"
+#include "strata/spec/collection_spec.h"
 
 namespace strata::elf {
+
+// Another symbol of a function.
+struct FunctionAlias {
+  std::string key;
+  std::string name;
+  bool is_static = false;
+};
 
 struct CodeFunction {
   std::string key;  // of CollectionSpec::programs or functions: its name, made unique where static functions share one
@@ -17,6 +24,7 @@ struct CodeFunction {
   std::uint64_t offset = 0;  // in the section, bytes
   std::uint64_t size_bytes = 0;
   FunctionSpec spec;
+  std::vector<FunctionAlias> aliases;
 };
 
 // Every function of an object, by section and offset.
@@ -25,8 +33,9 @@ class CodeTable {
   // Finds the functions by their symbols; the code itself follows with ReadCode.
   static Result<CodeTable> Find(const ObjectContext& context);
 
-  // Instructions, references and what .BTF.ext says.
-  Result<void> ReadCode(const ObjectContext& context);
+  // Instructions, references and what .BTF.ext says. `spec` has the maps. What cannot be represented makes the function
+  // that has it unusable, and no other.
+  Result<void> ReadCode(const ObjectContext& context, const CollectionSpec& spec);
 
   // The function that starts there; null for none. Logarithmic.
   const CodeFunction* At(std::uint32_t section, std::uint64_t offset) const;
@@ -36,6 +45,7 @@ class CodeTable {
  private:
   friend class SectionCodeReader;
   Result<void> FindInSection(const ObjectContext& context, const ElfSection& section);
+  void NameFunctions();
   std::span<CodeFunction> InSection(std::uint32_t section);
   std::span<const CodeFunction> InSection(std::uint32_t section) const;
   CodeFunction* Containing(std::uint32_t section, std::uint64_t offset);

@@ -6,12 +6,32 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "strata/base/byte_reader.h"
 
 namespace strata::elf {
+namespace {
+
+constexpr std::size_t kMaxSectionName = 4096;
+
+// A string of a table. Names may overlap in it, so that a small file can have many long ones: `longest` keeps both the
+// search for the end and what readers copy in bounds.
+Result<std::string_view> NameAt(std::span<const std::byte> table, std::uint64_t offset, std::size_t longest) {
+  if (offset >= table.size()) {
+    return Error(ErrorCode::kMalformed, fmt::format("string offset {} is past the end at {}", offset, table.size()));
+  }
+  const auto* start = reinterpret_cast<const char*>(table.data()) + offset;
+  const std::size_t room = std::min(table.size() - static_cast<std::size_t>(offset), longest);
+  const auto* end = static_cast<const char*>(std::memchr(start, 0, room));
+  if (end == nullptr) return Error(ErrorCode::kMalformed, fmt::format("string at {} has no end", offset));
+  return std::string_view(start, static_cast<std::size_t>(end - start));
+}
+
+}  // namespace
 
 void ElfFile::Closer::operator()(Elf* elf) const { elf_end(elf); }
 
@@ -137,10 +157,13 @@ Result<void> ElfFile::NameSections(std::span<const std::uint32_t> name_offsets) 
   if (!has_names || index >= sections_.size()) return Malformed("the section name table's number is out of range");
   const ElfSection& table = sections_[index];
   if (table.type != SHT_STRTAB) return Malformed(table, "holds the section names and is no string table");
-  const ByteReader names(STRATA_TRY(Contents(table)), fmt::format("{}: section names", where_));
+  const auto names = STRATA_TRY(Contents(table));
   for (ElfSection& section : sections_) {
-    section.name =
-        STRATA_TRY(names.StringAt(name_offsets[section.index], fmt::format("section number {}", section.index)));
+    auto name = NameAt(names, name_offsets[section.index], kMaxSectionName);
+    if (!name) {
+      return std::move(name.error()).WithContext(fmt::format("{}: name of section number {}", where_, section.index));
+    }
+    section.name = *name;
   }
   return {};
 }
@@ -171,13 +194,29 @@ Result<std::span<const std::byte>> ElfFile::Contents(const ElfSection& section) 
   return std::span(static_cast<const std::byte*>(data->d_buf), data->d_size);
 }
 
-// SHN_XINDEX is for files of more than 65,000 sections; none of ours has so many.
-Result<std::uint32_t> ElfFile::SectionOfSymbol(std::uint32_t index) const {
+// A symbol has 16 bits for its section's number. In a file of more sections a table of its own (SHT_SYMTAB_SHNDX) holds
+// what does not fit. Empty when there is no such table.
+Result<std::vector<std::uint32_t>> ElfFile::ExtendedSectionNumbers(const ElfSection& table, std::uint64_t count) const {
+  std::vector<std::uint32_t> numbers;
+  for (const ElfSection& section : sections_) {
+    if (section.type != SHT_SYMTAB_SHNDX || section.link != table.index) continue;
+    ByteReader reader(STRATA_TRY(Contents(section)), fmt::format("{}: section {}", where_, section.name), byte_order_);
+    if (reader.size() / sizeof(std::uint32_t) < count) return Malformed(section, "is shorter than its symbol table");
+    numbers.reserve(count);
+    while (numbers.size() < count) numbers.push_back(STRATA_TRY(reader.Read<std::uint32_t>("section number")));
+    break;
+  }
+  return numbers;
+}
+
+Result<std::uint32_t> ElfFile::SectionOfSymbol(std::uint64_t symbol, std::uint32_t index,
+                                               std::span<const std::uint32_t> extended) const {
+  if (index == SHN_XINDEX && symbol < extended.size()) index = extended[symbol];
   if (index < sections_.size() || index == SHN_ABS || index == SHN_COMMON) return index;
   return Error(ErrorCode::kMalformed, fmt::format("section number {} is out of range", index));
 }
 
-Result<std::vector<ElfSymbol>> ElfFile::Symbols(const ElfSection& table) const {
+Result<std::vector<ElfSymbol>> ElfFile::Symbols(const ElfSection& table, std::size_t longest_name) const {
   const std::uint64_t entry_size = is_64_bit_ ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
   if (table.size_bytes % entry_size != 0) {
     return Malformed(table, fmt::format("{} bytes are no multiple of a symbol's {}", table.size_bytes, entry_size));
@@ -186,11 +225,11 @@ Result<std::vector<ElfSymbol>> ElfFile::Symbols(const ElfSection& table) const {
     return Malformed(table, fmt::format("its string table, section number {}, is none", table.link));
   }
   STRATA_TRY(Contents(table));
-  const ByteReader names(STRATA_TRY(Contents(sections_[table.link])),
-                         fmt::format("{}: section {}", where_, table.name));
+  const auto names = STRATA_TRY(Contents(sections_[table.link]));
   Elf_Data* data = elf_getdata(elf_getscn(elf_.get(), table.index), nullptr);
   const std::uint64_t count = table.size_bytes / entry_size;
   if (count > 0 && data == nullptr) return Malformed(table, "its symbols cannot be read");
+  const std::vector<std::uint32_t> extended = STRATA_TRY(ExtendedSectionNumbers(table, count));
 
   std::vector<ElfSymbol> symbols;
   symbols.reserve(count);
@@ -200,14 +239,22 @@ Result<std::vector<ElfSymbol>> ElfFile::Symbols(const ElfSection& table) const {
       return Malformed(table, fmt::format("symbol {} cannot be read", i));
     }
     ElfSymbol symbol;
-    if (raw.st_name != 0) symbol.name = STRATA_TRY(names.StringAt(raw.st_name, fmt::format("symbol {}", i)));
+    if (raw.st_name != 0) {
+      auto name = NameAt(names, raw.st_name, longest_name);
+      if (!name) {
+        return std::move(name.error()).WithContext(fmt::format("{}: section {}: symbol {}", where_, table.name, i));
+      }
+      symbol.name = *name;
+    }
     symbol.value = raw.st_value;
     symbol.size_bytes = raw.st_size;
     symbol.type = GELF_ST_TYPE(raw.st_info);
     symbol.binding = GELF_ST_BIND(raw.st_info);
     symbol.visibility = GELF_ST_VISIBILITY(raw.st_other);
-    symbol.section = STRATA_TRY(
-        SectionOfSymbol(raw.st_shndx).Context(fmt::format("{}: section {}: symbol {}", where_, table.name, i)));
+    auto section = SectionOfSymbol(i, raw.st_shndx, extended);
+    if (!section)
+      return std::move(section.error()).WithContext(fmt::format("{}: section {}: symbol {}", where_, table.name, i));
+    symbol.section = *section;
     symbols.push_back(std::move(symbol));
   }
   return symbols;
@@ -226,6 +273,7 @@ Result<std::vector<ElfRelocation>> ElfFile::Relocations(const ElfSection& table,
   if (count > 0 && data == nullptr) return Malformed(table, "its relocations cannot be read");
 
   std::vector<ElfRelocation> relocations;
+  relocations.reserve(count);
   for (std::uint64_t i = 0; i < count; ++i) {
     GElf_Rela raw{};
     GElf_Rel short_form{};

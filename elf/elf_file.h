@@ -29,7 +29,7 @@ struct ElfSection {
 };
 
 struct ElfSymbol {
-  std::string name;
+  std::string_view name;  // in the file's string table: valid as long as the ElfFile
   std::uint64_t value = 0;
   std::uint64_t size_bytes = 0;
   std::uint8_t type = 0;        // STT_*
@@ -79,8 +79,9 @@ class ElfFile {
 
   // Valid as long as this object. Empty for SHT_NOBITS; kNotSupported for compressed sections.
   Result<std::span<const std::byte>> Contents(const ElfSection& section) const;
-  // All entries of a symbol table, the null symbol at 0 included. Every section index lies in the file.
-  Result<std::vector<ElfSymbol>> Symbols(const ElfSection& table) const;
+  // All entries of a symbol table, the null symbol at 0 included. Every section index lies in the file; a name of
+  // `longest_name` bytes or more is an error.
+  Result<std::vector<ElfSymbol>> Symbols(const ElfSection& table, std::size_t longest_name = SIZE_MAX) const;
   Result<std::vector<ElfRelocation>> Relocations(const ElfSection& table, std::size_t symbol_count) const;
 
  private:
@@ -93,7 +94,9 @@ class ElfFile {
   Result<void> ReadSegments();
   Result<void> ReadSections();
   Result<void> NameSections(std::span<const std::uint32_t> name_offsets);
-  Result<std::uint32_t> SectionOfSymbol(std::uint32_t index) const;
+  Result<std::vector<std::uint32_t>> ExtendedSectionNumbers(const ElfSection& table, std::uint64_t count) const;
+  Result<std::uint32_t> SectionOfSymbol(std::uint64_t symbol, std::uint32_t index,
+                                        std::span<const std::uint32_t> extended) const;
   bool IsInFile(std::uint64_t offset, std::uint64_t size_bytes) const {
     return offset <= size_bytes_ && size_bytes <= size_bytes_ - offset;
   }

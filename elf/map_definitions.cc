@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 namespace strata::elf {
@@ -40,7 +41,8 @@ class MapDefinition {
  public:
   enum class Level : std::uint8_t { kOuter, kInner };
 
-  MapDefinition(const Btf& types, Level level) : types_(types), level_(level) {}
+  MapDefinition(const Btf& types, Level level, Strictness strictness)
+      : types_(types), level_(level), strictness_(strictness) {}
 
   Result<MapSpec> Read(std::string name, TypeId type) {
     map_.name = std::move(name);
@@ -51,6 +53,7 @@ class MapDefinition {
       STRATA_TRY(ReadField(member, is_last).Context(fmt::format("field {}", member.name)));
     }
     if (map_.type == MapType::kUnspec) return Malformed("field type: is missing");
+    DropUnusedElements();
     return std::move(map_);
   }
 
@@ -89,7 +92,16 @@ class MapDefinition {
     if (member.name == "key") return ReadElementType(member.type, map_.key_type, map_.key_size);
     if (member.name == "value") return ReadElementType(member.type, map_.value_type, map_.value_size);
     if (member.name == "values") return is_last ? ReadSlotType(member) : Malformed("must be the last one");
+    if (strictness_ == Strictness::kRelaxed) return {};
     return Malformed("is not known");
+  }
+
+  // Old sources say of what such a map is read; the kernel wants to hear nothing.
+  void DropUnusedElements() {
+    const bool is_ring = map_.type == MapType::kRingBuf || map_.type == MapType::kUserRingBuf;
+    if (!is_ring && map_.type != MapType::kPerfEventArray) return;
+    map_.key_type = map_.value_type = btf::kVoid;
+    map_.key_size = map_.value_size = is_ring ? 0 : sizeof(std::uint32_t);
   }
 
   Result<std::uint64_t> ReadNumber(TypeId type) const {
@@ -166,9 +178,10 @@ class MapDefinition {
     const auto pointer = STRATA_TRY(As<btf::Pointer>(array.element, "is not written with __array"));
     const TypeId target = STRATA_TRY(types_.Resolve(pointer.target));
     slots_offset_ = member.bit_offset / 8;
-    if (map_.value_size == 0) map_.value_size = sizeof(std::uint32_t);
+    STRATA_TRY(SetSize(sizeof(std::uint32_t), map_.value_size).Context("value_size"));
     if (IsMapOfMaps(map_.type)) {
-      map_.inner.push_back(STRATA_TRY(MapDefinition(types_, Level::kInner).Read(map_.name + ".inner", target)));
+      map_.inner.push_back(
+          STRATA_TRY(MapDefinition(types_, Level::kInner, strictness_).Read(map_.name + ".inner", target)));
       return {};
     }
     if (map_.type == MapType::kProgArray && types_.KindOf(target) == btf::Kind::kFuncProto) {
@@ -180,6 +193,7 @@ class MapDefinition {
 
   const Btf& types_;
   Level level_;
+  Strictness strictness_;
   MapSpec map_;
   std::optional<std::uint32_t> slots_offset_;
 };
@@ -197,6 +211,7 @@ class MapSectionReader {
 
   Result<void> Read() {
     STRATA_TRY(CheckEmpty());
+    IndexSymbols();
     const auto datasec = STRATA_TRY(types_.FindByName(section_.name, btf::Kind::kDataSec));
     const auto variables = STRATA_TRY(types_.Get<btf::DataSec>(datasec))
     .variables;
@@ -204,8 +219,10 @@ class MapSectionReader {
       STRATA_TRY(ReadMap(variable).Context(fmt::format("map {}", types_.NameOf(variable.type))));
     }
     STRATA_TRY(CheckSymbols());
+    std::ranges::sort(slot_ranges_, {}, &SlotRange::start);
     for (const ElfRelocation& relocation : STRATA_TRY(context_.RelocationsOf(section_)))
       STRATA_TRY(ReadSlot(relocation));
+    for (const SlotRange& range : slot_ranges_) std::ranges::sort(range.map->slots, {}, &MapSlotInit::key);
     return {};
   }
 
@@ -226,17 +243,21 @@ class MapSectionReader {
         fmt::format("offset {}: holds data, and maps are defined by types alone", nonzero - bytes.begin()));
   }
 
-  const ElfSymbol* FindSymbol(std::string_view name) const {
-    for (const ElfSymbol& symbol : context_.symbols) {
-      if (symbol.section == section_.index && symbol.name == name) return &symbol;
+  void IndexSymbols() {
+    for (const std::uint32_t index : context_.SymbolsOf(section_.index)) {
+      const ElfSymbol& symbol = context_.symbols[index];
+      if (!symbol.name.empty()) symbols_.emplace(symbol.name, &symbol);
     }
-    return nullptr;
   }
 
   Result<void> ReadMap(const btf::SectionVariable& variable) {
     const auto var = STRATA_TRY(types_.Get<btf::Var>(variable.type));
-    const ElfSymbol* symbol = FindSymbol(var.name);
-    if (symbol == nullptr) return Malformed("has no symbol");
+    const auto found = symbols_.find(var.name);
+    if (found == symbols_.end()) {
+      return Malformed(var.linkage == btf::Linkage::kExtern ? "is defined in another file; link both"
+                                                            : "has no symbol");
+    }
+    const ElfSymbol* symbol = found->second;
     if (symbol->binding == STB_LOCAL) {
       return Error(ErrorCode::kNotSupported, "is static; a map is a global variable: remove \"static\"");
     }
@@ -244,7 +265,7 @@ class MapSectionReader {
       return Malformed(fmt::format("its symbol, [{}, +{}), is outside of the section's {} bytes", symbol->value,
                                    symbol->size_bytes, section_.size_bytes));
     }
-    MapDefinition definition(types_, MapDefinition::Level::kOuter);
+    MapDefinition definition(types_, MapDefinition::Level::kOuter, context_.options.strictness);
     MapSpec map = STRATA_TRY(definition.Read(std::string(var.name), var.type));
     AppendTags(variable.type, map.tags);
     AppendTypeTags(map.value_type, map.tags);
@@ -288,36 +309,40 @@ class MapSectionReader {
 
   // Every variable of the section must have become a map.
   Result<void> CheckSymbols() const {
-    for (const ElfSymbol& symbol : context_.symbols) {
+    for (const std::uint32_t index : context_.SymbolsOf(section_.index)) {
+      const ElfSymbol& symbol = context_.symbols[index];
       const bool is_variable = symbol.type == STT_OBJECT || (symbol.type == STT_NOTYPE && !symbol.name.empty());
-      if (symbol.section != section_.index || !is_variable) continue;
+      if (!is_variable) continue;
       if (!spec_.maps.contains(symbol.name)) return Malformed(fmt::format("map {}: has no type in .BTF", symbol.name));
     }
     return {};
   }
 
   Result<void> ReadSlot(const ElfRelocation& relocation) {
-    const auto range = std::find_if(slot_ranges_.begin(), slot_ranges_.end(), [&](const SlotRange& candidate) {
-      return relocation.offset >= candidate.start && relocation.offset < candidate.end;
-    });
-    if (range == slot_ranges_.end() || (relocation.offset - range->start) % kPointerSize != 0 ||
-        relocation.type != kRelocateAbsolute64) {
+    const auto behind = std::ranges::upper_bound(slot_ranges_, relocation.offset, {}, &SlotRange::start);
+    const auto range = behind == slot_ranges_.begin() ? slot_ranges_.end() : std::prev(behind);
+    if (range == slot_ranges_.end() || relocation.offset >= range->end ||
+        (relocation.offset - range->start) % kPointerSize != 0 || relocation.type != kRelocateAbsolute64) {
       return Malformed(fmt::format("offset {}: a relocation outside of any map's slots", relocation.offset));
     }
     const std::uint64_t key = (relocation.offset - range->start) / kPointerSize;
-    std::string value = STRATA_TRY(SlotValue(context_.symbols[relocation.symbol], *range->map)
-                                       .Context(fmt::format("map {}: slot {}", range->map->name, key)));
+    std::string value =
+        STRATA_TRY(SlotValue(relocation, *range->map).Context(fmt::format("map {}: slot {}", range->map->name, key)));
     range->map->slots.push_back(MapSlotInit{static_cast<std::uint32_t>(key), std::move(value)});
     return {};
   }
 
-  Result<std::string> SlotValue(const ElfSymbol& symbol, const MapSpec& map) const {
+  Result<std::string> SlotValue(const ElfRelocation& relocation, const MapSpec& map) const {
+    const ElfSymbol& symbol = context_.symbols[relocation.symbol];
     if (IsMapOfMaps(map.type)) {
-      if (symbol.section == section_.index && spec_.maps.contains(symbol.name)) return symbol.name;
+      if (symbol.section == section_.index && spec_.maps.contains(symbol.name)) return std::string(symbol.name);
       return Malformed(fmt::format("{} is no map", symbol.name));
     }
-    const CodeFunction* function = code_.At(symbol.section, symbol.value);
-    if (function == nullptr) return Malformed(fmt::format("{} is no program", symbol.name));
+    const std::uint64_t target = symbol.value + static_cast<std::uint64_t>(relocation.addend);
+    const CodeFunction* function = code_.At(symbol.section, target);
+    const bool is_program = function != nullptr && !function->spec.is_static &&
+                            context_.RoleOf(function->section) == SectionRole::kPrograms;
+    if (!is_program) return Malformed(fmt::format("{} is no program", symbol.name));
     return function->key;
   }
 
@@ -327,7 +352,8 @@ class MapSectionReader {
   CollectionSpec& spec_;
   const Btf& types_;
   Tags tags_;
-  std::vector<SlotRange> slot_ranges_;
+  std::unordered_map<std::string_view, const ElfSymbol*> symbols_;
+  std::vector<SlotRange> slot_ranges_;  // by start
 };
 
 }  // namespace

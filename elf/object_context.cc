@@ -3,14 +3,24 @@
 #include <elf.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <set>
+#include <tuple>
 #include <utility>
 
+#include "externs.h"
 #include "strata/btf/fixup.h"
 
 namespace strata::elf {
 namespace {
 
-enum class NameMatch : std::uint8_t { kExact, kExactOrDotted };  // ".data" or also ".data.counters"
+constexpr std::size_t kMaxSymbolName = 4096;
+
+enum class NameMatch : std::uint8_t {
+  kExact,
+  kExactOrDotted,   // ".data" and ".data.counters"
+  kExactOrSlashed,  // "maps" and "maps/counters"
+};
 
 struct RoleRow {
   std::string_view name;
@@ -22,12 +32,16 @@ struct RoleRow {
 constexpr RoleRow kRoles[] = {
     {".text", NameMatch::kExact, SHT_PROGBITS, SectionRole::kFunctions},
     {".maps", NameMatch::kExact, SHT_PROGBITS, SectionRole::kMaps},
-    {"maps", NameMatch::kExact, SHT_PROGBITS, SectionRole::kLegacyMaps},
-    {".struct_ops", NameMatch::kExactOrDotted, SHT_PROGBITS, SectionRole::kStructOps},
-    {"?.struct_ops", NameMatch::kExactOrDotted, SHT_PROGBITS, SectionRole::kStructOps},
+    {"maps", NameMatch::kExactOrSlashed, SHT_PROGBITS, SectionRole::kLegacyMaps},
+    {".struct_ops", NameMatch::kExact, SHT_PROGBITS, SectionRole::kStructOps},
+    {".struct_ops.link", NameMatch::kExact, SHT_PROGBITS, SectionRole::kStructOps},
+    {"?.struct_ops", NameMatch::kExact, SHT_PROGBITS, SectionRole::kStructOps},
+    {"?.struct_ops.link", NameMatch::kExact, SHT_PROGBITS, SectionRole::kStructOps},
     {".data", NameMatch::kExactOrDotted, SHT_PROGBITS, SectionRole::kData},
     {".rodata", NameMatch::kExactOrDotted, SHT_PROGBITS, SectionRole::kReadOnlyData},
     {".bss", NameMatch::kExactOrDotted, SHT_NOBITS, SectionRole::kZeroData},
+    {".addr_space.1", NameMatch::kExact, SHT_PROGBITS, SectionRole::kArenaData},
+    {".jumptables", NameMatch::kExact, SHT_PROGBITS, SectionRole::kJumpTables},
     {"license", NameMatch::kExact, SHT_PROGBITS, SectionRole::kLicense},
     {"version", NameMatch::kExact, SHT_PROGBITS, SectionRole::kVersion},
     {".BTF", NameMatch::kExact, SHT_PROGBITS, SectionRole::kTypes},
@@ -37,7 +51,9 @@ constexpr RoleRow kRoles[] = {
 bool Matches(std::string_view name, const RoleRow& row) {
   if (!name.starts_with(row.name)) return false;
   const std::string_view rest = name.substr(row.name.size());
-  return rest.empty() || (row.match == NameMatch::kExactOrDotted && rest.front() == '.');
+  if (rest.empty()) return true;
+  return (row.match == NameMatch::kExactOrDotted && rest.front() == '.') ||
+         (row.match == NameMatch::kExactOrSlashed && rest.front() == '/');
 }
 
 Result<void> ReadSymbols(ObjectContext& context) {
@@ -52,9 +68,32 @@ Result<void> ReadSymbols(ObjectContext& context) {
   if (context.symbol_table == nullptr) {
     return Error(ErrorCode::kMalformed, fmt::format("{}: has no symbol table", file.where()));
   }
-  context.symbols = STRATA_TRY(file.Symbols(*context.symbol_table));
+  context.symbols = STRATA_TRY(file.Symbols(*context.symbol_table, kMaxSymbolName));
   return {};
 }
+
+void IndexSymbols(ObjectContext& context) {
+  auto& index = context.symbols_by_section;
+  for (std::uint32_t i = 0; i < context.symbols.size(); ++i) {
+    const std::uint32_t section = context.symbols[i].section;
+    if (section != SHN_UNDEF && section < context.file.sections().size()) index.push_back(i);
+  }
+  const auto place = [&](std::uint32_t i) {
+    return std::tuple(context.symbols[i].section, context.symbols[i].value, i);
+  };
+  std::sort(index.begin(), index.end(), [&](std::uint32_t a, std::uint32_t b) { return place(a) < place(b); });
+}
+
+void IndexRelocations(ObjectContext& context) {
+  for (const ElfSection& table : context.file.sections()) {
+    if (table.type != SHT_REL && table.type != SHT_RELA) continue;
+    context.relocation_tables.push_back({table.info, table.index});
+  }
+  std::stable_sort(context.relocation_tables.begin(), context.relocation_tables.end(),
+                   [](const auto& a, const auto& b) { return a.section < b.section; });
+}
+
+bool IsHidden(const ElfSymbol& symbol) { return symbol.visibility == STV_HIDDEN || symbol.visibility == STV_INTERNAL; }
 
 // What symbols say about sections and functions, for the parts of BTF that the compiler leaves open.
 btf::ObjectLayout LayoutOf(const ObjectContext& context) {
@@ -62,16 +101,54 @@ btf::ObjectLayout LayoutOf(const ObjectContext& context) {
   for (const ElfSection& section : context.file.sections()) {
     if (!section.name.empty()) layout.sections[section.name].size_bytes = section.size_bytes;
   }
-  for (const ElfSymbol& symbol : context.symbols) {
-    if (symbol.name.empty() || symbol.section == SHN_UNDEF || symbol.section >= context.file.sections().size())
-      continue;
-    const bool is_hidden = symbol.visibility == STV_HIDDEN || symbol.visibility == STV_INTERNAL;
-    if (symbol.type == STT_FUNC && is_hidden) layout.hidden_functions.insert(symbol.name);
+  for (const std::uint32_t index : context.symbols_by_section) {
+    const ElfSymbol& symbol = context.symbols[index];
+    if (symbol.name.empty() || symbol.binding == STB_LOCAL) continue;
+    if (symbol.type == STT_FUNC && IsHidden(symbol)) layout.hidden_functions.insert(symbol.name);
     if (symbol.type == STT_OBJECT || symbol.type == STT_NOTYPE) {
       layout.sections[context.NameOf(symbol.section)].variable_offsets.emplace(symbol.name, symbol.value);
+      if (IsHidden(symbol)) layout.hidden_variables.insert(symbol.name);
     }
   }
+  btf::SectionLayout kconfig{.size_bytes = KconfigSize(context.externs), .variable_offsets = {}};
+  for (const auto& [name, external] : context.externs) {
+    if (external.kind == ExternKind::kKconfig) kconfig.variable_offsets.emplace(name, external.offset_bytes);
+  }
+  if (!kconfig.variable_offsets.empty()) layout.sections[kKconfigSection] = std::move(kconfig);
   return layout;
+}
+
+// A name that no undefined symbol has is of nobody's interest: as good as weak.
+std::set<std::string_view> NamesThatMayBeMissing(const ObjectContext& context, const btf::Btf& types) {
+  std::set<std::string_view> weak;
+  for (const std::string_view section : {kKconfigSection, kKsymsSection}) {
+    const auto id = types.FindByName(section, btf::Kind::kDataSec);
+    const auto datasec = id ? types.Get<btf::DataSec>(*id) : Result<btf::DataSec>(id.error());
+    if (!datasec) continue;
+    for (const btf::SectionVariable variable : datasec->variables) weak.insert(types.NameOf(variable.type));
+  }
+  if (weak.empty()) return weak;
+  for (const ElfSymbol& symbol : context.symbols) {
+    if (symbol.section == SHN_UNDEF && symbol.binding != STB_WEAK) weak.erase(symbol.name);
+  }
+  return weak;
+}
+
+// Functions that another file was to define.
+std::unordered_set<std::string_view> DeclaredFunctions(const ObjectContext& context) {
+  std::unordered_set<std::string_view> undefined;
+  for (const ElfSymbol& symbol : context.symbols) {
+    if (symbol.section == SHN_UNDEF && !symbol.name.empty() && !context.externs.contains(symbol.name)) {
+      undefined.insert(symbol.name);
+    }
+  }
+  std::unordered_set<std::string_view> functions;
+  for (std::uint32_t id = 1; !undefined.empty() && id < context.types->type_count(); ++id) {
+    if (context.types->KindOf(btf::TypeId{id}) != btf::Kind::kFunc) continue;
+    const auto name = undefined.find(context.types->NameOf(btf::TypeId{id}));
+    if (name != undefined.end()) functions.insert(*name);
+  }
+  return functions;
 }
 
 Result<void> ReadTypes(ObjectContext& context) {
@@ -83,8 +160,10 @@ Result<void> ReadTypes(ObjectContext& context) {
   if (raw->byte_order() != context.file.byte_order()) {
     return Error(ErrorCode::kMalformed, fmt::format("{}: its byte order is not the file's", where));
   }
+  context.externs = STRATA_TRY(ReadExterns(*raw, NamesThatMayBeMissing(context, *raw)).Context(context.file.where()));
   auto fixed = STRATA_TRY(btf::FixUpForKernel(*raw, LayoutOf(context)).Context(where));
   context.types = STRATA_TRY(btf::Btf::Parse(std::move(fixed), where));
+  context.declared_functions = DeclaredFunctions(context);
 
   const ElfSection* ext_section = context.file.FindSection(".BTF.ext");
   if (ext_section == nullptr || context.RoleOf(ext_section->index) != SectionRole::kExtInfo) return {};
@@ -103,10 +182,17 @@ SectionRole ClassifySection(const ElfSection& section) {
   return is_code ? SectionRole::kPrograms : SectionRole::kNone;
 }
 
+std::span<const std::uint32_t> ObjectContext::SymbolsOf(std::uint32_t section) const {
+  const auto [first, last] = std::ranges::equal_range(symbols_by_section, section, {},
+                                                      [this](std::uint32_t index) { return symbols[index].section; });
+  return std::span(first, last);
+}
+
 Result<std::vector<ElfRelocation>> ObjectContext::RelocationsOf(const ElfSection& section) const {
   std::vector<ElfRelocation> all;
-  for (const ElfSection& table : file.sections()) {
-    if ((table.type != SHT_REL && table.type != SHT_RELA) || table.info != section.index) continue;
+  const auto tables = std::ranges::equal_range(relocation_tables, section.index, {}, &TableOfSection::section);
+  for (const TableOfSection& row : tables) {
+    const ElfSection& table = file.sections()[row.table];
     if (table.link != symbol_table->index) {
       return Error(ErrorCode::kMalformed,
                    fmt::format("{}: its symbol table, section number {}, is none", Place(table), table.link));
@@ -117,10 +203,21 @@ Result<std::vector<ElfRelocation>> ObjectContext::RelocationsOf(const ElfSection
   return all;
 }
 
-Result<ObjectContext> OpenObject(const ElfFile& file) {
-  ObjectContext context{.file = file, .roles = {}, .symbols = {}, .types = {}, .ext_info = {}};
+Result<ObjectContext> OpenObject(const ElfFile& file, const ReadOptions& options) {
+  ObjectContext context{.file = file,
+                        .options = options,
+                        .roles = {},
+                        .symbols = {},
+                        .types = {},
+                        .ext_info = {},
+                        .externs = {},
+                        .declared_functions = {},
+                        .symbols_by_section = {},
+                        .relocation_tables = {}};
   for (const ElfSection& section : file.sections()) context.roles.push_back(ClassifySection(section));
   STRATA_TRY(ReadSymbols(context));
+  IndexSymbols(context);
+  IndexRelocations(context);
   STRATA_TRY(ReadTypes(context));
   return context;
 }

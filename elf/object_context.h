@@ -2,14 +2,19 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "elf_file.h"
 #include "strata/btf/btf.h"
 #include "strata/btf/ext_reader.h"
+#include "strata/elf/reader.h"
+#include "strata/spec/extern_spec.h"
 
 namespace strata::elf {
 
@@ -24,6 +29,8 @@ enum class SectionRole : std::uint8_t {
   kData,
   kReadOnlyData,
   kZeroData,
+  kArenaData,
+  kJumpTables,
   kLicense,
   kVersion,
   kTypes,
@@ -32,11 +39,14 @@ enum class SectionRole : std::uint8_t {
 
 struct ObjectContext {
   const ElfFile& file;
+  const ReadOptions& options;
   std::vector<SectionRole> roles;  // by section index
   const ElfSection* symbol_table = nullptr;
   std::vector<ElfSymbol> symbols;
-  std::shared_ptr<const btf::Btf> types;  // null without .BTF
+  std::shared_ptr<const btf::Btf> types;  // null without .BTF; fixed up for the kernel
   btf::ExtInfo ext_info;
+  std::map<std::string, ExternSpec, std::less<>> externs;
+  std::unordered_set<std::string_view> declared_functions;  // in BTF, without being defined or in .ksyms
 
   SectionRole RoleOf(std::uint32_t section) const {
     return section < roles.size() ? roles[section] : SectionRole::kNone;
@@ -53,13 +63,24 @@ struct ObjectContext {
   // "a.bpf.o: section .maps"
   std::string Place(const ElfSection& section) const { return file.where() + ": section " + section.name; }
 
+  // Indices of the symbols that a section defines, by value and then by index.
+  std::span<const std::uint32_t> SymbolsOf(std::uint32_t section) const;
+
   // The relocations of one section, from every table that names it.
   Result<std::vector<ElfRelocation>> RelocationsOf(const ElfSection& section) const;
+
+  // Both in the order of sections, so that looking up one does not walk over all.
+  struct TableOfSection {
+    std::uint32_t section = 0;  // that is relocated
+    std::uint32_t table = 0;    // section number
+  };
+  std::vector<std::uint32_t> symbols_by_section;
+  std::vector<TableOfSection> relocation_tables;
 };
 
 SectionRole ClassifySection(const ElfSection& section);
 
-// Sections, symbols, types.
-Result<ObjectContext> OpenObject(const ElfFile& file);
+// Sections, symbols, types, externs. `file` and `options` must outlive the result.
+Result<ObjectContext> OpenObject(const ElfFile& file, const ReadOptions& options);
 
 }  // namespace strata::elf

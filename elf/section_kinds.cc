@@ -128,6 +128,12 @@ constexpr SectionKind kSectionKinds[] = {
     // clang-format on
 };
 
+// Names that libbpf gave up.
+constexpr SectionKind kOldSectionKinds[] = {
+    {"xdp_devmap", kExact, ProgramType::kXdp, AttachType::kXdpDevMap, kAttachable, ""},
+    {"xdp_cpumap", kExact, ProgramType::kXdp, AttachType::kXdpCpuMap, kAttachable, ""},
+};
+
 // What follows the prefix; nothing when the name is not of this kind.
 std::optional<std::string_view> DetailsOf(std::string_view name, const SectionKind& kind) {
   if (!name.starts_with(kind.prefix)) return std::nullopt;
@@ -141,13 +147,25 @@ std::optional<std::string_view> DetailsOf(std::string_view name, const SectionKi
 
 std::span<const SectionKind> SectionKinds() { return kSectionKinds; }
 
-std::optional<SectionName> ParseSectionName(std::string_view name) {
+std::optional<SectionName> ParseSectionName(std::string_view name, std::span<const SectionKind> rows,
+                                            NameMatching matching) {
   const bool autoload = !name.starts_with('?');
   if (!autoload) name.remove_prefix(1);
-  for (const SectionKind& kind : kSectionKinds) {
-    if (const auto details = DetailsOf(name, kind)) return SectionName{&kind, *details, autoload};
+  for (const auto table : {rows, SectionKinds()}) {
+    for (const SectionKind& kind : table) {
+      if (const auto details = DetailsOf(name, kind)) return SectionName{&kind, *details, autoload};
+    }
   }
-  return std::nullopt;
+  if (matching == NameMatching::kExact) return std::nullopt;
+  const SectionKind* longest = nullptr;
+  for (const auto table : {rows, SectionKinds(), std::span<const SectionKind>(kOldSectionKinds)}) {
+    for (const SectionKind& kind : table) {
+      const bool fits = kind.match == kExact && name.starts_with(kind.prefix);
+      if (fits && (longest == nullptr || kind.prefix.size() > longest->prefix.size())) longest = &kind;
+    }
+  }
+  if (longest == nullptr) return std::nullopt;
+  return SectionName{longest, name.substr(longest->prefix.size()), autoload};
 }
 
 }  // namespace strata::elf

@@ -46,7 +46,14 @@ struct SectionName {
   bool autoload = true;      // false after a leading '?'
 };
 
-// The first row that fits, as libbpf decides it; nothing for a name that names no kind of program.
-STRATA_EXPORT std::optional<SectionName> ParseSectionName(std::string_view name);
+enum class NameMatching : std::uint8_t {
+  kExact,     // as the rows say
+  kByPrefix,  // where no row fits, one that the name starts with ("xdp_drop"): as libbpf before 1.0 did
+};
+
+// The first row that fits, as libbpf decides it; nothing for a name that names no kind of program. `rows` are tried
+// before the built-in ones.
+STRATA_EXPORT std::optional<SectionName> ParseSectionName(std::string_view name, std::span<const SectionKind> rows = {},
+                                                          NameMatching matching = NameMatching::kExact);
 
 }  // namespace strata::elf

@@ -87,6 +87,9 @@ class Flattener {
       return Error(ErrorCode::kInvalidArgument, fmt::format("function {}: the program has more than {} instructions",
                                                             function.name, kMaxInstructions));
     }
+    if (!function.unusable.empty()) {
+      return Error(ErrorCode::kNotSupported, fmt::format("function {}: {}", function.name, function.unusable));
+    }
     starts_.emplace(&function, start);
     flat_.functions.push_back(FunctionStart{isa::InsnIndex{start}, function.type, function.name});
     flat_.instructions.insert(flat_.instructions.end(), function.instructions.begin(), function.instructions.end());

@@ -6,6 +6,7 @@
 
 #include "strata/elf/reader.h"
 #include "strata/isa/builder.h"
+#include "strata/spec/flatten.h"
 #include "support/elf_writer.h"
 
 namespace strata {
@@ -23,6 +24,17 @@ const std::vector<Instruction> kLoadMap = {{.opcode = 0x18, .dst = 1}, {}, {.opc
 std::string ErrorOf(const ElfWriter& writer) {
   const auto result = elf::ReadCollectionSpec(writer.Bytes(), {.path = "a.o"});
   return result ? "no error" : result.error().message();
+}
+
+// Why the function "f" of an object that is read cannot run.
+std::string ReasonOf(const ElfWriter& writer) {
+  const auto spec = elf::ReadCollectionSpec(writer.Bytes(), {.path = "a.o"});
+  if (!spec) return "refused: " + spec.error().message();
+  const ProgramSpec& program = spec->programs.at("f");
+  const auto flat = Flatten(*spec, program);
+  EXPECT_EQ(flat.has_value(), program.unusable.empty());
+  EXPECT_EQ(flat ? "" : flat.error().message(), program.unusable.empty() ? "" : "function f: " + program.unusable);
+  return program.unusable;
 }
 
 TEST(ElfReader, RefusesWhatIsNoBpfObject) {
@@ -57,16 +69,33 @@ TEST(ElfReader, RejectsFunctionsThatAreNoWholeInstructions) {
   }
 }
 
-TEST(ElfReader, RejectsOverlapsAndGapsBetweenFunctions) {
+TEST(ElfReader, RejectsOverlapsOfFunctions) {
   ElfWriter overlap;
   overlap.Code("xdp", "f", kReturnZero).Symbol("g", 8, 8, {.type = STT_FUNC});
   EXPECT_EQ(ErrorOf(overlap), "a.o: section xdp: symbol g: overlaps f");
-  ElfWriter gap;
-  gap.Section("xdp", test::BytesOf(kReturnZero), {.flags = SHF_EXECINSTR}).Symbol("f", 8, 8, {.type = STT_FUNC});
-  EXPECT_EQ(ErrorOf(gap), "a.o: section xdp: offset 0: instructions belong to no function symbol");
-  ElfWriter end;
-  end.Section("xdp", test::BytesOf(kReturnZero), {.flags = SHF_EXECINSTR}).Symbol("f", 0, 8, {.type = STT_FUNC});
-  EXPECT_EQ(ErrorOf(end), "a.o: section xdp: offset 8: instructions belong to no function symbol");
+  ElfWriter shorter;
+  shorter.Code("xdp", "f", kReturnZero).Symbol("g", 0, 8, {.type = STT_FUNC});
+  EXPECT_EQ(ErrorOf(shorter), "a.o: section xdp: symbol g: overlaps f");
+}
+
+// Linkers leave weak functions that another file overrides.
+TEST(ElfReader, SkipsCodeBetweenFunctionsAndItsRelocations) {
+  std::vector<Instruction> code = kLoadMap;
+  code.insert(code.end(), kReturnZero.begin(), kReturnZero.end());
+  ElfWriter writer;
+  writer.Section("xdp", test::BytesOf(code), {.flags = SHF_EXECINSTR})
+      .Symbol("f", 24, 16, {.type = STT_FUNC})
+      .UndefinedSymbol("lost")
+      .Relocation(0, "lost", kLoadImm64Relocation);
+  const auto spec = elf::ReadCollectionSpec(writer.Bytes()).value();
+  EXPECT_EQ(spec.programs.at("f").instructions, kReturnZero);
+  EXPECT_TRUE(spec.programs.at("f").references.empty());
+}
+
+TEST(ElfReader, RejectsCodeWithoutAnyFunction) {
+  ElfWriter writer;
+  writer.Section("xdp", test::BytesOf(kReturnZero), {.flags = SHF_EXECINSTR});
+  EXPECT_THAT(ErrorOf(writer), HasSubstr("section xdp: has code, and no symbol says which functions"));
 }
 
 TEST(ElfReader, AcceptsFunctionsOfOldCompilersWithoutTypeAndSize) {
@@ -104,9 +133,6 @@ TEST(ElfReader, RejectsBroken64BitLoads) {
 }
 
 TEST(ElfReader, RejectsRelocationsThatFitNothing) {
-  EXPECT_THAT(ErrorOf(ElfWriter().Code("xdp", "f", kReturnZero).Relocation(0, "f", kLoadImm64Relocation)),
-              HasSubstr("section xdp: offset 0: relocation type 1 does not fit opcode 0xb7"));
-  EXPECT_THAT(ErrorOf(ElfWriter().Code("xdp", "f", kLoadMap).Relocation(0, "f", 77)), HasSubstr("relocation type 77"));
   EXPECT_THAT(ErrorOf(ElfWriter().Code("xdp", "f", kLoadMap).Relocation(4, "f", 1)),
               HasSubstr("offset 4: a relocation of what"));
   EXPECT_THAT(ErrorOf(ElfWriter().Code("xdp", "f", kLoadMap).Relocation(8000, "f", 1)),
@@ -117,16 +143,43 @@ TEST(ElfReader, RejectsRelocationsThatFitNothing) {
               HasSubstr("offset 0: two relocations of one instruction"));
 }
 
-TEST(ElfReader, RejectsReferencesToNothing) {
-  EXPECT_THAT(ErrorOf(ElfWriter().Code("xdp", "f", kLoadMap).UndefinedSymbol("lost").Relocation(0, "lost", 1)),
+// Edge case 41, and what else one function may have that no other suffers from.
+TEST(ElfReader, MakesAFunctionUnusableThatHasUnknownRelocations) {
+  EXPECT_EQ(ReasonOf(ElfWriter().Code("xdp", "f", kReturnZero).Relocation(0, "f", kLoadImm64Relocation)),
+            "a.o: section xdp: offset 0: relocation type 1 does not fit opcode 0xb7");
+  for (const std::uint32_t type : {2U, 3U, 4U, 5U, 8U, 10U, 77U}) {
+    EXPECT_THAT(ReasonOf(ElfWriter().Code("xdp", "f", kLoadMap).Relocation(0, "f", type)),
+                HasSubstr("offset 0: relocation type " + std::to_string(type) + " does not fit opcode 0x18"));
+  }
+  EXPECT_EQ(ReasonOf(ElfWriter().Code("xdp", "f", kLoadMap).Relocation(0, "f", 0)), "") << "R_BPF_NONE";
+}
+
+TEST(ElfReader, MakesAFunctionUnusableThatRefersToNothing) {
+  EXPECT_THAT(ReasonOf(ElfWriter().Code("xdp", "f", kLoadMap).UndefinedSymbol("lost").Relocation(0, "lost", 1)),
               HasSubstr("section xdp: offset 0: refers to lost, which no section defines"));
   ElfWriter common;
   common.Code("xdp", "f", kLoadMap).Symbol("shared", 0, 8, {.section = SHN_COMMON}).Relocation(0, "shared", 1);
-  EXPECT_THAT(ErrorOf(common), HasSubstr("common symbol shared; compile with -fno-common"));
+  EXPECT_THAT(ReasonOf(common), HasSubstr("common symbol shared; compile with -fno-common"));
   ElfWriter debug;
   debug.Section(".debug_str", std::vector<std::byte>(8), {.flags = 0}).Symbol("text", 0, 8);
   debug.Code("xdp", "f", kLoadMap).Relocation(0, "text", 1);
-  EXPECT_THAT(ErrorOf(debug), HasSubstr("refers to text of section .debug_str, which is no map, variable or function"));
+  EXPECT_THAT(ReasonOf(debug),
+              HasSubstr("refers to text of section .debug_str, which is no map, variable or function"));
+  ElfWriter empty;
+  empty.Section(".data").Symbol("nothing", 0, 0);
+  empty.Code("xdp", "f", kLoadMap).Relocation(0, "nothing", 1);
+  EXPECT_THAT(ReasonOf(empty), HasSubstr("refers to section .data, which is empty"));
+}
+
+// Edge case 48.
+TEST(ElfReader, MakesAFunctionUnusableThatJumpsThroughATable) {
+  ElfWriter writer;
+  writer.Section(".jumptables", std::vector<std::byte>(32)).Symbol("BPF.JT.0.0", 0, 32);
+  writer.Code("tc", "other", kReturnZero).Code("xdp", "f", kLoadMap).Relocation(0, "BPF.JT.0.0", 1);
+  EXPECT_THAT(ReasonOf(writer), HasSubstr("jumps through a table (gotox), which is not supported; compile with "
+                                          "-fno-jump-tables"));
+  const auto spec = elf::ReadCollectionSpec(writer.Bytes()).value();
+  EXPECT_TRUE(Flatten(spec, spec.programs.at("other")).has_value());
 }
 
 TEST(ElfReader, RejectsReferencesPastTheEndOfData) {
@@ -143,9 +196,9 @@ TEST(ElfReader, RejectsReferencesPastTheEndOfData) {
   EXPECT_THAT(with_addend(-5), HasSubstr("refers to offset -1 of section .data"));
 }
 
-TEST(ElfReader, RejectsCallsIntoTheMiddleOfAFunction) {
+TEST(ElfReader, MakesAFunctionUnusableThatCallsIntoTheMiddleOfAnother) {
   const std::vector<Instruction> call = {{.opcode = 0x85, .src = 1, .imm = 0}, {.opcode = 0x95}};
-  EXPECT_THAT(ErrorOf(ElfWriter().Code("xdp", "f", call)),
+  EXPECT_THAT(ReasonOf(ElfWriter().Code("xdp", "f", call)),
               HasSubstr("offset 0: calls offset 8, where no function starts"));
 }
 
@@ -153,9 +206,36 @@ TEST(ElfReader, RejectsVariablesOutsideOfTheirSection) {
   ElfWriter writer;
   writer.Section(".data", std::vector<std::byte>(8)).Symbol("value", 4, 5);
   EXPECT_EQ(ErrorOf(writer), "a.o: section .data: symbol value: [4, +5) is outside of the section's 8 bytes");
-  ElfWriter overlap;
-  overlap.Section(".data", std::vector<std::byte>(8)).Symbol("a", 0, 8).Symbol("b", 0, 8);
-  EXPECT_THAT(ErrorOf(overlap), HasSubstr("symbol b: overlaps other variables"));
+}
+
+TEST(ElfReader, AcceptsVariablesThatShareAPlaceUpToABound) {
+  ElfWriter aliases;
+  aliases.Section(".data", std::vector<std::byte>(8)).Symbol("a", 0, 8).Symbol("b", 0, 8).Symbol("c", 0, 4);
+  const auto spec = elf::ReadCollectionSpec(aliases.Bytes()).value();
+  EXPECT_EQ(spec.variables.at("b").offset_bytes, 0U);
+  EXPECT_EQ(spec.variables.at("c").value.size(), 4U);
+  for (int i = 0; i < 3; ++i) aliases.Symbol("more" + std::to_string(i), 0, 8);
+  EXPECT_THAT(ErrorOf(aliases), HasSubstr("overlaps other variables"));
+}
+
+TEST(ElfReader, GivesStaticVariablesOfOneNameDistinctKeys) {
+  ElfWriter writer;
+  writer.Section(".data", test::BytesOf("aaaabbbbcccc"))
+      .Symbol("same", 0, 4, {.binding = STB_LOCAL})
+      .Symbol("same", 4, 4, {.binding = STB_LOCAL})
+      .Symbol("same", 8, 4);
+  const auto spec = elf::ReadCollectionSpec(writer.Bytes()).value();
+  ASSERT_EQ(spec.variables.size(), 3U);
+  EXPECT_EQ(spec.variables.at("same").offset_bytes, 8U) << "the global one";
+  EXPECT_EQ(spec.variables.at("same@.data+4").value, test::BytesOf("bbbb"));
+}
+
+TEST(ElfReader, RejectsSectionsThatShareBytes) {
+  ElfWriter writer;
+  writer.Section(".data.a", std::vector<std::byte>(600), {.claimed_size = 900});
+  writer.Section(".data.b", std::vector<std::byte>(600), {.claimed_size = 900});
+  writer.Section(".data.c", std::vector<std::byte>(600), {.claimed_size = 900});
+  EXPECT_THAT(ErrorOf(writer), HasSubstr("overlaps other sections"));
 }
 
 TEST(ElfReader, RejectsSectionsOutsideOfTheFile) {

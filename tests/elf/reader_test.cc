@@ -247,11 +247,8 @@ TEST(ElfReader, KeepsCallsOfFunctionsThatNobodyDefines) {
   EXPECT_THAT(Flatten(spec, program).error().message(), HasSubstr("function defined_elsewhere, which is not defined"));
 }
 
-TEST(ElfReader, NamesSectionAndSymbolOfWhatItDoesNotSupport) {
-  EXPECT_THAT(ErrorOf(STRATA_BPF_KCONFIG, ErrorCode::kNotSupported),
-              HasSubstr("kconfig.bpf.o: section .kconfig: symbol LINUX_KERNEL_VERSION"));
-  EXPECT_THAT(ErrorOf(STRATA_BPF_KSYMS, ErrorCode::kNotSupported), HasSubstr("section .ksyms: symbol bpf_prog_active"));
-  EXPECT_THAT(ErrorOf(STRATA_BPF_LEGACY_MAPS, ErrorCode::kNotSupported), HasSubstr("section maps: symbol old_map"));
+// Edge case 11.
+TEST(ElfReader, RefusesStaticMapsWithTheRemedy) {
   EXPECT_THAT(ErrorOf(STRATA_BPF_STATIC_MAP, ErrorCode::kNotSupported), HasSubstr("remove \"static\""));
 }
 
