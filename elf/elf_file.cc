@@ -143,6 +143,7 @@ Result<void> ElfFile::ReadSections() {
     entry.size_bytes = header.sh_size;
     entry.link = header.sh_link;
     entry.info = header.sh_info;
+    entry.alignment = header.sh_addralign;
     sections_.push_back(std::move(entry));
     name_offsets.push_back(header.sh_name);
   }

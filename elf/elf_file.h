@@ -26,6 +26,7 @@ struct ElfSection {
   std::uint64_t size_bytes = 0;
   std::uint32_t link = 0;
   std::uint32_t info = 0;
+  std::uint64_t alignment = 0;
 };
 
 struct ElfSymbol {
