@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "explain.h"
 #include "objects.h"
 
 namespace strata::kernel {
@@ -64,22 +65,6 @@ int Load(const LinkedProgram& program, const std::vector<isa::Instruction>& code
                          reinterpret_cast<const bpf_insn*>(code.data()), code.size(), &options);
 }
 
-// The last line of the log that says something about the program, not the statistics after it.
-std::string_view LastMeaningfulLine(std::string_view log) {
-  std::string_view last;
-  while (!log.empty()) {
-    const std::size_t end = log.find('\n');
-    const std::string_view line = log.substr(0, end);
-    if (!line.empty() && !line.starts_with("processed ") && !line.starts_with("verification time") &&
-        !line.starts_with("stack depth ")) {
-      last = line;
-    }
-    if (end == std::string_view::npos) break;
-    log.remove_prefix(end + 1);
-  }
-  return last;
-}
-
 // Loads again with a growing log, because only a failure needs one. The repeated load may succeed (a signal had
 // interrupted the first): then it counts.
 Result<UniqueFd> LoadWithLog(const LinkedProgram& program, const std::vector<isa::Instruction>& code) {
@@ -92,7 +77,7 @@ Result<UniqueFd> LoadWithLog(const LinkedProgram& program, const std::vector<isa
     std::string text(log.data(), ::strnlen(log.data(), log.size()));
     std::string what = fmt::format("program {}: loading it", program.name);
     if (text.empty()) return BpfError(load_errno, std::move(what));
-    const std::string reason(LastMeaningfulLine(text));
+    const std::string reason = ExplainRejection(text, program);
     return Error(ErrorCode::kVerifierRejected, fmt::format("{}: {}", what, reason), load_errno)
         .WithLog(std::move(text));
   }

@@ -11,6 +11,7 @@
 #include "objects.h"
 #include "strata/backend/userspace/compile/compiler.h"
 #include "strata/backend/userspace/runtime/helpers/table.h"
+#include "strata/backend/userspace/verifier/dead_calls.h"
 #include "strata/backend/userspace/verifier/structural_check.h"
 
 namespace strata::userspace {
@@ -78,6 +79,16 @@ Result<void> CheckValueOffsets(const LinkedProgram& linked) {
                    fmt::format("instruction {}: {} bytes into map {} is outside of its values", reference.index.value,
                                reference.value_offset, reference.map->info().name));
     }
+  }
+  return {};
+}
+
+// `code` has lost the calls that no run reaches; a poisoned instruction that is left would be run.
+Result<void> CheckPoison(const LinkedProgram& linked, std::span<const Instruction> code) {
+  for (const PoisonedInstruction& poison : linked.poisoned) {
+    const std::size_t index = poison.index.value;
+    if (index >= code.size() || code[index] != linked.instructions[index]) continue;
+    return Error(ErrorCode::kVerifierRejected, fmt::format("instruction {}: {}", index, poison.reason), EINVAL);
   }
   return {};
 }
@@ -231,6 +242,8 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
   const std::string what = "program " + linked.name;
   TabledProgram program = STRATA_TRY(MakeTable(shared.get(), linked).Context(what));
   STRATA_TRY(CheckValueOffsets(linked).Context(what));
+  STRATA_TRY(verifier::RemoveDeadCalls(program.instructions, runtime::IsHelperKnown).Context(what));
+  STRATA_TRY(CheckPoison(linked, program.instructions).Context(what));
   const auto facts = STRATA_TRY(
       verifier::CheckStructure(program.instructions, linked.type, runtime::IsHelperKnown, program.table.size())
           .Context(what));
