@@ -196,11 +196,6 @@ constexpr int kCommentColumn = 44;
 
 void FormatLine(const DisassembledLine& line, std::string& text) {
   const auto out = std::back_inserter(text);
-  if (!line.function.empty()) fmt::format_to(out, "{}:\n", line.function);
-  if (!line.label.empty()) fmt::format_to(out, "{}:\n", line.label);
-  if (line.source_line != 0) {
-    fmt::format_to(out, "; {}:{}: {}\n", FileName(line.source_file), line.source_line, line.source_text);
-  }
   for (const std::string& relocation : line.relocations) fmt::format_to(out, "; CO-RE: {}\n", relocation);
   const std::string code = fmt::format("{:4}: ({:02x}) {}", line.index.value, line.instruction.opcode, line.text);
   if (line.variable.empty()) {
@@ -208,6 +203,12 @@ void FormatLine(const DisassembledLine& line, std::string& text) {
   } else {
     fmt::format_to(out, "{:<{}}; {}\n", code, kCommentColumn, line.variable);
   }
+}
+
+// Also without the text, which a compiler that does not find the file leaves out.
+void FormatSource(const DisassembledLine& line, std::string& text) {
+  fmt::format_to(std::back_inserter(text), "; {}:{}{}{}\n", FileName(line.source_file), line.source_line,
+                 line.source_text.empty() ? "" : ": ", line.source_text);
 }
 
 }  // namespace
@@ -232,7 +233,17 @@ std::vector<DisassembledLine> DisassembleLines(const CollectionSpec& collection,
 
 std::string FormatDisassembly(const std::vector<DisassembledLine>& lines) {
   std::string text;
-  for (const DisassembledLine& line : lines) FormatLine(line, text);
+  const DisassembledLine* last_source = nullptr;
+  for (const DisassembledLine& line : lines) {
+    if (!line.function.empty()) text += line.function + ":\n";
+    if (!line.label.empty()) text += line.label + ":\n";
+    // One source line has several records where its columns matter; in a listing it stands once.
+    const bool is_repeated = last_source != nullptr && last_source->source_line == line.source_line &&
+                             last_source->source_file == line.source_file;
+    if (line.source_line != 0 && !is_repeated) FormatSource(line, text);
+    if (line.source_line != 0) last_source = &line;
+    FormatLine(line, text);
+  }
   return text;
 }
 

@@ -102,7 +102,6 @@ class SpecEncoder {
 
   ordered_json Code(const FunctionSpec& function) const {
     return {{"static", function.is_static},
-            {"function_type", Type(function.type)},
             {"instructions", function.instructions.size()},
             {"source_lines", function.line_infos.size()},
             {"references", References(function)},

@@ -21,6 +21,8 @@ struct Verb {
 constexpr Verb kVerbs[] = {
     {"run", "Run a command with the programs of an object attached, and print their maps", strata::tools::SetUpRun},
     {"list", "List the maps, programs and links that exist", strata::tools::SetUpList},
+    {"spec", "Show what an object holds: maps, programs, variables, types", strata::tools::SetUpSpec},
+    {"disasm", "Show an object's code with source lines and names", strata::tools::SetUpDisasm},
 };
 
 int Main(int argc, char** argv) {

@@ -23,5 +23,7 @@ using VerbSetup = void (*)(CLI::App& app, Invocation* invocation);
 
 void SetUpRun(CLI::App& app, Invocation* invocation);
 void SetUpList(CLI::App& app, Invocation* invocation);
+void SetUpSpec(CLI::App& app, Invocation* invocation);
+void SetUpDisasm(CLI::App& app, Invocation* invocation);
 
 }  // namespace strata::tools
