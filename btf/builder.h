@@ -57,6 +57,9 @@ class STRATA_EXPORT Builder {
   // The offset of a string that no type names, as .BTF.ext refers to it.
   std::uint32_t AddString(std::string_view text) { return strings_.Add(text); }
 
+  // Valid until the next change; empty for an offset outside of the strings.
+  std::string_view StringAt(std::uint32_t offset) const { return strings_.At(offset); }
+
   // The offset here of the string at `offset` in `source`; kMalformed when it is outside.
   Result<std::uint32_t> CopyString(const Btf& source, std::uint32_t offset);
 
