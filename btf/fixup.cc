@@ -64,7 +64,7 @@ class Fixer {
         SetVariableLinkage(*offset, Linkage::kStatic);
       }
     }
-    return added_types_.empty() ? std::move(bytes_) : WithAddedTypes();
+    return added_strings_.empty() ? std::move(bytes_) : WithAdditions();
   }
 
  private:
@@ -92,20 +92,15 @@ class Fixer {
     std::vector<SectionVariable> placed(section.variables.begin(), section.variables.end());
     for (SectionVariable& variable : placed) {
       const auto var = STRATA_TRY(types_.Get<Var>(variable.type).Context(fmt::format("section {}", section.name)));
-      if (var.linkage != Linkage::kStatic) {
-        const auto offset = layout.variable_offsets.find(var.name);
-        if (offset != layout.variable_offsets.end()) {
-          variable.offset_bytes = Narrow(offset->second);
-        } else if (var.linkage == Linkage::kGlobal) {
-          return Malformed(fmt::format("section {}: variable {} of its BTF has no symbol", section.name, var.name));
-        }
-      }
-      if (variable.offset_bytes > layout.size_bytes ||
-          variable.size_bytes > layout.size_bytes - variable.offset_bytes) {
+      // Static ones are where the compiler says; clang before 16 also lists some variables under a section that they
+      // are not in.
+      const auto offset = layout.variable_offsets.find(var.name);
+      if (var.linkage == Linkage::kStatic || offset == layout.variable_offsets.end()) continue;
+      if (offset->second > layout.size_bytes || variable.size_bytes > layout.size_bytes - offset->second) {
         return Malformed(fmt::format("section {}: variable {} ({} bytes at {}) is outside of its {} bytes",
-                                     section.name, var.name, variable.size_bytes, variable.offset_bytes,
-                                     layout.size_bytes));
+                                     section.name, var.name, variable.size_bytes, offset->second, layout.size_bytes));
       }
+      variable.offset_bytes = Narrow(offset->second);
     }
     // The kernel wants ascending offsets.
     std::stable_sort(placed.begin(), placed.end(), [](const SectionVariable& a, const SectionVariable& b) {
@@ -131,8 +126,6 @@ class Fixer {
       const auto place = types_.OffsetOf(variable.type);
       if (!place) continue;
       if (types_.KindOf(variable.type) == Kind::kFunc) {
-        NameParameters(STRATA_TRY(types_.Get<Func>(variable.type)).prototype);
-        SetFunctionLinkage(*place, Linkage::kStatic);
         variable.type = StandIn();
       } else {
         STRATA_TRY(types_.Get<Var>(variable.type).Context(fmt::format("section {}", section.name)));
@@ -160,10 +153,12 @@ class Fixer {
   }
 
   void FixFunction(TypeId id, std::size_t offset) {
-    if (!layout_.hidden_functions.contains(types_.NameOf(id))) return;
-    if ((patcher_.Get(offset + kInfo) & 0xffff) == static_cast<std::uint32_t>(Linkage::kGlobal)) {
-      SetFunctionLinkage(offset, Linkage::kStatic);
-    }
+    const auto function = types_.Get<Func>(id);
+    if (!function) return;
+    const bool is_hidden = function->linkage == Linkage::kGlobal && layout_.hidden_functions.contains(function->name);
+    const bool is_extern = function->linkage == Linkage::kExtern;
+    if (is_extern) NameParameters(function->prototype);
+    if (is_hidden || is_extern) SetFunctionLinkage(offset, Linkage::kStatic);
   }
 
   // A FUNC keeps its linkage where other kinds count their records.
@@ -217,7 +212,7 @@ class Fixer {
   static constexpr std::size_t kHeaderStrings = 16;
   static constexpr std::size_t kHeaderStringsSize = 20;
 
-  std::vector<std::byte> WithAddedTypes() const {
+  std::vector<std::byte> WithAdditions() const {
     const std::size_t header_size = patcher_.Get(kHeaderSize);
     const auto append = [&](std::vector<std::byte>& to, std::size_t header_offset, std::size_t header_length) {
       const auto start = bytes_.begin() + static_cast<std::ptrdiff_t>(header_size + patcher_.Get(header_offset));

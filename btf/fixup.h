@@ -32,8 +32,9 @@ struct ObjectLayout {
 // - Hidden functions and variables become static, so that the verifier checks such a function with its callers.
 // - The variables of .kconfig become variables of the map of that name.
 // - .ksyms, which has no bytes, becomes a section of ints: the kernel takes neither functions nor variables of unknown
-//   size there. Parameters of kernel functions get a name.
-// Errors: kMalformed names the section and the variable that has no symbol.
+//   size there.
+// - Functions that are declared only become static, and their parameters get a name.
+// Errors: kMalformed names the section and the variable whose symbol is outside of it.
 STRATA_EXPORT Result<std::vector<std::byte>> FixUpForKernel(const Btf& types, const ObjectLayout& layout);
 
 }  // namespace strata::btf

@@ -434,6 +434,11 @@ class SectionCodeReader {
     if (AddendOf(relocation, instruction) != 0) {
       return Unusable(relocation.offset, fmt::format("refers into map {}, not to it", symbol.name));
     }
+    if (context_.types == nullptr && context_.RoleOf(symbol.section) == SectionRole::kMaps) {
+      return Unusable(
+          relocation.offset,
+          fmt::format("refers to map {}, which types define, and there is no .BTF (compile with -g)", symbol.name));
+    }
     if (!spec_.maps.contains(symbol.name)) {
       return Unusable(relocation.offset, fmt::format("refers to {}, which is no map", SymbolText(symbol)));
     }

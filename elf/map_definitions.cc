@@ -360,10 +360,7 @@ class MapSectionReader {
 
 Result<void> ReadMapDefinitions(const ObjectContext& context, const ElfSection& section, const CodeTable& code,
                                 CollectionSpec& spec) {
-  if (context.types == nullptr) {
-    return Malformed(
-        fmt::format("{}: maps are defined by types, and there is no .BTF (compile with -g)", context.Place(section)));
-  }
+  if (context.types == nullptr) return {};
   return MapSectionReader(context, section, code, spec).Read().Context(context.Place(section));
 }
 

@@ -7,7 +7,8 @@
 
 namespace strata::elf {
 
-// Adds each map of the section to `spec`. `code` names the programs that slots may hold.
+// Adds each map of the section to `spec`. `code` names the programs that slots may hold. Without .BTF there are none,
+// and whatever refers to one is unusable.
 Result<void> ReadMapDefinitions(const ObjectContext& context, const ElfSection& section, const CodeTable& code,
                                 CollectionSpec& spec);
 

@@ -156,8 +156,14 @@ TEST(MapDefinitions, RefuseInitialBytes) {
 }
 
 TEST(MapDefinitions, NeedTypes) {
-  const auto bytes = test::ElfWriter().Section(".maps", std::vector<std::byte>(8)).Symbol("m", 0, 8).Bytes();
-  EXPECT_THAT(elf::ReadCollectionSpec(bytes).error().message(), HasSubstr("there is no .BTF (compile with -g)"));
+  const std::vector<isa::Instruction> loads_map = {{.opcode = 0x18, .dst = 1}, {}, {.opcode = 0x95}};
+  test::ElfWriter writer;
+  writer.Section(".maps", std::vector<std::byte>(8))
+      .Symbol("m", 0, 8)
+      .Code("xdp", "f", loads_map)
+      .Relocation(0, "m", 1);
+  const auto spec = elf::ReadCollectionSpec(writer.Bytes()).value();
+  EXPECT_THAT(spec.programs.at("f").unusable, HasSubstr("refers to map m, which types define, and there is no .BTF"));
 }
 
 }  // namespace
