@@ -23,6 +23,7 @@ constexpr Verb kVerbs[] = {
     {"list", "List the maps, programs and links that exist", strata::tools::SetUpList},
     {"spec", "Show what an object holds: maps, programs, variables, types", strata::tools::SetUpSpec},
     {"disasm", "Show an object's code with source lines and names", strata::tools::SetUpDisasm},
+    {"link", "Make one object of several", strata::tools::SetUpLink},
 };
 
 int Main(int argc, char** argv) {

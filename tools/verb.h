@@ -25,5 +25,6 @@ void SetUpRun(CLI::App& app, Invocation* invocation);
 void SetUpList(CLI::App& app, Invocation* invocation);
 void SetUpSpec(CLI::App& app, Invocation* invocation);
 void SetUpDisasm(CLI::App& app, Invocation* invocation);
+void SetUpLink(CLI::App& app, Invocation* invocation);
 
 }  // namespace strata::tools
