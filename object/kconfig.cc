@@ -38,7 +38,7 @@ Result<Lines> ParseLines(std::string_view text) {
 }
 
 std::string_view TypeText(KconfigType type) {
-  constexpr std::string_view kTexts[] = {"a bool", "a tristate", "a char", "an integer", "a string"};
+  static constexpr std::string_view kTexts[] = {"a bool", "a tristate", "a char", "an integer", "a string"};
   return kTexts[static_cast<std::size_t>(type)];
 }
 
