@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "strata/isa/instruction.h"
+#include "strata/isa/tag.h"
 #include "strata/spec/program_type.h"
 
 namespace strata {
@@ -53,5 +54,8 @@ struct LinkedProgram {
   std::vector<std::byte> func_info;     // records of 8 bytes: struct bpf_func_info, instruction indices
   std::vector<std::byte> line_info;     // records of 16 bytes: struct bpf_line_info, instruction indices
 };
+
+// The tag that a kernel with that hash gives the program.
+STRATA_EXPORT isa::Tag TagOf(const LinkedProgram& program, isa::TagHash hash);
 
 }  // namespace strata

@@ -78,7 +78,8 @@ MapInfo MakeMapInfo(const runtime::MapHeader& header);
 
 class UserspaceProgram : public BackendProgram {
  public:
-  static Result<std::shared_ptr<BackendProgram>> Load(SharedPtr shared, const LinkedProgram& program);
+  static Result<std::shared_ptr<BackendProgram>> Load(SharedPtr shared, const LinkedProgram& program,
+                                                      isa::TagHash tag_hash);
   ~UserspaceProgram() override;
 
   const ProgramInfo& info() const override { return info_; }

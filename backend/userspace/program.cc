@@ -157,8 +157,9 @@ Result<compile::CompiledImage> Compile(const Shared& shared, const TabledProgram
   return image;
 }
 
-std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& linked, const TabledProgram& program,
-                                       const compile::CompiledImage& image, bool uses_slot) {
+std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& linked, const isa::Tag& tag,
+                                       const TabledProgram& program, const compile::CompiledImage& image,
+                                       bool uses_slot) {
   ProgramHeader header{};
   header.magic = static_cast<std::uint32_t>(runtime::FileMagic::kProgram);
   header.version = runtime::kLayoutVersion;
@@ -176,6 +177,7 @@ std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& li
   header.relocation_count = static_cast<std::uint32_t>(image.relocations.size());
   header.map_count = static_cast<std::uint32_t>(program.table.size());
   CopyName(header.name, linked.name);
+  std::copy(tag.begin(), tag.end(), header.tag);
   CopyName(header.license, linked.license);
   FileBuilder file;
   header.instructions_offset = file.Add(BytesOf(program.instructions));
@@ -238,7 +240,8 @@ ProgramInfo MakeProgramInfo(const ProgramHeader& header) {
   return info;
 }
 
-Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared, const LinkedProgram& linked) {
+Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared, const LinkedProgram& linked,
+                                                               isa::TagHash tag_hash) {
   const std::string what = "program " + linked.name;
   TabledProgram program = STRATA_TRY(MakeTable(shared.get(), linked).Context(what));
   STRATA_TRY(CheckValueOffsets(linked).Context(what));
@@ -252,7 +255,8 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
 
   Session& session = *shared->session;
   const std::uint32_t id = session.NewId();
-  const std::vector<std::byte> bytes = MakeProgramFile(id, linked, program, image, UsesSlot(program, facts));
+  const std::vector<std::byte> bytes =
+      MakeProgramFile(id, linked, TagOf(linked, tag_hash), program, image, UsesSlot(program, facts));
   UniqueFd fd = STRATA_TRY(session.MakeFile(bytes.size(), what));
   STRATA_TRY(WriteAll(fd.get(), bytes, what));
   ObjectFile file = STRATA_TRY(session.Publish(std::move(fd), runtime::kProgramPrefix + std::to_string(id), what));

@@ -64,7 +64,9 @@ class UserspaceBackend : public Backend {
         std::make_shared<userspace::UserspaceTypes>(std::vector<std::byte>(btf.begin(), btf.end())));
   }
   Result<std::shared_ptr<BackendProgram>> LoadProgram(const LinkedProgram& program) override {
-    return userspace::UserspaceProgram::Load(shared_, program);
+    // The tag that the program would have in the kernel below.
+    const auto hash = isa::TagHashOf(kernel().Version().value_or(0U));
+    return userspace::UserspaceProgram::Load(shared_, program, hash);
   }
   Result<std::unique_ptr<BackendLink>> Attach(const std::shared_ptr<BackendProgram>& program,
                                               const AttachTarget& target,

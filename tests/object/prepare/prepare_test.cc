@@ -40,6 +40,13 @@ Result<LinkedProgram> Prepare(const CollectionSpec& spec, const ProgramSpec& pro
   return ProgramPreparer(spec, kernel, {}).Prepare(program, resolve);
 }
 
+Result<LinkedProgram> PrepareOutside(const CollectionSpec& spec, const std::string& program) {
+  const KernelFacts kernel;
+  PrepareOptions options;
+  options.runs_in_kernel = false;
+  return ProgramPreparer(spec, kernel, options).Prepare(spec.programs.at(program), AnyMap);
+}
+
 CollectionSpec Read(const std::string& path) {
   return elf::ReadCollectionSpec(test::ReadFile(path), {.path = path}).value();
 }
@@ -105,13 +112,75 @@ TEST(PrepareProgram, WritesNoRecordsWhenOneFunctionHasNoType) {
   EXPECT_TRUE(program.line_info.empty());
 }
 
-TEST(PrepareProgram, RefusesKernelReferencesByName) {
+TEST(PrepareProgram, RefersToTypedVariablesByTheirId) {
+  const KernelFacts kernel;
+  if (!kernel.Types()) GTEST_SKIP() << "this kernel has no BTF";
+  const auto spec = Read(STRATA_BPF_KERNEL_SYMBOLS);
+  const auto program = Prepare(spec, spec.programs.at("takes_a_variable"), AnyMap).value();
+  const auto load = std::find_if(program.instructions.begin(), program.instructions.end(),
+                                 [](const isa::Instruction& instruction) { return instruction.opcode == 0x18; });
+  ASSERT_NE(load, program.instructions.end());
+  EXPECT_EQ(load->src, static_cast<std::uint8_t>(isa::PseudoLoad::kBtfId));
+  const auto id = (*kernel.Types())->FindByName("bpf_prog_active", btf::Kind::kVar);
+  EXPECT_EQ(static_cast<std::uint32_t>(load->imm), id->value);
+}
+
+TEST(PrepareProgram, SymbolsThatAProgramRefersToByHandAreAddresses) {
   auto spec = Read(STRATA_BPF_PROGRAMS);
   ProgramSpec program = spec.programs.at("on_malloc");
   program.references[0].kind = ReferenceKind::kKsym;
-  program.references[0].symbol = "jiffies";
+  program.references[0].symbol = "strata_no_such_symbol";
   EXPECT_THAT(Prepare(spec, program, AnyMap).error().message(),
-              HasSubstr("kernel symbol jiffies: not supported yet"));
+              HasSubstr("kernel symbol strata_no_such_symbol: is not in /proc/kallsyms"));
+  program.references[0].is_weak = true;
+  const auto linked = Prepare(spec, program, AnyMap);
+  ASSERT_TRUE(linked) << linked.error().message();
+  EXPECT_EQ(linked->instructions[program.references[0].index.value].imm, 0);
+}
+
+TEST(PrepareProgram, OutsideOfTheKernelItsFunctionsAreRefusedByName) {
+  const auto spec = Read(STRATA_BPF_KERNEL_SYMBOLS);
+  const auto called = PrepareOutside(spec, "calls_a_function");
+  ASSERT_FALSE(called);
+  EXPECT_EQ(called.error().code(), ErrorCode::kNotSupported);
+  EXPECT_THAT(called.error().message(), HasSubstr("kernel function bpf_task_from_pid___as_i_know_it: "));
+  EXPECT_THAT(PrepareOutside(spec, "takes_a_variable").error().message(), HasSubstr("kernel symbol bpf_prog_active: "));
+}
+
+TEST(PrepareProgram, OutsideOfTheKernelWeakFunctionsAreMissing) {
+  const auto spec = Read(STRATA_BPF_KERNEL_SYMBOLS);
+  const auto program = PrepareOutside(spec, "guards_a_missing_function");
+  ASSERT_TRUE(program) << program.error().message();
+  ASSERT_EQ(program->poisoned.size(), 1U);
+  EXPECT_THAT(program->poisoned[0].reason, HasSubstr("strata_no_such_function"));
+  EXPECT_GE(program->instructions[program->poisoned[0].index.value].imm, 2002000000);
+  EXPECT_TRUE(PrepareOutside(spec, "takes_a_missing_variable"));
+}
+
+TEST(PrepareProgram, HooksAreLookedUpForTheKernelOnly) {
+  const auto spec = Read(STRATA_BPF_KERNEL_SYMBOLS);
+  const auto outside = PrepareOutside(spec, "hooks_a_missing_tracepoint");
+  ASSERT_TRUE(outside) << outside.error().message();
+  EXPECT_EQ(outside->attach_btf_id, 0U);
+}
+
+TEST(PrepareProgram, FindsHooksOfEachKind) {
+  const KernelFacts kernel;
+  if (!kernel.Types()) GTEST_SKIP() << "this kernel has no BTF";
+  const auto spec = Read(STRATA_BPF_KERNEL_SYMBOLS);
+  const auto id = [&](const char* program) {
+    return btf::TypeId{Prepare(spec, spec.programs.at(program), AnyMap).value().attach_btf_id};
+  };
+  EXPECT_EQ((*kernel.Types())->NameOf(id("hooks_a_tracepoint")), "btf_trace_sched_switch");
+  EXPECT_EQ((*kernel.Types())->NameOf(id("hooks_a_function")), "bpf_prog_put");
+  EXPECT_EQ((*kernel.Types())->NameOf(id("hooks_an_lsm_hook")), "bpf_lsm_file_open");
+}
+
+TEST(PrepareProgram, KprobesHaveTheKernelsVersion) {
+  const auto spec = Read(STRATA_BPF_KERNEL_SYMBOLS);
+  EXPECT_EQ(Prepare(spec, spec.programs.at("needs_a_version"), AnyMap)->kernel_version,
+            KernelFacts().Version().value());
+  EXPECT_EQ(Prepare(spec, spec.programs.at("hooks_a_tracepoint"), AnyMap)->kernel_version, 0U);
 }
 
 TEST(PrepareProgram, NamesFunctionsThatAreNotDefined) {
