@@ -148,7 +148,9 @@ Result<void> Btf::CheckFixedPart(const RawType& raw) const {
     if (!fits) return MalformedType(raw.id, fmt::format("{} bits do not fit {} bytes", type.bits, type.size_bytes));
   }
   const bool is_enum = raw.kind == Kind::kEnum || raw.kind == Kind::kEnum64;
-  if (is_enum && (raw.size_or_target > 8 || !std::has_single_bit(raw.size_or_target))) {
+  // A forward declaration has neither size nor values.
+  const bool is_declared_only = raw.size_or_target == 0 && raw.count == 0;
+  if (is_enum && !is_declared_only && (raw.size_or_target > 8 || !std::has_single_bit(raw.size_or_target))) {
     return MalformedType(raw.id, fmt::format("an enum of {} bytes", raw.size_or_target));
   }
   return {};

@@ -5,6 +5,7 @@
 
 #include <random>
 
+#include "strata/btf/format_value.h"
 #include "support/elf_writer.h"
 
 namespace strata::btf {
@@ -75,6 +76,15 @@ TEST(Btf, ReadsMembersWithBitfields) {
   EXPECT_EQ(sample.members[1].bit_offset, 32U);
   EXPECT_EQ(sample.members[1].bitfield_bits, 3U);
   EXPECT_EQ(sample.members[2].type, TypeId{2});
+}
+
+TEST(Btf, ReadsEnumsThatAreOnlyDeclared) {
+  test::BtfWriter writer;
+  const auto id = writer.Type(6, "later", 0, 0);
+  const auto btf = Parse(writer);
+  EXPECT_EQ(*btf->SizeOf(TypeId{id}), 0U);
+  EXPECT_TRUE(btf->Get<Enum>(TypeId{id})->values.empty());
+  EXPECT_EQ(FormatValue(*btf, TypeId{id}, {}), "0");
 }
 
 TEST(Btf, ReadsEnumValuesWithTheirSign) {
