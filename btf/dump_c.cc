@@ -15,8 +15,8 @@ namespace {
 
 constexpr int kMaxDepth = 256;  // of types in types
 constexpr int kMaxChain = 128;  // of pointers, arrays and qualifiers around one type
-constexpr std::size_t kStepsPerByte = 16;
-constexpr std::size_t kMinSteps = std::size_t{1} << 20;
+constexpr std::size_t kStepsPerByte = 2;
+constexpr std::size_t kMinSteps = std::size_t{1} << 16;
 
 // Larger gaps are an array with a name; smaller ones are unnamed, so that they are no members.
 constexpr std::uint64_t kMaxUnnamedPaddingBits = 8 * 1024;

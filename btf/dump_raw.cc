@@ -74,10 +74,15 @@ class Printer {
 
   template <typename AnyEnum>
   void PrintValues(const AnyEnum& type) {
+    constexpr bool kIsWide = std::is_same_v<AnyEnum, Enum64>;
     Add(" encoding={} size={} vlen={}\n", SignName(type.is_signed), type.size_bytes, type.values.size());
     for (const EnumValue value : type.values) {
       Add("\t'{}' val=", Named(value.name));
-      type.is_signed ? Add("{}\n", value.value) : Add("{}\n", static_cast<std::uint64_t>(value.value));
+      if (type.is_signed) {
+        Add("{}{}\n", value.value, kIsWide ? "LL" : "");
+      } else {
+        Add("{}{}\n", static_cast<std::uint64_t>(value.value), kIsWide ? "ULL" : "");
+      }
     }
   }
 
