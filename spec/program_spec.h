@@ -45,7 +45,7 @@ struct STRATA_EXPORT FunctionSpec {
   btf::TypeId type;  // BTF_KIND_FUNC; kVoid without .BTF.ext
   bool is_static = false;
   // Why it cannot run: something in its code that the object's reader could not represent. Empty for a good function;
-  // Flatten refuses whatever reaches another one. An edit that removes the cause clears it.
+  // Flatten refuses whatever reaches another one. Whoever edits the cause away clears it.
   std::string unusable;
 
   bool operator==(const FunctionSpec&) const = default;

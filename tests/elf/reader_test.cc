@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "reading.h"
 #include "strata/btf/format_value.h"
 #include "strata/spec/flatten.h"
 #include "support/elf_writer.h"
@@ -12,33 +13,13 @@
 namespace strata {
 namespace {
 
+using test::ErrorOf;
+using test::Read;
+using test::References;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Key;
 using testing::UnorderedElementsAre;
-
-CollectionSpec Read(const std::string& path) {
-  return elf::ReadCollectionSpec(test::ReadFile(path), {.path = path}).value();
-}
-
-std::string ErrorOf(const std::string& path, ErrorCode code) {
-  const auto result = elf::ReadCollectionSpec(test::ReadFile(path), {.path = path});
-  if (result) return "no error";
-  EXPECT_EQ(result.error().code(), code);
-  return result.error().message();
-}
-
-// "kind symbol+addend" of each reference, in order.
-std::vector<std::string> References(const FunctionSpec& function) {
-  static constexpr const char* kNames[] = {"map", "value", "call", "callback", "ksym", "kfunc", "kconfig"};
-  std::vector<std::string> texts;
-  for (const Reference& reference : function.references) {
-    std::string text = std::string(kNames[static_cast<int>(reference.kind)]) + " " + reference.symbol;
-    if (reference.addend != 0) text += "+" + std::to_string(reference.addend);
-    texts.push_back(text);
-  }
-  return texts;
-}
 
 TEST(ElfReader, NamesTheCollectionAfterItsFile) {
   EXPECT_EQ(Read(STRATA_BPF_PROGRAMS).name, "programs");

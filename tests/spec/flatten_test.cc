@@ -119,5 +119,14 @@ TEST(Flatten, RefusesReferencesThatDoNotFitTheCode) {
   EXPECT_THAT(Flatten(Collect({Calling("a", {})}), program).error().message(), HasSubstr("is no call"));
 }
 
+TEST(Flatten, RefusesWhatReachesAnUnusableFunction) {
+  auto collection = Collect({Calling("a", {"b"}), Calling("b", {}), Calling("c", {})});
+  collection.functions.at("b").unusable = "a.o: section .text: offset 8: is odd";
+  const auto error = Flatten(collection, Calling<ProgramSpec>("main", {"a"})).error();
+  EXPECT_EQ(error.message(), "function b: a.o: section .text: offset 8: is odd");
+  EXPECT_EQ(error.code(), ErrorCode::kNotSupported);
+  EXPECT_TRUE(Flatten(collection, Calling<ProgramSpec>("main", {"c"})));
+}
+
 }  // namespace
 }  // namespace strata

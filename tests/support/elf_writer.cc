@@ -3,6 +3,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <unordered_map>
 
 namespace strata::test {
 namespace {
@@ -69,6 +70,11 @@ std::vector<std::byte> ElfWriter::Bytes() const {
   const std::size_t symbols_number = strings_number + 1;
 
   std::string strings(1, '\0');
+  std::unordered_map<std::string, std::uint64_t> symbol_numbers;
+  std::uint64_t symbol_count = 0;
+  ByteWriter section_numbers;
+  section_numbers.Put(std::uint32_t{0});
+  const bool is_large = sections_.size() >= SHN_LORESERVE;
   std::vector<std::byte> symbol_bytes;
   AppendRecord(symbol_bytes, Elf64_Sym{});
   for (const SymbolEntry& symbol : symbols_) {
@@ -78,20 +84,27 @@ std::vector<std::byte> ElfWriter::Bytes() const {
     record.st_size = symbol.size;
     record.st_info = static_cast<unsigned char>(ELF64_ST_INFO(symbol.options.binding, symbol.options.type));
     record.st_other = static_cast<unsigned char>(symbol.options.visibility);
-    record.st_shndx = static_cast<std::uint16_t>(symbol.options.section >= 0 ? symbol.options.section
-                                                                             : static_cast<int>(symbol.section));
+    const auto section = static_cast<std::uint32_t>(symbol.options.section >= 0 ? symbol.options.section
+                                                                                : static_cast<int>(symbol.section));
+    const bool is_extended = is_large && symbol.options.section < 0 && section >= SHN_LORESERVE;
+    record.st_shndx = static_cast<std::uint16_t>(is_extended ? SHN_XINDEX : section);
+    section_numbers.Put(is_extended ? section : 0U);
+    symbol_numbers.emplace(symbol.name, ++symbol_count);
     AppendRecord(symbol_bytes, record);
   }
   const auto symbol_number = [&](const std::string& name) -> std::uint64_t {
-    for (std::size_t i = 0; i < symbols_.size(); ++i) {
-      if (symbols_[i].name == name) return i + 1;
-    }
-    return symbols_.size() + 1000;
+    const auto found = symbol_numbers.find(name);
+    return found != symbol_numbers.end() ? found->second : symbols_.size() + 1000;
   };
 
   all.push_back({".shstrtab", {}, {.type = SHT_STRTAB, .flags = 0}});
   all.push_back({".strtab", BytesOf(strings), {.type = SHT_STRTAB, .flags = 0}});
   all.push_back({".symtab", symbol_bytes, {.type = SHT_SYMTAB, .flags = 0}});
+  if (is_large) {
+    all.push_back({".symtab_shndx",
+                   section_numbers.bytes(),
+                   {.type = SHT_SYMTAB_SHNDX, .flags = 0, .link = static_cast<std::uint32_t>(symbols_number)}});
+  }
   std::vector<std::size_t> relocated(all.size(), 0);
   for (std::size_t number = 1; number <= sections_.size(); ++number) {
     std::vector<std::byte> content;
@@ -123,6 +136,8 @@ std::vector<std::byte> ElfWriter::Bytes() const {
     header.sh_offset = bytes.size();
     header.sh_size = section.options.claimed_size != 0 ? section.options.claimed_size : section.content.size();
     header.sh_addralign = 8;
+    header.sh_link = section.options.link;
+    header.sh_info = section.options.info;
     if (section.options.type == SHT_SYMTAB) {
       header.sh_link = static_cast<std::uint32_t>(strings_number);
       header.sh_entsize = sizeof(Elf64_Sym);
@@ -148,8 +163,13 @@ std::vector<std::byte> ElfWriter::Bytes() const {
   file.e_ehsize = sizeof(Elf64_Ehdr);
   file.e_shoff = bytes.size();
   file.e_shentsize = sizeof(Elf64_Shdr);
-  file.e_shnum = static_cast<std::uint16_t>(headers.size());
-  file.e_shstrndx = static_cast<std::uint16_t>(names_number);
+  // Numbers that do not fit the file header stand in the null section's.
+  if (is_large) {
+    headers[0].sh_size = headers.size();
+    headers[0].sh_link = static_cast<std::uint32_t>(names_number);
+  }
+  file.e_shnum = is_large ? std::uint16_t{0} : static_cast<std::uint16_t>(headers.size());
+  file.e_shstrndx = is_large ? std::uint16_t{SHN_XINDEX} : static_cast<std::uint16_t>(names_number);
   if (!segments_.empty()) {
     file.e_phoff = segments_offset;
     file.e_phentsize = sizeof(Elf64_Phdr);

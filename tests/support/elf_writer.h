@@ -43,14 +43,17 @@ std::vector<std::byte> BytesOf(std::string_view text);
 std::vector<std::byte> BytesOf(const std::vector<isa::Instruction>& code);
 
 // Writes a 64-bit little-endian file with a section name table, a symbol table and one relocation table for each
-// section that has relocations. Symbol() and Relocation() belong to the section that was added last. Nothing is
-// checked: what is written is what was asked for.
+// section that has relocations; with a table of section numbers (SHT_SYMTAB_SHNDX) where a symbol cannot hold them.
+// Symbol() and Relocation() belong to the section that was added last. Nothing is checked: what is written is what was
+// asked for.
 class ElfWriter {
  public:
   struct SectionOptions {
     std::uint32_t type = SHT_PROGBITS;
     std::uint64_t flags = SHF_ALLOC;
     std::uint64_t claimed_size = 0;  // sh_size when it shall differ from the content's
+    std::uint32_t link = 0;          // of sections that the writer makes no table of
+    std::uint32_t info = 0;
   };
   struct SymbolOptions {
     unsigned type = STT_OBJECT;
