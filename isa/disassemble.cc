@@ -138,10 +138,10 @@ std::string Immediate64(const Context& at) {
       value = MapName(at, "idx");
       break;
     case PseudoLoad::kMapValue:
-      value = fmt::format("{}[0]+{}", MapName(at, "fd"), second.imm);
+      value = fmt::format("{}[0]+{}", MapName(at, "fd"), static_cast<std::uint32_t>(second.imm));
       break;
     case PseudoLoad::kMapIndexValue:
-      value = fmt::format("{}[0]+{}", MapName(at, "idx"), second.imm);
+      value = fmt::format("{}[0]+{}", MapName(at, "idx"), static_cast<std::uint32_t>(second.imm));
       break;
     case PseudoLoad::kFunction:
       value = fmt::format("subprog[{:+}]", insn.imm);
