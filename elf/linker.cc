@@ -224,8 +224,7 @@ class Linker {
       if (placement) symbol_numbers_[object][number] = placement->section;
       return;
     }
-    const bool is_undefined = symbol.section == SHN_UNDEF;
-    if (IsDropped(object, symbol) || (is_undefined && !IsGlobal(symbol))) return;
+    if (IsDropped(object, symbol) || (symbol.section == SHN_UNDEF && !IsGlobal(symbol))) return;
     OutputSymbol added{.name = std::string(symbol.name),
                        .value = symbol.value + (placement ? placement->offset : 0),
                        .size_bytes = symbol.size_bytes,
@@ -234,17 +233,10 @@ class Linker {
                        .visibility = symbol.visibility,
                        .section = placement ? placement->section : kNoSection};
     if (IsGlobal(symbol)) {
-      if (Counts(object, number)) {
-        const Global& global = globals_.find(symbol.name)->second;
-        added.visibility = global.visibility;
-        added.binding = global.is_weak ? STB_WEAK : STB_GLOBAL;
-      } else if (is_undefined) {
-        return;
-      } else {
-        // A definition that lost: its bytes still need an owner, but nobody can refer to it.
-        added.binding = STB_LOCAL;
-        added.visibility = STV_DEFAULT;
-      }
+      if (!Counts(object, number)) return;  // nobody can refer to a definition that lost
+      const Global& global = globals_.find(symbol.name)->second;
+      added.visibility = global.visibility;
+      added.binding = global.is_weak ? STB_WEAK : STB_GLOBAL;
     }
     symbol_numbers_[object][number] = static_cast<std::uint32_t>(output_.symbols.size());
     output_.symbols.push_back(std::move(added));

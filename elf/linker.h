@@ -21,8 +21,8 @@ struct LinkInput {
 // - Sections of one name become one, in the order of the inputs; "license" and "version" must be equal.
 // - A global symbol is defined once, or by any number of weak ones of which the first counts; externs refer to it. What
 //   no input defines stays extern. Declarations must agree with the definition in section and type. The strictest
-//   visibility counts. Static symbols of one name stay apart. A definition that lost keeps its bytes, under a static
-//   name.
+//   visibility counts. Static symbols of one name stay apart. A definition that lost keeps its bytes, without a
+//   symbol.
 // - Types are merged and de-duplicated; data sections list all variables; .BTF.ext follows its code.
 //
 // Debug information is dropped. The result is an object that ReadCollectionSpec and libbpf read, in the inputs' byte
