@@ -56,6 +56,7 @@ struct CoreRelocator::State {
         side(core::Side::Local(*local, limit)),
         candidates(local, std::move(targets), limit) {}
 
+  Result<CoreResolution> Answer(const CoreRelocation& relocation);
   Result<CoreResolution> Resolve(const CoreRelocation& relocation);
   Result<CoreResolution> Find(CoreKind kind, const core::Spec& spec);
 
@@ -118,13 +119,18 @@ Result<CoreResolution> CoreRelocator::State::Find(CoreKind kind, const core::Spe
   return answer;
 }
 
+Result<CoreResolution> CoreRelocator::State::Answer(const CoreRelocation& relocation) {
+  Question question{relocation.type, relocation.kind, relocation.access};
+  const auto known = answers.find(question);
+  if (known != answers.end()) return known->second;
+  auto answer = Resolve(relocation);
+  if (answer && answers.size() < kMaxRemembered) answers.emplace(std::move(question), *answer);
+  return answer;
+}
+
 Result<CoreResolution> CoreRelocator::Resolve(const CoreRelocation& relocation) {
-  const Question question{relocation.type, relocation.kind, relocation.access};
-  const auto known = state_->answers.find(question);
-  if (known != state_->answers.end()) return known->second;
-  auto answer = state_->Resolve(relocation);
+  auto answer = state_->Answer(relocation);
   if (!answer) return std::move(answer).error().WithContext(Describe(relocation));
-  if (state_->answers.size() < kMaxRemembered) state_->answers.emplace(question, *answer);
   return answer;
 }
 
@@ -143,14 +149,16 @@ Result<std::vector<CorePoison>> CoreRelocator::Relocate(std::span<const CoreRelo
                                                         std::span<isa::Instruction> code) {
   std::vector<CorePoison> poisoned;
   for (const CoreRelocation& relocation : relocations) {
-    const auto place = [&] { return fmt::format("instruction {}: CO-RE relocation", relocation.index.value); };
+    const auto place = [&] {
+      return fmt::format("instruction {}: CO-RE relocation {}", relocation.index.value, Describe(relocation));
+    };
     if (relocation.index.value >= code.size()) {
       return Error(ErrorCode::kMalformed, fmt::format("{}: the code has {} instructions", place(), code.size()));
     }
-    const auto resolution = Resolve(relocation);
+    const auto resolution = state_->Answer(relocation);
     if (!resolution) return resolution.error().WithContext(place());
-    auto reason = core::Patch(code, relocation.index, *resolution);
-    if (!reason) return std::move(reason).error().WithContext(fmt::format("{} {}", place(), Describe(relocation)));
+    const auto reason = core::Patch(code, relocation.index, *resolution);
+    if (!reason) return reason.error().WithContext(place());
     if (*reason) poisoned.push_back({relocation.index, fmt::format("{}: {}", Describe(relocation), **reason)});
   }
   return poisoned;
