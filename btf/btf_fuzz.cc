@@ -1,8 +1,11 @@
 // BTF that parses can be asked everything about.
 #include <algorithm>
+#include <vector>
 
 #include "fuzz/fuzz_input.h"
 #include "strata/btf/btf.h"
+#include "strata/btf/builder.h"
+#include "strata/btf/dedup.h"
 #include "strata/btf/fixup.h"
 #include "strata/btf/format_value.h"
 
@@ -42,6 +45,36 @@ void AskAboutType(const Btf& types, TypeId id) {
   }
 }
 
+// Equal but for the offsets of strings, which a writer chooses.
+bool AreEqual(const Btf& a, const Btf& b) {
+  if (a.type_count() != b.type_count()) return false;
+  std::vector<std::uint32_t> left;
+  std::vector<std::uint32_t> right;
+  for (std::uint32_t id = 1; id < a.type_count(); ++id) {
+    const TypeId type{id};
+    a.ReadWords(type, &left);
+    b.ReadWords(type, &right);
+    const bool is_alike = a.KindOf(type) == b.KindOf(type) && a.NameOf(type) == b.NameOf(type) &&
+                          a.Describe(type) == b.Describe(type) && left.size() == right.size();
+    if (!is_alike) return false;
+  }
+  return true;
+}
+
+// Written and parsed again, types are equal; what is de-duplicated stays as it is.
+void WriteAndReadAgain(const Btf& types) {
+  strata::btf::Builder builder;
+  if (!builder.Copy(types)) return;
+  const auto bytes = builder.Build(types.byte_order());
+  if (!bytes) return;
+  const auto again = Btf::Parse(*bytes);
+  Require(again.has_value() && AreEqual(types, **again), "types written and parsed again differ");
+  const auto unique = strata::btf::Deduplicate(types);
+  if (!unique) return;
+  const auto once = unique->types.BuildTypes();
+  Require(once.has_value() && (*once)->type_count() <= types.type_count(), "de-duplicated types do not parse");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -56,6 +89,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static_cast<void>(strata::btf::FormatValue(**types, TypeId{id}, value));
     static_cast<void>(strata::btf::FormatValueJson(**types, TypeId{id}, value));
   }
+  WriteAndReadAgain(**types);
   const auto fixed = strata::btf::FixUpForKernel(**types, {});
   if (fixed) Require(Btf::Parse(*fixed).has_value(), "BTF fixed up for the kernel does not parse");
   return 0;

@@ -69,6 +69,9 @@ std::map<std::string, Bytes> Sections(Bytes& object) {
 
 void AddObject(Corpus& corpus, const std::string& name, Bytes object) {
   corpus.Add("object", name, object);
+  // Beside an empty object: what can be linked is linked.
+  ByteWriter pair;
+  corpus.Add("pair", name, AddPart(pair, object).Append(ElfWriter().Bytes()).bytes());
   const auto sections = Sections(object);
   for (const auto& [section, content] : sections) {
     if (!section.starts_with("code ")) continue;
@@ -116,6 +119,20 @@ void AddMalformedObjects(Corpus& corpus) {
   corpus.Add("object", "half-load", ElfWriter().Code("xdp", "f", {strata::isa::Instruction{0x18}}).Bytes());
 }
 
+// Objects that belong together, and ones that do not.
+void AddPairs(Corpus& corpus, const fs::path& objects) {
+  const fs::path folder = objects / "tests" / "elf";
+  const fs::path first = folder / "link_helper.bpf.o";
+  if (!fs::exists(first)) return;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with("link_") || !name.ends_with(".bpf.o")) continue;
+    ByteWriter pair;
+    AddPart(pair, strata::test::ReadFile(first.string())).Append(strata::test::ReadFile(entry.path().string()));
+    corpus.Add("pair", "helper-and-" + name, pair.bytes());
+  }
+}
+
 Bytes ReadBytes(const fs::path& path) { return strata::test::ReadFile(path.string()); }
 
 }  // namespace
@@ -135,6 +152,7 @@ int main(int argc, char** argv) {
     AddObject(corpus, name, ReadBytes(entry.path()));
     ++objects;
   }
+  AddPairs(corpus, argv[1]);
   AddMalformedTypes(corpus);
   AddMalformedObjects(corpus);
   std::printf("%zu inputs from %zu objects\n", corpus.count(), objects);
