@@ -30,6 +30,15 @@ constexpr FigureRow kFigures[] = {
     {"agent.start.18_programs", "us", 1000},
     {"agent.resident_memory", "KiB", 2048},
     {"agent.size", "KiB", 1024},
+    {"btf.open_and_find.time", "us", 2500},
+    {"btf.open_and_find.time_over_libbpf", "ratio", 0.5},
+    {"btf.open_and_find.memory", "KiB", 2048},
+    {"btf.open_and_find.memory_over_libbpf", "ratio", 0.5},
+    {"btf.open_and_decode_all.time", "us", 20000},
+    {"btf.open_and_decode_all.time_over_libbpf", "ratio", 1},
+    {"loader.open.200_programs.time", "ratio", 0.5},
+    {"loader.open.200_programs.memory", "ratio", 0.5},
+    {"loader.core.500_relocations.time", "ratio", 1},
 };
 
 }  // namespace
@@ -41,6 +50,7 @@ void PrintFigure(std::string_view figure, double value, const Comparison& compar
     nlohmann::ordered_json line = {{"figure", figure}, {"unit", row.unit}, {"value", rounded}};
     if (comparison.kernel) line["kernel"] = std::round(*comparison.kernel * 10) / 10;
     if (comparison.native) line["native"] = std::round(*comparison.native * 100) / 100;
+    if (comparison.libbpf) line["libbpf"] = std::round(*comparison.libbpf * 100) / 100;
     line["target"] = row.target;
     line["met"] = value <= row.target;
     fmt::print("{}\n", line.dump());

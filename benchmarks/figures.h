@@ -10,6 +10,7 @@ namespace strata::bench {
 struct Comparison {
   std::optional<double> kernel;
   std::optional<double> native;
+  std::optional<double> libbpf;
 };
 
 // Prints `figure` with its unit and target from the table in figures.cc. Aborts for a figure that has no row: a figure

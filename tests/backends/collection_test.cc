@@ -100,5 +100,18 @@ TYPED_TEST(CollectionTest, TheExampleLoads) {
   EXPECT_EQ(objects->programs().size(), 2U);
 }
 
+// A program is recognised by its tag wherever it runs.
+TEST(Tags, AreTheSameOnBothBackends) {
+  const testing::SessionFolder folder;
+  const auto kernel = OpenBackend("kernel");
+  if (!kernel) GTEST_SKIP() << kernel.error().message();
+  const auto userspace =
+      OpenBackend("userspace", {.session = "test", .runtime_folder = folder.path(), .agent_path = {}});
+  ASSERT_TRUE(userspace) << userspace.error().message();
+  auto there = LoadCollection(*kernel, std::string(STRATA_BPF_VARIABLES)).value();
+  auto here = LoadCollection(*userspace, std::string(STRATA_BPF_VARIABLES)).value();
+  EXPECT_EQ(here.FindProgram("on_call").value()->info().tag, there.FindProgram("on_call").value()->info().tag);
+}
+
 }  // namespace
 }  // namespace strata

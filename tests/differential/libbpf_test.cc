@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "strata/object/prepare/prepare.h"
 #include "strata/strata.h"
 
 namespace strata {
@@ -169,6 +170,22 @@ TEST_P(Libbpf, LeavesTheSameInTheKernel) {
   EXPECT_FALSE(actual.programs.empty());
   EXPECT_EQ(actual.programs, expected.programs);
   EXPECT_EQ(actual.maps, expected.maps);
+}
+
+TEST_P(Libbpf, TagsAreThoseWeCompute) {
+  auto objects = LoadCollection(backend_, GetParam().path);
+  ASSERT_TRUE(objects) << objects.error().message() << objects.error().log();
+  const MapResolver resolve = [&](std::string_view name) -> Result<std::shared_ptr<BackendMap>> {
+    return STRATA_TRY(objects->FindMap(name))
+    ->backend_map();
+  };
+  ProgramPreparer preparer(objects->spec(), backend_->kernel(), {});
+  const isa::TagHash hash = isa::TagHashOf(backend_->kernel().Version().value());
+  for (const auto& [name, program] : objects->programs()) {
+    const auto linked = preparer.Prepare(program.spec(), resolve);
+    ASSERT_TRUE(linked) << linked.error().message();
+    EXPECT_EQ(TagOf(*linked, hash), program.info().tag) << name;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Objects, Libbpf, testing::ValuesIn(Objects()),
