@@ -123,6 +123,8 @@ class STRATA_EXPORT BackendProgram {
   virtual const ProgramInfo& info() const = 0;
   // Counted only while the guard of Backend::EnableStats lives.
   virtual Result<ProgramStats> Stats() = 0;
+  // What the verifier said of the program, where LinkedProgram::log_level asked for it.
+  virtual std::string_view log() const { return {}; }
 };
 
 // What one process made of a link.

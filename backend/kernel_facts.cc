@@ -23,7 +23,8 @@ namespace strata {
 namespace {
 
 constexpr std::size_t kMaxConfigSize = std::size_t{16} << 20;  // bytes; a kernel's has about 200 KiB
-constexpr std::string_view kSyscallWrapper = "__x64_sys_bpf";
+constexpr std::string_view kSyscallWrapperOption = "CONFIG_ARCH_HAS_SYSCALL_WRAPPER";
+constexpr std::string_view kSyscallWrapperSymbol = "__x64_sys_bpf";
 
 // Files of sysfs and procfs have no true size.
 Result<std::vector<std::byte>> ReadWhole(const std::string& path) {
@@ -278,12 +279,18 @@ bool KernelFacts::HasBpfCookie() const {
   return *state_->has_cookie;
 }
 
+bool KernelFacts::HasSyscallWrapperSymbol() const {
+  const std::string name(kSyscallWrapperSymbol);
+  const auto scan = ScanSymbols(state_->sources.symbols, std::span(&name, 1));
+  return scan && !scan->addresses.begin()->second.empty();
+}
+
 bool KernelFacts::HasSyscallWrapper() const {
   const std::lock_guard lock(state_->mutex);
   if (!state_->has_wrapper) {
-    const std::string name(kSyscallWrapper);
-    const auto scan = ScanSymbols(state_->sources.symbols, std::span(&name, 1));
-    state_->has_wrapper = scan && !scan->addresses.begin()->second.empty();
+    // The configuration is read in a moment, and the symbols are many.
+    const bool has_config = state_->config.has_value() || state_->ReadConfig().has_value();
+    state_->has_wrapper = has_config ? state_->config->contains(kSyscallWrapperOption) : HasSyscallWrapperSymbol();
   }
   return *state_->has_wrapper;
 }

@@ -55,6 +55,8 @@ class STRATA_EXPORT KernelFacts {
   bool HasSyscallWrapper() const;  // system calls are __x64_sys_* (CONFIG_ARCH_HAS_SYSCALL_WRAPPER)
 
  private:
+  bool HasSyscallWrapperSymbol() const;
+
   struct State;
   std::unique_ptr<State> state_;
 };

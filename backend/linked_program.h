@@ -50,6 +50,9 @@ struct LinkedProgram {
   // there, and where it does, the text explains the rejection.
   std::vector<PoisonedInstruction> poisoned;
 
+  // What the verifier shall say of a program that it accepts: a sum of 1 (branches), 2 (every state), 4 (statistics).
+  std::uint32_t log_level = 0;
+
   std::shared_ptr<BackendTypes> types;  // the collection's BTF, loaded once per collection; null for none
   std::vector<std::byte> func_info;     // records of 8 bytes: struct bpf_func_info, instruction indices
   std::vector<std::byte> line_info;     // records of 16 bytes: struct bpf_line_info, instruction indices

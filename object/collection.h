@@ -70,6 +70,9 @@ struct LoadOptions {
   // What CO-RE fits the code to, instead of the running kernel's types; and more, for types that it does not have.
   std::shared_ptr<const btf::Btf> target_types = {};
   std::vector<std::shared_ptr<const btf::Btf>> extra_target_types = {};
+  // What the kernel's verifier shall say of programs that it accepts (Program::log): a sum of 1 (branches), 2 (every
+  // state), 4 (statistics). A rejection always has its log.
+  std::uint32_t log_level = 0;
 };
 
 // Creates every map, then loads every program whose autoload is set. When one fails, nothing stays.

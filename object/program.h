@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "strata/backend/backend.h"
 #include "strata/base/result.h"
@@ -22,6 +23,8 @@ class STRATA_EXPORT Program {
   const ProgramInfo& info() const { return program_->info(); }
   // Counted while a guard of Backend::EnableStats() lives.
   Result<ProgramStats> Stats() const { return program_->Stats(); }
+  // What the verifier said, where LoadOptions::log_level asked for it; empty on the userspace backend.
+  std::string_view log() const { return program_->log(); }
 
   const std::shared_ptr<Backend>& backend() const { return backend_; }
   const std::shared_ptr<BackendProgram>& backend_program() const { return program_; }

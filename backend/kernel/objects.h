@@ -78,11 +78,14 @@ class KernelProgram : public BackendProgram {
   int fd() const { return fd_.get(); }
   const ProgramInfo& info() const override { return info_; }
   Result<ProgramStats> Stats() override;
+  std::string_view log() const override { return log_; }
 
  private:
-  KernelProgram(UniqueFd fd, ProgramInfo info) : fd_(std::move(fd)), info_(std::move(info)) {}
+  KernelProgram(UniqueFd fd, ProgramInfo info, std::string log)
+      : fd_(std::move(fd)), info_(std::move(info)), log_(std::move(log)) {}
   UniqueFd fd_;
   ProgramInfo info_;
+  std::string log_;
 };
 
 // One row per attach kind that the kernel backend serves.

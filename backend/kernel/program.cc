@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint32_t kSleepableFlag = 1U << 4;              // BPF_F_SLEEPABLE
 constexpr std::uint32_t kXdpFragsFlag = 1U << 5;               // BPF_F_XDP_HAS_FRAGS
 constexpr std::size_t kFirstLogSize = std::size_t{64} * 1024;  // bytes
+constexpr std::uint32_t kFailureLogLevel = 1;                  // BPF_LOG_LEVEL1: branches
 constexpr std::size_t kLargestLogSize = std::size_t{16} * 1024 * 1024;
 
 // The kernel knows maps by descriptor: writes them into each ldimm64 that refers to one.
@@ -56,7 +57,7 @@ int Load(const LinkedProgram& program, const std::vector<isa::Instruction>& code
     }
   }
   if (log != nullptr) {
-    options.log_level = 1;
+    options.log_level = program.log_level != 0 ? program.log_level : kFailureLogLevel;
     options.log_buf = log->data();
     options.log_size = static_cast<__u32>(log->size());
   }
@@ -65,16 +66,21 @@ int Load(const LinkedProgram& program, const std::vector<isa::Instruction>& code
                          reinterpret_cast<const bpf_insn*>(code.data()), code.size(), &options);
 }
 
-// Loads again with a growing log, because only a failure needs one. The repeated load may succeed (a signal had
-// interrupted the first): then it counts.
-Result<UniqueFd> LoadWithLog(const LinkedProgram& program, const std::vector<isa::Instruction>& code) {
+struct LoadedWithLog {
+  UniqueFd fd;
+  std::string log;
+};
+
+// Loads with a growing log. The load that follows a failure may succeed (a signal had interrupted the first): then it
+// counts.
+Result<LoadedWithLog> LoadWithLog(const LinkedProgram& program, const std::vector<isa::Instruction>& code) {
   for (std::size_t size = kFirstLogSize;; size *= 4) {
     std::vector<char> log(size, '\0');
-    const int fd = Load(program, code, &log);
-    if (fd >= 0) return UniqueFd(fd);
+    UniqueFd fd(Load(program, code, &log));
     const int load_errno = errno;
-    if (load_errno == ENOSPC && size < kLargestLogSize) continue;
+    if (!fd && load_errno == ENOSPC && size < kLargestLogSize) continue;
     std::string text(log.data(), ::strnlen(log.data(), log.size()));
+    if (fd) return LoadedWithLog{std::move(fd), std::move(text)};
     std::string what = fmt::format("program {}: loading it", program.name);
     if (text.empty()) return BpfError(load_errno, std::move(what));
     const std::string reason = ExplainRejection(text, program);
@@ -97,21 +103,25 @@ ProgramInfo MakeProgramInfo(const bpf_prog_info& info, std::string name) {
 
 Result<std::shared_ptr<BackendProgram>> KernelProgram::Load(const LinkedProgram& program) {
   const auto code = STRATA_TRY(WithMapDescriptors(program));
-  UniqueFd fd(kernel::Load(program, code, nullptr));
-  if (!fd && errno == E2BIG && program.is_attach_type_optional && program.attach_type != AttachType::kNone) {
+  // Writing a log makes verifying slower, so the first try has none unless it was asked for.
+  LoadedWithLog loaded;
+  if (program.log_level == 0) loaded.fd = UniqueFd(kernel::Load(program, code, nullptr));
+  if (program.log_level == 0 && !loaded.fd && errno == E2BIG && program.is_attach_type_optional &&
+      program.attach_type != AttachType::kNone) {
     // What a kernel without the field (before Linux 4.17) says of one that is not zero.
     LinkedProgram without = program;
     without.attach_type = AttachType::kNone;
     return Load(without);
   }
-  if (!fd) fd = STRATA_TRY(LoadWithLog(program, code));
+  if (!loaded.fd) loaded = STRATA_TRY(LoadWithLog(program, code));
   bpf_prog_info kernel_info{};
   __u32 size = sizeof(kernel_info);
-  if (::bpf_obj_get_info_by_fd(fd.get(), &kernel_info, &size) != 0) {
+  if (::bpf_obj_get_info_by_fd(loaded.fd.get(), &kernel_info, &size) != 0) {
     return BpfError(errno, fmt::format("program {}: reading its info", program.name));
   }
   ProgramInfo info = MakeProgramInfo(kernel_info, program.name);
-  return std::shared_ptr<BackendProgram>(new KernelProgram(std::move(fd), std::move(info)));
+  return std::shared_ptr<BackendProgram>(
+      new KernelProgram(std::move(loaded.fd), std::move(info), std::move(loaded.log)));
 }
 
 Result<ProgramStats> KernelProgram::Stats() {

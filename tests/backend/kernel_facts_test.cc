@@ -131,7 +131,15 @@ TEST_F(KernelFactsTest, HiddenAddressesNameTheRemedy) {
   EXPECT_EQ(KernelFacts(sources_).AddressOf("missing").value(), std::nullopt);
 }
 
-TEST_F(KernelFactsTest, TheSyscallWrapperIsASymbolEvenWhereAddressesAreHidden) {
+TEST_F(KernelFactsTest, TheSyscallWrapperIsAnOptionOfTheKernel) {
+  Write("symbols", "ffffffff81000000 T __x64_sys_bpf\n");
+  sources_.configs = {Write("config", "CONFIG_HZ=250\n")};
+  EXPECT_FALSE(KernelFacts(sources_).HasSyscallWrapper());
+  Write("config", "CONFIG_ARCH_HAS_SYSCALL_WRAPPER=y\n");
+  EXPECT_TRUE(KernelFacts(sources_).HasSyscallWrapper());
+}
+
+TEST_F(KernelFactsTest, WithoutAConfigurationTheSyscallWrapperIsASymbol) {
   Write("symbols", "0000000000000000 T sys_bpf\n");
   EXPECT_FALSE(KernelFacts(sources_).HasSyscallWrapper());
   Write("symbols", "0000000000000000 T __x64_sys_bpf\n");

@@ -9,7 +9,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class Load : public testing::KernelTest {};
+class LoadTest : public testing::KernelTest {};
 
 // With a blank in the name of a type, which the kernel does not take.
 CollectionSpec WithRefusedTypes(const std::string& path) {
@@ -23,13 +23,13 @@ CollectionSpec WithRefusedTypes(const std::string& path) {
   return spec;
 }
 
-TEST_F(Load, ProgramsDoWithoutTypesThatTheKernelRefuses) {
+TEST_F(LoadTest, ProgramsDoWithoutTypesThatTheKernelRefuses) {
   auto objects = LoadCollection(backend_, WithRefusedTypes(STRATA_BPF_INITIAL_SLOTS));
   ASSERT_TRUE(objects) << objects.error().message() << objects.error().log();
   EXPECT_EQ(testing::RunOnPacket(*objects, "calls_slot_of_mark", 5), 105);
 }
 
-TEST_F(Load, CallbacksNeedTypesAndSayWhyThereAreNone) {
+TEST_F(LoadTest, CallbacksNeedTypesAndSayWhyThereAreNone) {
   auto spec = WithRefusedTypes(STRATA_BPF_CALLBACKS);
   for (auto& [name, program] : spec.programs) program.autoload = name == "loops";
   spec.maps.erase("timers");
@@ -42,7 +42,7 @@ TEST_F(Load, CallbacksNeedTypesAndSayWhyThereAreNone) {
   EXPECT_THAT(error.log(), HasSubstr("Invalid name"));
 }
 
-TEST_F(Load, ARejectionCarriesTheVerifiersLog) {
+TEST_F(LoadTest, ARejectionCarriesTheVerifiersLog) {
   auto spec = LoadCollectionSpec(STRATA_BPF_INITIAL_SLOTS).value();
   auto& code = spec.programs.at("target_of_one").instructions;
   code.erase(code.begin());  // R0 is then never written
@@ -53,7 +53,16 @@ TEST_F(Load, ARejectionCarriesTheVerifiersLog) {
   EXPECT_THAT(error.log(), HasSubstr("(95) exit"));
 }
 
-TEST_F(Load, ALogLargerThanTheFirstBufferIsWhole) {
+TEST_F(LoadTest, AnAcceptedProgramHasALogWhenItIsAskedFor) {
+  EXPECT_EQ(Load(STRATA_BPF_INITIAL_SLOTS)->programs().at("target_of_one").log(), "");
+  LoadOptions options;
+  options.log_level = 4;
+  const auto objects = Load(STRATA_BPF_INITIAL_SLOTS, options);
+  ASSERT_TRUE(objects) << objects.error().message();
+  EXPECT_THAT(std::string(objects->programs().at("target_of_one").log()), HasSubstr("processed 2 insns"));
+}
+
+TEST_F(LoadTest, ALogLargerThanTheFirstBufferIsWhole) {
   auto spec = LoadCollectionSpec(STRATA_BPF_INITIAL_SLOTS).value();
   auto& program = spec.programs.at("target_of_one");
   // 5000 lines of about 30 characters, then a register that nobody wrote.
