@@ -34,7 +34,7 @@ constexpr FigureRow kFigures[] = {
     {"btf.open_and_find.time_over_libbpf", "ratio", 0.5},
     {"btf.open_and_find.memory", "KiB", 2048},
     {"btf.open_and_find.memory_over_libbpf", "ratio", 0.5},
-    {"btf.open_and_decode_all.time", "us", 20000},
+    {"btf.open_and_decode_all.time", "us", 10000},
     {"btf.open_and_decode_all.time_over_libbpf", "ratio", 1},
     {"loader.open.200_programs.time", "ratio", 0.5},
     {"loader.open.200_programs.memory", "ratio", 0.5},

@@ -12,6 +12,22 @@
 #include "strata/base/byte_reader.h"
 
 namespace strata::btf {
+namespace {
+
+// What KindLayout says of sizes, for all numbers that the field can hold: the walk over all types has to be short.
+struct KindSize {
+  std::uint32_t fixed = 0;  // with the common words; 0 for kinds that are not known
+  std::uint32_t record = 0;
+};
+constexpr std::array<KindSize, 32> kSizes = [] {
+  std::array<KindSize, 32> sizes;
+  for (std::size_t kind = 1; kind < kKindCount; ++kind) {
+    sizes[kind] = {kTypeSize + kLayouts[kind].fixed_size, kLayouts[kind].record_size};
+  }
+  return sizes;
+}();
+
+}  // namespace
 std::string_view KindName(Kind kind) { return LayoutOf(kind).name; }
 
 Btf::Btf() : lookup_(std::make_unique<Lookup>()) {}
@@ -79,6 +95,7 @@ Result<void> Btf::ReadHeader() {
   STRATA_TRY(body.Slice(types_offset, types_size, "types"));
   STRATA_TRY(body.Slice(strings_offset, strings_size, "strings"));
   types_start_ = header_size + types_offset;
+  types_ = bytes_.data() + types_start_;
   types_size_ = types_size;
   strings_start_ = header_size + strings_offset;
   strings_size_ = strings_size;
@@ -95,29 +112,34 @@ Result<void> Btf::ReadHeader() {
 
 // Walks over all types once: afterwards every type lies within the section with all its records.
 Result<void> Btf::IndexTypes() {
-  const auto malformed = [&](std::uint32_t offset, std::string message) {
-    return Error(ErrorCode::kMalformed,
-                 fmt::format("{}: types: offset {}: type {}{}", where_, offset, type_count(), message));
-  };
-  // Most types are a pointer, a struct of some members or a function's prototype; the vector grows where they are less.
-  constexpr std::uint32_t kTypicalSize = 28;
+  // Few types are smaller than a pointer to a struct of a member; the vector grows where most are.
+  constexpr std::uint32_t kTypicalSize = 24;
   offsets_.reserve(types_size_ / kTypicalSize);
-  for (std::uint32_t start = 0; start < types_size_;) {
-    const std::uint32_t available = types_size_ - start;
-    if (available < kTypeSize) return malformed(start, fmt::format(": {} bytes are no type", available));
+  std::uint32_t start = 0;
+  while (types_size_ - start >= kTypeSize) {
     const std::uint32_t info = Word(start + 4);
-    const std::uint32_t number = KindNumber(info);
-    if (number == 0 || number >= kKindCount) return malformed(start, fmt::format(": kind {} is not known", number));
-    const KindLayout& layout = kLayouts[number];
-    const std::uint32_t size = layout.fixed_size + layout.record_size * VariableLength(info);
-    if (size > available - kTypeSize) {
-      return malformed(
-          start, fmt::format(" ({}): needs {} more bytes, {} are left", layout.name, size, available - kTypeSize));
-    }
+    const KindSize size = kSizes[KindNumber(info)];
+    const std::uint32_t total = size.fixed + size.record * VariableLength(info);
+    if (size.fixed == 0 || total > types_size_ - start) return MalformedExtent(start, info);
     offsets_.push_back(start);
-    start += kTypeSize + size;
+    start += total;
   }
-  return {};
+  if (start == types_size_) return {};
+  return Error(ErrorCode::kMalformed, fmt::format("{}: types: offset {}: type {}: {} bytes are no type", where_, start,
+                                                  type_count(), types_size_ - start));
+}
+
+Error Btf::MalformedExtent(std::uint32_t start, std::uint32_t info) const {
+  const std::uint32_t number = KindNumber(info);
+  std::string message = fmt::format(": kind {} is not known", number);
+  if (number != 0 && number < kKindCount) {
+    const KindLayout& layout = kLayouts[number];
+    message =
+        fmt::format(" ({}): needs {} more bytes, {} are left", layout.name,
+                    layout.fixed_size + layout.record_size * VariableLength(info), types_size_ - start - kTypeSize);
+  }
+  return Error(ErrorCode::kMalformed,
+               fmt::format("{}: types: offset {}: type {}{}", where_, start, type_count(), message));
 }
 
 Result<void> Btf::Check() const {
@@ -142,7 +164,7 @@ Result<void> Btf::CheckFixedPart(const RawType& raw) const {
     return MalformedType(raw.id, "element or index type is out of range");
   }
   if (raw.kind == Kind::kInt) {
-    const Int type = std::get<Int>(Decode(raw.id));
+    const Int type = std::get<Int>(Decode(raw));
     const bool fits = type.size_bytes > 0 && type.size_bytes <= 16 &&
                       std::uint32_t{type.bits} + type.bit_offset <= type.size_bytes * 8;
     if (!fits) return MalformedType(raw.id, fmt::format("{} bits do not fit {} bytes", type.bits, type.size_bytes));
@@ -190,12 +212,6 @@ const Btf& Btf::Owner(TypeId id) const {
   return *owner;
 }
 
-std::uint32_t Btf::Word(std::uint32_t offset) const {
-  std::uint32_t word;
-  std::memcpy(&word, bytes_.data() + types_start_ + offset, sizeof(word));
-  return order_ == std::endian::native ? word : SwapBytes(word);
-}
-
 Btf::RawType Btf::RawAt(TypeId id) const {
   const Btf& owner = Owner(id);
   if (id.value < owner.first_id_) return RawType{};
@@ -210,16 +226,6 @@ Btf::RawType Btf::RawAt(TypeId id) const {
                  .extra = offset + kTypeSize};
 }
 
-bool Btf::IsString(std::uint32_t offset) const {
-  return offset - first_string_ < strings_size_ || offset < first_string_;
-}
-
-std::string_view Btf::Name(std::uint32_t offset) const {
-  if (offset < first_string_) return base_->Name(offset);
-  if (offset - first_string_ >= strings_size_) return {};
-  return reinterpret_cast<const char*>(bytes_.data()) + strings_start_ + (offset - first_string_);
-}
-
 Result<std::string_view> Btf::StringAt(std::uint32_t offset) const {
   if (!IsString(offset)) {
     return Error(ErrorCode::kMalformed, fmt::format("{}: string offset {} is past the end at {}", where_, offset,
@@ -229,8 +235,7 @@ Result<std::string_view> Btf::StringAt(std::uint32_t offset) const {
 }
 
 // `this` owns the type, so that its words and names are read from its own bytes.
-Type Btf::Decode(TypeId id) const {
-  const RawType raw = RawAt(id);
+Type Btf::Decode(const RawType& raw) const {
   const std::string_view name = Name(raw.name);
   const std::uint32_t size = raw.size_or_target;
   const TypeId target = raw.target();
@@ -291,39 +296,6 @@ Type Btf::Decode(TypeId id) const {
   return Void{};
 }
 
-template <>
-Member RecordList<Member>::Decode(std::uint32_t index) const {
-  const std::uint32_t record = offset_ + index * 12;
-  const std::uint32_t position = btf_->Word(record + 8);
-  return Member{.name = btf_->Name(btf_->Word(record)),
-                .type = TypeId{btf_->Word(record + 4)},
-                .bit_offset = form_.kind_flag ? position & 0xffffff : position,
-                .bitfield_bits = form_.kind_flag ? position >> 24 : 0};
-}
-
-template <>
-EnumValue RecordList<EnumValue>::Decode(std::uint32_t index) const {
-  const std::uint32_t record = offset_ + index * (form_.is_wide ? 12 : 8);
-  const std::uint32_t low = btf_->Word(record + 4);
-  std::int64_t value = form_.kind_flag ? static_cast<std::int32_t>(low) : std::int64_t{low};
-  if (form_.is_wide) {
-    value = static_cast<std::int64_t>((std::uint64_t{btf_->Word(record + 8)} << 32) | low);
-  }
-  return EnumValue{btf_->Name(btf_->Word(record)), value};
-}
-
-template <>
-Parameter RecordList<Parameter>::Decode(std::uint32_t index) const {
-  const std::uint32_t record = offset_ + index * 8;
-  return Parameter{btf_->Name(btf_->Word(record)), TypeId{btf_->Word(record + 4)}};
-}
-
-template <>
-SectionVariable RecordList<SectionVariable>::Decode(std::uint32_t index) const {
-  const std::uint32_t record = offset_ + index * 12;
-  return SectionVariable{TypeId{btf_->Word(record)}, btf_->Word(record + 4), btf_->Word(record + 8)};
-}
-
 Result<Type> Btf::TypeById(TypeId id) const {
   if (id == kVoid) return Type{Void{}};
   if (id.value >= type_count()) {
@@ -331,8 +303,9 @@ Result<Type> Btf::TypeById(TypeId id) const {
                  fmt::format("{}: there is no type {}, the last is {}", where_, id.value, type_count() - 1));
   }
   const Btf& owner = Owner(id);
-  if (!owner.is_checked_) STRATA_TRY(owner.CheckFixedPart(owner.RawAt(id)));
-  return owner.Decode(id);
+  const RawType raw = owner.RawAt(id);
+  if (!owner.is_checked_) STRATA_TRY(owner.CheckFixedPart(raw));
+  return owner.Decode(raw);
 }
 
 void Btf::ReadWords(TypeId id, std::vector<std::uint32_t>* words) const {

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "strata/base/byte_reader.h"
 #include "strata/base/result.h"
 #include "strata/btf/file_bytes.h"
 #include "strata/btf/type_id.h"
@@ -358,10 +360,21 @@ class STRATA_EXPORT Btf {
 
   const Btf& Owner(TypeId id) const;
   RawType RawAt(TypeId id) const;
-  Type Decode(TypeId id) const;
-  std::uint32_t Word(std::uint32_t offset) const;
-  std::string_view Name(std::uint32_t offset) const;
-  bool IsString(std::uint32_t offset) const;
+  Type Decode(const RawType& raw) const;
+  Error MalformedExtent(std::uint32_t start, std::uint32_t info) const;
+
+  // Of the type section, in host byte order; the caller knows that it lies within.
+  std::uint32_t Word(std::uint32_t offset) const {
+    std::uint32_t word;
+    std::memcpy(&word, types_ + offset, sizeof(word));
+    return order_ == std::endian::native ? word : SwapBytes(word);
+  }
+  bool IsString(std::uint32_t offset) const { return offset - first_string_ < strings_size_ || offset < first_string_; }
+  std::string_view Name(std::uint32_t offset) const {
+    if (offset < first_string_) return base_->Name(offset);
+    if (offset - first_string_ >= strings_size_) return {};
+    return reinterpret_cast<const char*>(bytes_.data()) + strings_start_ + (offset - first_string_);
+  }
   std::uint32_t NameWord(std::uint32_t index) const { return Word(offsets_[index]); }
   const NameIndex* IndexForLookup() const;
   template <typename Names>
@@ -374,7 +387,8 @@ class STRATA_EXPORT Btf {
   std::shared_ptr<const Btf> base_;
   std::uint32_t first_id_ = 1;      // of offsets_[0]
   std::uint32_t first_string_ = 0;  // bytes of strings that the bases hold
-  std::uint32_t types_start_ = 0;   // in bytes_
+  const std::byte* types_ = nullptr;
+  std::uint32_t types_start_ = 0;  // in bytes_
   std::uint32_t types_size_ = 0;
   std::uint32_t strings_start_ = 0;  // in bytes_
   std::uint32_t strings_size_ = 0;
@@ -384,12 +398,34 @@ class STRATA_EXPORT Btf {
 };
 
 template <>
-STRATA_EXPORT Member RecordList<Member>::Decode(std::uint32_t index) const;
+inline Member RecordList<Member>::Decode(std::uint32_t index) const {
+  const std::uint32_t record = offset_ + index * 12;
+  const std::uint32_t position = btf_->Word(record + 8);
+  return Member{.name = btf_->Name(btf_->Word(record)),
+                .type = TypeId{btf_->Word(record + 4)},
+                .bit_offset = form_.kind_flag ? position & 0xffffff : position,
+                .bitfield_bits = form_.kind_flag ? position >> 24 : 0};
+}
+
 template <>
-STRATA_EXPORT EnumValue RecordList<EnumValue>::Decode(std::uint32_t index) const;
+inline EnumValue RecordList<EnumValue>::Decode(std::uint32_t index) const {
+  const std::uint32_t record = offset_ + index * (form_.is_wide ? 12 : 8);
+  const std::uint32_t low = btf_->Word(record + 4);
+  std::int64_t value = form_.kind_flag ? static_cast<std::int32_t>(low) : std::int64_t{low};
+  if (form_.is_wide) value = static_cast<std::int64_t>((std::uint64_t{btf_->Word(record + 8)} << 32) | low);
+  return EnumValue{btf_->Name(btf_->Word(record)), value};
+}
+
 template <>
-STRATA_EXPORT Parameter RecordList<Parameter>::Decode(std::uint32_t index) const;
+inline Parameter RecordList<Parameter>::Decode(std::uint32_t index) const {
+  const std::uint32_t record = offset_ + index * 8;
+  return Parameter{btf_->Name(btf_->Word(record)), TypeId{btf_->Word(record + 4)}};
+}
+
 template <>
-STRATA_EXPORT SectionVariable RecordList<SectionVariable>::Decode(std::uint32_t index) const;
+inline SectionVariable RecordList<SectionVariable>::Decode(std::uint32_t index) const {
+  const std::uint32_t record = offset_ + index * 12;
+  return SectionVariable{TypeId{btf_->Word(record)}, btf_->Word(record + 4), btf_->Word(record + 8)};
+}
 
 }  // namespace strata::btf

@@ -150,7 +150,7 @@ std::vector<std::string_view> Btf::TagsOf(TypeId target, std::int32_t component)
     }
   });
   for (const TypeId id : lookup_->tags) {
-    const DeclTag tag = std::get<DeclTag>(Decode(id));
+    const DeclTag tag = std::get<DeclTag>(Decode(RawAt(id)));
     if (tag.target == target && tag.component == component) texts.push_back(tag.tag);
   }
   return texts;

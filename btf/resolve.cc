@@ -99,7 +99,7 @@ std::string Btf::Describe(TypeId id) const {
         suffix = (suffix.starts_with('*') ? "*" : " *") + std::string(suffix);
         break;
       case Kind::kArray: {
-        const Array array = std::get<Array>(Owner(current).Decode(current));
+        const Array array = std::get<Array>(Owner(current).Decode(raw));
         suffix += fmt::format("[{}]", array.count);
         current = array.element;
         continue;
