@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -24,6 +25,7 @@ class TypeLinker {
       : plan_(plan), byte_order_(byte_order), ids_(plan.objects.size()) {}
 
   Result<LinkedTypes> Run() {
+    STRATA_TRY(FindDropped());
     STRATA_TRY(CopyTypes());
     STRATA_TRY(MergeDeclarations());
     STRATA_TRY(WriteDataSections());
@@ -55,13 +57,26 @@ class TypeLinker {
     return owner != plan_.owners.end() && owner->second != object;
   }
 
+  // Data sections of ELF sections that were not copied, and their variables: "license", of which one is enough.
+  Result<void> FindDropped() {
+    return ForEachType([&](std::size_t object, const btf::Btf& types, TypeId id) -> Result<void> {
+      if (types.KindOf(id) != Kind::kDataSec) return {};
+      const ElfSection* section = plan_.objects[object].file.FindSection(types.NameOf(id));
+      if (section == nullptr || plan_.PlacementOf(object, section)) return {};
+      const auto dropped = STRATA_TRY(types.Get<btf::DataSec>(id));
+      for (const btf::SectionVariable variable : dropped.variables) dropped_.emplace(object, variable.type);
+      return {};
+    });
+  }
+
   // Everything but data sections, which are written anew, and what is superseded with the tags on it.
   Result<void> CopyTypes() {
     return ForEachType([&](std::size_t object, const btf::Btf& types, TypeId id) -> Result<void> {
       TypeId subject = id;
       if (types.KindOf(id) == Kind::kDeclTag) subject = STRATA_TRY(types.Get<btf::DeclTag>(id))
       .target;
-      if (types.KindOf(id) == Kind::kDataSec || IsSuperseded(object, subject)) return {};
+      const bool is_left_out = types.KindOf(id) == Kind::kDataSec || IsSuperseded(object, subject);
+      if (is_left_out || dropped_.contains({object, subject})) return {};
       STRATA_TRY(builder_.CopyTree(types, id, &ids_[object]));
       return {};
     });
@@ -70,7 +85,7 @@ class TypeLinker {
   // A name stands for one type in all objects. Tags on a declaration go to the definition.
   Result<void> MergeDeclarations() {
     STRATA_TRY(ForEachType([&](std::size_t object, const btf::Btf& types, TypeId id) -> Result<void> {
-      if (!IsSuperseded(object, id)) return {};
+      if (!IsSuperseded(object, id) || dropped_.contains({object, id})) return {};
       const std::string_view name = types.NameOf(id);
       const std::size_t owner = plan_.owners.at(name);
       const auto definition = plan_.objects[owner].global_types.find(name);
@@ -83,6 +98,11 @@ class TypeLinker {
     }));
     return ForEachType([&](std::size_t object, const btf::Btf& types, TypeId id) -> Result<void> {
       if (types.KindOf(id) != Kind::kDeclTag || ids_[object][id]) return {};
+      if (dropped_.contains({
+            object, STRATA_TRY(types.Get<btf::DeclTag>(id))
+            .target
+          }))
+        return {};
       STRATA_TRY(builder_.CopyTree(types, id, &ids_[object]));
       return {};
     });
@@ -121,7 +141,7 @@ class TypeLinker {
     const auto offsets = SymbolOffsets(object, section);
     const ElfSection* placed = input.file.FindSection(section.name);
     const auto placement = plan_.PlacementOf(object, placed);
-    if (placed != nullptr && !placement) return {};  // "license", of which one is enough
+    if (placed != nullptr && !placement) return {};  // its variables were dropped
     DataSection& merged = DataSectionOf(section.name);
     for (btf::SectionVariable variable : section.variables) {
       const std::string_view name = input.types->NameOf(variable.type);
@@ -209,7 +229,8 @@ class TypeLinker {
 
   const LinkPlan& plan_;
   std::endian byte_order_;
-  std::vector<btf::IdMap> ids_;  // by object: where its types went in builder_
+  std::set<std::pair<std::size_t, TypeId>> dropped_;  // object and variable
+  std::vector<btf::IdMap> ids_;                       // by object: where its types went in builder_
   btf::Builder builder_;
   std::vector<DataSection> data_sections_;
   std::unordered_map<std::string_view, std::size_t> data_section_of_;

@@ -148,6 +148,7 @@ TEST(Linker, KeepsEachTypeOnce) {
   EXPECT_EQ(spec.types->FindAll("event", btf::Kind::kStruct).size(), 1U);
   EXPECT_EQ(spec.types->FindAll("int", btf::Kind::kInt).size(), 1U);
   EXPECT_EQ(spec.types->FindAll(".data", btf::Kind::kDataSec).size(), 1U);
+  EXPECT_TRUE(spec.types->FindAll("_license", btf::Kind::kVar).empty());  // main's LICENSE is the one that was kept
 }
 
 TEST(Linker, MovesStaticInitialisersOfMaps) {
