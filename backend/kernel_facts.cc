@@ -15,6 +15,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <mutex>
 
 #include "strata/base/unique_fd.h"
@@ -188,6 +189,16 @@ int LoadProbe(std::uint32_t helper) {
   return static_cast<int>(::syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof(attributes)));
 }
 
+std::vector<std::string> ModuleTypeFiles(const KernelFactsSources& sources) {
+  std::vector<std::string> paths;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(sources.module_types, error)) {
+    if (entry.path() != sources.types) paths.push_back(entry.path());
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
 }  // namespace
 
 struct KernelFacts::State {
@@ -211,6 +222,7 @@ struct KernelFacts::State {
   const Uname uname;
   std::mutex mutex;  // guards the rest
   std::shared_ptr<const btf::Btf> types;
+  std::optional<std::vector<std::shared_ptr<const btf::Btf>>> module_types;
   std::optional<Config> config;
   std::optional<bool> has_cookie;
   std::optional<bool> has_wrapper;
@@ -226,6 +238,22 @@ Result<std::shared_ptr<const btf::Btf>> KernelFacts::Types() const {
         STRATA_TRY(btf::Btf::Open(state_->sources.types).Context("the kernel's BTF (CONFIG_DEBUG_INFO_BTF)"));
   }
   return state_->types;
+}
+
+Result<std::vector<std::shared_ptr<const btf::Btf>>> KernelFacts::ModuleTypes() const {
+  const auto kernel = STRATA_TRY(Types());
+  const std::lock_guard lock(state_->mutex);
+  if (!state_->module_types) {
+    std::vector<std::shared_ptr<const btf::Btf>> modules;
+    for (const std::string& path : ModuleTypeFiles(state_->sources)) {
+      auto types = btf::Btf::Open(path, kernel);
+      // A module may go at any time.
+      if (!types && types.error().code() == ErrorCode::kNotFound) continue;
+      modules.push_back(STRATA_TRY(std::move(types).Context("a module's BTF")));
+    }
+    state_->module_types = std::move(modules);
+  }
+  return *state_->module_types;
 }
 
 Result<std::optional<std::string>> KernelFacts::ConfigValue(std::string_view name) const {

@@ -18,7 +18,8 @@ namespace strata {
 // Where the facts are read. Tests give files of their own.
 struct KernelFactsSources {
   std::string types = "/sys/kernel/btf/vmlinux";
-  std::vector<std::string> configs = {};  // gzipped or plain; empty: /boot/config-<release>, /proc/config.gz
+  std::string module_types = "/sys/kernel/btf";  // a folder with a file for each module
+  std::vector<std::string> configs = {};         // gzipped or plain; empty: /boot/config-<release>, /proc/config.gz
   std::string symbols = "/proc/kallsyms";
   std::string signature = "/proc/version_signature";  // Ubuntu's
   std::string release = {};                           // "6.1.0-28-amd64"; empty: what uname says
@@ -35,6 +36,9 @@ class STRATA_EXPORT KernelFacts {
 
   // The kernel's BTF. kNotFound: CONFIG_DEBUG_INFO_BTF is off (Linux 5.4).
   Result<std::shared_ptr<const btf::Btf>> Types() const;
+
+  // Those of all loaded modules, on top of the kernel's (Linux 5.11); by name. Empty where there are none.
+  Result<std::vector<std::shared_ptr<const btf::Btf>>> ModuleTypes() const;
 
   // What stands behind "CONFIG_X=": y, m, 250, "text" with its quotes; nothing for what is not set. kNotFound names the
   // files that were tried.

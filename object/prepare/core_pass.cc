@@ -12,7 +12,13 @@ btf::CoreTargets CorePass::Targets() const {
     if (options_.target_types != nullptr) return TypesList{options_.target_types};
     return TypesList { STRATA_TRY(kernel_.Types().Context("CO-RE needs types to fit the program to")) };
   };
-  targets.others = [this]() -> Result<TypesList> { return options_.extra_target_types; };
+  targets.others = [this]() -> Result<TypesList> {
+    TypesList others = options_.extra_target_types;
+    // Types that replace the kernel's replace its modules' as well.
+    if (options_.target_types != nullptr) return others;
+    for (auto& module : STRATA_TRY(kernel_.ModuleTypes())) others.push_back(std::move(module));
+    return others;
+  };
   return targets;
 }
 

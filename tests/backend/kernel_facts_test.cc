@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "strata/btf/builder.h"
+
 namespace strata {
 namespace {
 
@@ -151,6 +153,29 @@ TEST_F(KernelFactsTest, MissingTypesNameTheOption) {
   ASSERT_FALSE(types);
   EXPECT_EQ(types.error().code(), ErrorCode::kNotFound);
   EXPECT_THAT(types.error().message(), HasSubstr("CONFIG_DEBUG_INFO_BTF"));
+}
+
+TEST_F(KernelFactsTest, ReadsModulesOnTopOfTheKernel) {
+  const auto write_types = [&](const std::string& name, const btf::Builder& types) {
+    const auto bytes = types.Build().value();
+    return Write(name, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  };
+  btf::Builder kernel;
+  const btf::TypeId number = kernel.Add(btf::Int{.name = "int", .size_bytes = 4, .bits = 32}).value();
+  sources_.module_types = Path("btf");
+  std::filesystem::create_directory(sources_.module_types);
+  sources_.types = write_types("btf/vmlinux", kernel);
+  btf::Builder module(kernel.BuildTypes().value());
+  const btf::TypeId alias = module.Add(btf::Typedef{"module_int", number}).value();
+  write_types("btf/some_module", module);
+
+  const KernelFacts facts(sources_);
+  const auto modules = facts.ModuleTypes().value();
+  ASSERT_EQ(modules.size(), 1U);
+  EXPECT_EQ(modules[0]->NameOf(alias), "module_int");
+  EXPECT_EQ(modules[0]->Resolve(alias).value(), number);
+  sources_.module_types = Path("none");
+  EXPECT_TRUE(KernelFacts(sources_).ModuleTypes()->empty());
 }
 
 TEST(KernelFacts, OfTheRunningKernel) {
