@@ -13,6 +13,7 @@
 #include "strata/isa/opcode.h"
 #include "strata/object/collection.h"
 #include "strata/object/prepare/prepare.h"
+#include "strata/spec/context_arguments.h"
 #include "struct_ops.h"
 
 namespace strata {
@@ -75,13 +76,25 @@ class CollectionLoader {
 
   Result<void> LoadTypes() {
     if (spec().types == nullptr) return {};
-    auto types = backend().LoadTypes(spec().types->bytes());
+    STRATA_TRY(FixContextArguments());
+    auto types = backend().LoadTypes(context_types_ != nullptr ? context_types_->bytes() : spec().types->bytes());
     // A kernel that refuses the BTF can still run most programs; it knows less to say about them.
     if (types) {
       types_ = *std::move(types);
     } else {
       types_error_ = std::move(types).error();
     }
+    return {};
+  }
+
+  Result<void> FixContextArguments() {
+    constexpr std::uint32_t kKnowsTheTag = 6U << 16 | 8U << 8;
+    if (!backend().runs_in_kernel()) return {};
+    const auto version = backend().kernel().Version();
+    if (!version || *version >= kKnowsTheTag) return {};
+    ContextFixUp fixed = STRATA_TRY(FixUpContextArguments(spec()));
+    context_types_ = std::move(fixed.types);
+    context_functions_ = std::move(fixed.functions);
     return {};
   }
 
@@ -208,13 +221,15 @@ class CollectionLoader {
   }
 
   Result<void> LoadPrograms() {
-    ProgramPreparer preparer(spec(), backend().kernel(),
-                             {options_.target_types, options_.extra_target_types, backend().runs_in_kernel()});
+    ProgramPreparer preparer(
+        spec(), backend().kernel(),
+        {options_.target_types, options_.extra_target_types, backend().runs_in_kernel(), context_functions_});
     const MapResolver resolve = [this](std::string_view name) { return ResolveMap(name); };
     for (const auto& [name, program_spec] : spec().programs) {
       if (!program_spec.autoload || !STRATA_TRY(HasPlace(name, program_spec.type_of_program))) continue;
       LinkedProgram linked = STRATA_TRY(preparer.Prepare(program_spec, resolve));
       linked.types = types_;
+      linked.log_level = options_.log_level;
       BindStructOps(name, linked);
       STRATA_TRY(CheckTypesFor(linked));
       auto program = STRATA_TRY(backend().LoadProgram(linked));
@@ -303,6 +318,8 @@ class CollectionLoader {
   LoadOptions options_;
   Collection collection_;
   std::shared_ptr<BackendTypes> types_;
+  std::shared_ptr<const btf::Btf> context_types_;  // the object's with more functions; null where they are not needed
+  std::vector<ContextFunction> context_functions_;
   std::optional<Error> types_error_;  // the kernel's answer to the object's BTF
   std::map<std::string, StructOpsPlan, std::less<>> struct_ops_;
 };

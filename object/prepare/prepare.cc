@@ -115,6 +115,14 @@ void AppendWord(std::vector<std::byte>& bytes, std::uint32_t word) {
   std::memcpy(bytes.data() + at, &word, sizeof(word));
 }
 
+btf::TypeId TypeInFuncInfo(const Preparation& work, btf::TypeId function) {
+  for (const ContextFunction& context : work.options.context_functions) {
+    const bool is_it = context.program_type == work.program.type_of_program && context.function == function;
+    if (is_it) return context.replacement;
+  }
+  return function;
+}
+
 // Both kinds of record as the kernel wants them. It wants func_info for every function or for none, and line_info only
 // together with func_info.
 Result<void> WriteDebugRecords(Preparation& work) {
@@ -123,7 +131,7 @@ Result<void> WriteDebugRecords(Preparation& work) {
   }
   for (const FunctionStart& function : work.flat.functions) {
     AppendWord(work.linked.func_info, function.index.value);
-    AppendWord(work.linked.func_info, function.type.value);
+    AppendWord(work.linked.func_info, TypeInFuncInfo(work, function.type).value);
   }
   for (const FunctionStart& function : work.flat.functions) {
     const auto& lines = work.flat.line_infos;

@@ -10,6 +10,7 @@
 #include "strata/backend/kernel_facts.h"
 #include "strata/base/result.h"
 #include "strata/spec/collection_spec.h"
+#include "strata/spec/context_arguments.h"
 
 namespace strata {
 
@@ -17,13 +18,15 @@ namespace strata {
 using MapResolver = std::function<Result<std::shared_ptr<BackendMap>>(std::string_view name)>;
 
 struct PrepareOptions {
-  // What CO-RE fits the code to, instead of the kernel's BTF.
+  // What CO-RE fits the code to, instead of the BTF of the kernel and its modules.
   std::shared_ptr<const btf::Btf> target_types;
   // Searched for types of which the target has no candidate: modules, a traced program's own types.
   std::vector<std::shared_ptr<const btf::Btf>> extra_target_types;
   // False for programs that run elsewhere: what they take from the kernel by BTF id is refused, or missing if it is
   // weak.
   bool runs_in_kernel = true;
+  // Functions whose type in func_info another one replaces.
+  std::vector<ContextFunction> context_functions = {};
 };
 
 // Prepares the programs of one collection; what they share (CO-RE candidates) is found once. Not thread-safe.

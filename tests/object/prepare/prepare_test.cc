@@ -104,6 +104,19 @@ TEST(PrepareProgram, WritesFunctionAndLineRecords) {
   EXPECT_LT(indices.back(), program.instructions.size());
 }
 
+TEST(PrepareProgram, FunctionsWithAContextGetTheTypeGivenForTheirProgram) {
+  const auto spec = Read(STRATA_BPF_PROGRAMS);
+  const auto& on_malloc = spec.programs.at("on_malloc");
+  const auto subprogram = spec.types->FindByName("four_times", btf::Kind::kFunc).value();
+  const KernelFacts kernel;
+  PrepareOptions options;
+  options.context_functions = {{ProgramType::kXdp, subprogram, on_malloc.type},
+                               {ProgramType::kKprobe, subprogram, btf::TypeId{1234}}};
+  const auto program = ProgramPreparer(spec, kernel, options).Prepare(on_malloc, AnyMap).value();
+  EXPECT_EQ(Words(program.func_info)[1], on_malloc.type.value);
+  EXPECT_EQ(Words(program.func_info)[3], 1234U);
+}
+
 TEST(PrepareProgram, WritesNoRecordsWhenOneFunctionHasNoType) {
   auto spec = Read(STRATA_BPF_PROGRAMS);
   spec.functions.at("twice").type = btf::kVoid;
