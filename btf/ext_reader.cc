@@ -68,7 +68,8 @@ Result<TypeId> ReadType(ByteReader& reader, const Btf& types) {
 
 Result<std::uint32_t> ReadStringOffset(ByteReader& reader, const Btf& types, std::string_view what) {
   const auto offset = STRATA_TRY(reader.Read<std::uint32_t>(what));
-  STRATA_TRY(types.StringAt(offset).Context(reader.where()));
+  // One comparison for the many that are right.
+  if (offset >= types.strings().size()) STRATA_TRY(types.StringAt(offset).Context(reader.where()));
   return offset;
 }
 
@@ -118,6 +119,7 @@ Result<void> ReadTable(const ByteReader& body, const Table& place, std::string_v
     const auto name = STRATA_TRY(types.StringAt(name_offset).Context(reader.where()));
     const auto count = STRATA_TRY(reader.Read<std::uint32_t>("number of records"));
     std::vector<Info>& records = result[std::string(name)].*list;
+    records.reserve(records.size() + std::min<std::size_t>(count, reader.remaining() / record_size));
     for (std::uint32_t i = 0; i < count; ++i) {
       const std::size_t start = reader.offset();
       STRATA_TRY(ReadRecord(reader, types, records));
@@ -127,9 +129,11 @@ Result<void> ReadTable(const ByteReader& body, const Table& place, std::string_v
   return {};
 }
 
+// Compilers write them in order.
 template <typename Info>
 void SortByIndex(std::vector<Info>& list) {
-  std::stable_sort(list.begin(), list.end(), [](const Info& a, const Info& b) { return a.index < b.index; });
+  const auto is_before = [](const Info& a, const Info& b) { return a.index < b.index; };
+  if (!std::is_sorted(list.begin(), list.end(), is_before)) std::stable_sort(list.begin(), list.end(), is_before);
 }
 
 }  // namespace

@@ -173,6 +173,7 @@ class Fixer {
   // An int of 32 bits: the object's, or one that is added.
   TypeId PlainInt() {
     for (std::uint32_t id = 1; !plain_int_ && id < types_.type_count(); ++id) {
+      if (types_.KindOf(TypeId{id}) != Kind::kInt) continue;
       const auto number = types_.Get<Int>(TypeId{id});
       if (number && number->size_bytes == 4 && number->bits == 32) plain_int_ = TypeId{id};
     }

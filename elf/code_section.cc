@@ -188,22 +188,17 @@ const CodeFunction* CodeTable::At(std::uint32_t section, std::uint64_t offset) c
   return found != functions.end() && found->offset == offset ? &*found : nullptr;
 }
 
-CodeFunction* CodeTable::Containing(std::uint32_t section, std::uint64_t offset) {
-  const auto functions = InSection(section);
-  const auto behind =
-      std::upper_bound(functions.begin(), functions.end(), offset,
-                       [](std::uint64_t wanted, const CodeFunction& function) { return wanted < function.offset; });
-  if (behind == functions.begin()) return nullptr;
-  CodeFunction& function = *std::prev(behind);
-  return offset - function.offset < function.size_bytes ? &function : nullptr;
-}
-
 // Fills the functions of one section.
 class SectionCodeReader {
  public:
   SectionCodeReader(const ObjectContext& context, const CollectionSpec& spec, const ElfSection& section,
                     CodeTable& table)
-      : context_(context), spec_(spec), section_(section), place_(context.Place(section)), table_(table) {}
+      : context_(context),
+        spec_(spec),
+        section_(section),
+        place_(context.Place(section)),
+        table_(table),
+        functions_(table.InSection(section.index)) {}
 
   Result<void> Read() {
     STRATA_TRY(ReadInstructions());
@@ -217,8 +212,15 @@ class SectionCodeReader {
  private:
   template <typename Each>
   Result<void> ForEachFunction(Each each) {
-    for (CodeFunction& function : table_.InSection(section_.index)) STRATA_TRY(each(function));
+    for (CodeFunction& function : functions_) STRATA_TRY(each(function));
     return {};
+  }
+
+  CodeFunction* Containing(std::uint64_t offset) {
+    const auto behind = std::ranges::upper_bound(functions_, offset, {}, &CodeFunction::offset);
+    if (behind == functions_.begin()) return nullptr;
+    CodeFunction& function = *std::prev(behind);
+    return offset - function.offset < function.size_bytes ? &function : nullptr;
   }
 
   Error Malformed(std::uint64_t offset, std::string_view message) const {
@@ -289,7 +291,7 @@ class SectionCodeReader {
     if (relocation.offset % kInstructionSize != 0 || relocation.offset >= section_.size_bytes) {
       return Malformed(relocation.offset, "a relocation of what is no instruction");
     }
-    CodeFunction* function = table_.Containing(section_.index, relocation.offset);
+    CodeFunction* function = Containing(relocation.offset);
     if (function == nullptr || relocation.type == kRelocateNothing) return {};
     auto reference = Refer(relocation, *function);
     if (reference) {
@@ -514,7 +516,7 @@ class SectionCodeReader {
   void AssignExtInfo() {
     const auto found = context_.ext_info.find(section_.name);
     if (found == context_.ext_info.end()) return;
-    for (CodeFunction& function : table_.InSection(section_.index)) {
+    for (CodeFunction& function : functions_) {
       const auto start = static_cast<std::uint32_t>(function.offset / kInstructionSize);
       const auto end = start + static_cast<std::uint32_t>(function.spec.instructions.size());
       const auto at_start = Within(found->second.functions, start, start + 1);
@@ -529,6 +531,7 @@ class SectionCodeReader {
   const ElfSection& section_;
   const std::string place_;
   CodeTable& table_;
+  const std::span<CodeFunction> functions_;  // of the section
 };
 
 Result<void> CodeTable::ReadCode(const ObjectContext& context, const CollectionSpec& spec) {

@@ -48,7 +48,6 @@ class CodeTable {
   void NameFunctions();
   std::span<CodeFunction> InSection(std::uint32_t section);
   std::span<const CodeFunction> InSection(std::uint32_t section) const;
-  CodeFunction* Containing(std::uint32_t section, std::uint64_t offset);
 
   std::vector<CodeFunction> functions_;  // sorted by section and offset
 };

@@ -77,7 +77,7 @@ class DataSectionsReader {
     const auto bytes = STRATA_TRY(context_.file.Contents(section));
     map.contents.assign(bytes.begin(), bytes.end());
     VariableTypes types;
-    if (const auto datasec = FindDataSec(section.name)) {
+    if (const auto datasec = context_.DataSectionOf(section.name)) {
       map.value_type = *datasec;
       types = STRATA_TRY(TypesOf(*datasec));
     }
@@ -94,7 +94,7 @@ class DataSectionsReader {
     if (!map.contents.empty()) return Malformed("there are two of that name");
     const auto bytes = STRATA_TRY(context_.file.Contents(section));
     map.contents.assign(bytes.begin(), bytes.end());
-    const auto datasec = FindDataSec(section.name);
+    const auto datasec = context_.DataSectionOf(section.name);
     const VariableTypes types = datasec ? STRATA_TRY(TypesOf(*datasec)) : VariableTypes();
     return ReadVariables(section, *arena, bytes, types);
   }
@@ -105,14 +105,8 @@ class DataSectionsReader {
     MapSpec map = MakeMap(kKconfigSection, size);
     MakeReadOnly(map);
     map.contents.resize(size);
-    if (const auto datasec = FindDataSec(kKconfigSection)) map.value_type = *datasec;
+    if (const auto datasec = context_.DataSectionOf(kKconfigSection)) map.value_type = *datasec;
     spec_.maps.emplace(kKconfigSection, std::move(map));
-  }
-
-  std::optional<btf::TypeId> FindDataSec(std::string_view name) const {
-    if (context_.types == nullptr) return std::nullopt;
-    const auto found = context_.types->FindByName(name, btf::Kind::kDataSec);
-    return found ? std::optional(*found) : std::nullopt;
   }
 
   Result<VariableTypes> TypesOf(btf::TypeId datasec) const {

@@ -56,9 +56,9 @@ class ExternReader {
  public:
   ExternReader(const Btf& types, const std::set<std::string_view>& weak) : types_(types), weak_(weak) {}
 
-  Result<Externs> Read() {
-    STRATA_TRY(ReadSection(kKconfigSection, &ExternReader::ReadKconfig));
-    STRATA_TRY(ReadSection(kKsymsSection, &ExternReader::ReadKsym));
+  Result<Externs> Read(const ExternSections& sections) {
+    if (sections.kconfig) STRATA_TRY(ReadSection(*sections.kconfig, &ExternReader::ReadKconfig));
+    if (sections.ksyms) STRATA_TRY(ReadSection(*sections.ksyms, &ExternReader::ReadKsym));
     PlaceValues();
     return std::move(externs_);
   }
@@ -66,15 +66,13 @@ class ExternReader {
  private:
   using ReadOne = Result<void> (ExternReader::*)(TypeId id, ExternSpec& external);
 
-  Result<void> ReadSection(std::string_view name, ReadOne read) {
-    const auto id = types_.FindByName(name, btf::Kind::kDataSec);
-    if (!id) return {};
-    const auto section = STRATA_TRY(types_.Get<btf::DataSec>(*id));
+  Result<void> ReadSection(TypeId id, ReadOne read) {
+    const auto section = STRATA_TRY(types_.Get<btf::DataSec>(id));
     for (const btf::SectionVariable variable : section.variables) {
       ExternSpec external;
       external.name = types_.NameOf(variable.type);
       external.is_weak = weak_.contains(external.name);
-      const std::string place = fmt::format("section {}: symbol {}", name, external.name);
+      const std::string place = fmt::format("section {}: symbol {}", section.name, external.name);
       STRATA_TRY((this->*read)(variable.type, external).Context(place));
       const auto [found, is_new] = externs_.emplace(external.name, external);
       if (!is_new && found->second.kind != external.kind) return Malformed(place + ": is declared in two ways");
@@ -146,8 +144,8 @@ class ExternReader {
 
 }  // namespace
 
-Result<Externs> ReadExterns(const Btf& types, const std::set<std::string_view>& weak) {
-  return ExternReader(types, weak).Read();
+Result<Externs> ReadExterns(const Btf& types, const ExternSections& sections, const std::set<std::string_view>& weak) {
+  return ExternReader(types, weak).Read(sections);
 }
 
 std::uint32_t KconfigSize(const Externs& externs) {

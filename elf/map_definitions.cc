@@ -27,6 +27,7 @@ using Tags = std::multimap<TypeId, std::string>;
 Tags CollectTags(const Btf& types) {
   Tags tags;
   for (std::uint32_t id = 1; id < types.type_count(); ++id) {
+    if (types.KindOf(TypeId{id}) != btf::Kind::kDeclTag) continue;
     const auto tag = types.Get<btf::DeclTag>(TypeId{id});
     if (tag && tag->component == -1) tags.emplace(tag->target, tag->tag);
   }
@@ -212,10 +213,10 @@ class MapSectionReader {
   Result<void> Read() {
     STRATA_TRY(CheckEmpty());
     IndexSymbols();
-    const auto datasec = STRATA_TRY(types_.FindByName(section_.name, btf::Kind::kDataSec));
-    const auto variables = STRATA_TRY(types_.Get<btf::DataSec>(datasec))
-    .variables;
-    for (const btf::SectionVariable variable : variables) {
+    const auto datasec = context_.DataSectionOf(section_.name);
+    if (!datasec) return Malformed("has no types in .BTF");
+    const auto section = STRATA_TRY(types_.Get<btf::DataSec>(*datasec));
+    for (const btf::SectionVariable variable : section.variables) {
       STRATA_TRY(ReadMap(variable).Context(fmt::format("map {}", types_.NameOf(variable.type))));
     }
     STRATA_TRY(CheckSymbols());

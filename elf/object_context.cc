@@ -95,20 +95,34 @@ void IndexRelocations(ObjectContext& context) {
 
 bool IsHidden(const ElfSymbol& symbol) { return symbol.visibility == STV_HIDDEN || symbol.visibility == STV_INTERNAL; }
 
-// What symbols say about sections and functions, for the parts of BTF that the compiler leaves open.
+std::unordered_map<std::string_view, btf::TypeId> FindDataSections(const btf::Btf& types) {
+  std::unordered_map<std::string_view, btf::TypeId> found;
+  for (std::uint32_t id = 1; id < types.type_count(); ++id) {
+    if (types.KindOf(btf::TypeId{id}) != btf::Kind::kDataSec) continue;
+    found.emplace(types.NameOf(btf::TypeId{id}), btf::TypeId{id});
+  }
+  return found;
+}
+
+// What symbols say about the sections that BTF describes and about functions, for the parts of BTF that the compiler
+// leaves open.
 btf::ObjectLayout LayoutOf(const ObjectContext& context) {
   btf::ObjectLayout layout;
   for (const ElfSection& section : context.file.sections()) {
-    if (!section.name.empty()) layout.sections[section.name].size_bytes = section.size_bytes;
-  }
-  for (const std::uint32_t index : context.symbols_by_section) {
-    const ElfSymbol& symbol = context.symbols[index];
-    if (symbol.name.empty() || symbol.binding == STB_LOCAL) continue;
-    if (symbol.type == STT_FUNC && IsHidden(symbol)) layout.hidden_functions.insert(symbol.name);
-    if (symbol.type == STT_OBJECT || symbol.type == STT_NOTYPE) {
-      layout.sections[context.NameOf(symbol.section)].variable_offsets.emplace(symbol.name, symbol.value);
+    if (!context.data_sections.contains(section.name)) continue;
+    btf::SectionLayout& place = layout.sections[section.name];
+    place.size_bytes = section.size_bytes;
+    for (const std::uint32_t index : context.SymbolsOf(section.index)) {
+      const ElfSymbol& symbol = context.symbols[index];
+      const bool is_variable = symbol.type == STT_OBJECT || symbol.type == STT_NOTYPE;
+      if (!is_variable || symbol.name.empty() || symbol.binding == STB_LOCAL) continue;
+      place.variable_offsets.emplace(symbol.name, symbol.value);
       if (IsHidden(symbol)) layout.hidden_variables.insert(symbol.name);
     }
+  }
+  for (const ElfSymbol& symbol : context.symbols) {
+    const bool is_hidden = symbol.type == STT_FUNC && symbol.binding != STB_LOCAL && IsHidden(symbol);
+    if (is_hidden) layout.hidden_functions.insert(symbol.name);
   }
   btf::SectionLayout kconfig{.size_bytes = KconfigSize(context.externs), .variable_offsets = {}};
   for (const auto& [name, external] : context.externs) {
@@ -119,13 +133,13 @@ btf::ObjectLayout LayoutOf(const ObjectContext& context) {
 }
 
 // A name that no undefined symbol has is of nobody's interest: as good as weak.
-std::set<std::string_view> NamesThatMayBeMissing(const ObjectContext& context, const btf::Btf& types) {
+Result<std::set<std::string_view>> NamesThatMayBeMissing(const ObjectContext& context, const btf::Btf& types,
+                                                         const ExternSections& sections) {
   std::set<std::string_view> weak;
-  for (const std::string_view section : {kKconfigSection, kKsymsSection}) {
-    const auto id = types.FindByName(section, btf::Kind::kDataSec);
-    const auto datasec = id ? types.Get<btf::DataSec>(*id) : Result<btf::DataSec>(id.error());
-    if (!datasec) continue;
-    for (const btf::SectionVariable variable : datasec->variables) weak.insert(types.NameOf(variable.type));
+  for (const auto& id : {sections.kconfig, sections.ksyms}) {
+    if (!id) continue;
+    const auto section = STRATA_TRY(types.Get<btf::DataSec>(*id));
+    for (const btf::SectionVariable variable : section.variables) weak.insert(types.NameOf(variable.type));
   }
   if (weak.empty()) return weak;
   for (const ElfSymbol& symbol : context.symbols) {
@@ -160,9 +174,13 @@ Result<void> ReadTypes(ObjectContext& context) {
   if (raw->byte_order() != context.file.byte_order()) {
     return Error(ErrorCode::kMalformed, fmt::format("{}: its byte order is not the file's", where));
   }
-  context.externs = STRATA_TRY(ReadExterns(*raw, NamesThatMayBeMissing(context, *raw)).Context(context.file.where()));
+  context.data_sections = FindDataSections(*raw);
+  const ExternSections externs{context.DataSectionOf(kKconfigSection), context.DataSectionOf(kKsymsSection)};
+  const auto weak = STRATA_TRY(NamesThatMayBeMissing(context, *raw, externs));
+  context.externs = STRATA_TRY(ReadExterns(*raw, externs, weak).Context(context.file.where()));
   auto fixed = STRATA_TRY(btf::FixUpForKernel(*raw, LayoutOf(context)).Context(where));
   context.types = STRATA_TRY(btf::Btf::Parse(std::move(fixed), where));
+  context.data_sections = FindDataSections(*context.types);  // names of the new one
   context.declared_functions = DeclaredFunctions(context);
 
   const ElfSection* ext_section = context.file.FindSection(".BTF.ext");
@@ -209,6 +227,7 @@ Result<ObjectContext> OpenObject(const ElfFile& file, const ReadOptions& options
                         .roles = {},
                         .symbols = {},
                         .types = {},
+                        .data_sections = {},
                         .ext_info = {},
                         .externs = {},
                         .declared_functions = {},

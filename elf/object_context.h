@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -43,7 +45,8 @@ struct ObjectContext {
   std::vector<SectionRole> roles;  // by section index
   const ElfSection* symbol_table = nullptr;
   std::vector<ElfSymbol> symbols;
-  std::shared_ptr<const btf::Btf> types;  // null without .BTF; fixed up for the kernel
+  std::shared_ptr<const btf::Btf> types;                            // null without .BTF; fixed up for the kernel
+  std::unordered_map<std::string_view, btf::TypeId> data_sections;  // each DATASEC of `types`, by name
   btf::ExtInfo ext_info;
   std::map<std::string, ExternSpec, std::less<>> externs;
   std::unordered_set<std::string_view> declared_functions;  // in BTF, without being defined or in .ksyms
@@ -57,6 +60,10 @@ struct ObjectContext {
   bool IsData(std::uint32_t section) const {
     const SectionRole role = RoleOf(section);
     return role == SectionRole::kData || role == SectionRole::kReadOnlyData || role == SectionRole::kZeroData;
+  }
+  std::optional<btf::TypeId> DataSectionOf(std::string_view name) const {
+    const auto found = data_sections.find(name);
+    return found != data_sections.end() ? std::optional(found->second) : std::nullopt;
   }
   const std::string& NameOf(std::uint32_t section) const { return file.sections()[section].name; }
 

@@ -22,10 +22,10 @@ class StructOpsReader {
 
   Result<void> Read() {
     bytes_ = STRATA_TRY(context_.file.Contents(section_));
-    const auto datasec = STRATA_TRY(types_.FindByName(section_.name, btf::Kind::kDataSec));
-    const auto variables = STRATA_TRY(types_.Get<btf::DataSec>(datasec))
-    .variables;
-    for (const btf::SectionVariable variable : variables) {
+    const auto datasec = context_.DataSectionOf(section_.name);
+    if (!datasec) return Malformed("has no types in .BTF");
+    const auto section = STRATA_TRY(types_.Get<btf::DataSec>(*datasec));
+    for (const btf::SectionVariable variable : section.variables) {
       STRATA_TRY(ReadVariable(variable).Context(fmt::format("symbol {}", types_.NameOf(variable.type))));
     }
     for (const ElfRelocation& relocation : STRATA_TRY(context_.RelocationsOf(section_))) {
