@@ -79,7 +79,8 @@ ObjectPtr RelocateByLibbpf(const std::string& path, const std::string& target,
                            const std::vector<std::string>& programs) {
   ::libbpf_set_print(KeepLog);
   libbpf_log.clear();
-  LIBBPF_OPTS(bpf_object_open_opts, options);
+  bpf_object_open_opts options{};
+  options.sz = sizeof(options);
   options.btf_custom_path = target.empty() ? nullptr : target.c_str();
   ObjectPtr object(::bpf_object__open_file(path.c_str(), &options));
   bpf_program* program = nullptr;
