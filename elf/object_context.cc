@@ -201,15 +201,17 @@ SectionRole ClassifySection(const ElfSection& section) {
 }
 
 std::span<const std::uint32_t> ObjectContext::SymbolsOf(std::uint32_t section) const {
-  const auto [first, last] = std::ranges::equal_range(symbols_by_section, section, {},
-                                                      [this](std::uint32_t index) { return symbols[index].section; });
-  return std::span(first, last);
+  // Two searches: the subrange that equal_range returns does not compile with clang 14 and libstdc++ 12.
+  const auto section_of = [this](std::uint32_t index) { return symbols[index].section; };
+  const auto first = std::ranges::lower_bound(symbols_by_section, section, {}, section_of);
+  return std::span(first, std::ranges::upper_bound(symbols_by_section, section, {}, section_of));
 }
 
 Result<std::vector<ElfRelocation>> ObjectContext::RelocationsOf(const ElfSection& section) const {
   std::vector<ElfRelocation> all;
-  const auto tables = std::ranges::equal_range(relocation_tables, section.index, {}, &TableOfSection::section);
-  for (const TableOfSection& row : tables) {
+  const auto first = std::ranges::lower_bound(relocation_tables, section.index, {}, &TableOfSection::section);
+  const auto last = std::ranges::upper_bound(relocation_tables, section.index, {}, &TableOfSection::section);
+  for (const TableOfSection& row : std::span(first, last)) {
     const ElfSection& table = file.sections()[row.table];
     if (table.link != symbol_table->index) {
       return Error(ErrorCode::kMalformed,
