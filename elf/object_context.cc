@@ -182,7 +182,12 @@ Result<void> ReadTypes(ObjectContext& context) {
   context.types = STRATA_TRY(btf::Btf::Parse(std::move(fixed), where));
   context.data_sections = FindDataSections(*context.types);  // names of the new one
   context.declared_functions = DeclaredFunctions(context);
+  return {};
+}
 
+// Function, line and CO-RE records, by section.
+Result<void> ReadExtRecords(ObjectContext& context) {
+  if (context.types == nullptr) return {};
   const ElfSection* ext_section = context.file.FindSection(".BTF.ext");
   if (ext_section == nullptr || context.RoleOf(ext_section->index) != SectionRole::kExtInfo) return {};
   const auto ext_bytes = STRATA_TRY(context.file.Contents(*ext_section));
@@ -240,6 +245,7 @@ Result<ObjectContext> OpenObject(const ElfFile& file, const ReadOptions& options
   IndexSymbols(context);
   IndexRelocations(context);
   STRATA_TRY(ReadTypes(context));
+  STRATA_TRY(ReadExtRecords(context));
   return context;
 }
 

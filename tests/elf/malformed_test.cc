@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <random>
 
 #include "strata/elf/reader.h"
@@ -274,7 +275,7 @@ TEST(ElfReader, ReadsLicensesWithoutEndAndBoundsThem) {
 }
 
 TEST(ElfReader, RefusesEveryTruncation) {
-  for (const char* path : {STRATA_BPF_PROGRAMS, STRATA_BPF_MAPS}) {
+  for (const char* path : {STRATA_BPF_PROGRAMS, STRATA_BPF_MAPS, STRATA_BPF_KSYMS, STRATA_BPF_STRUCT_OPS}) {
     const auto bytes = test::ReadFile(path);
     ASSERT_GT(bytes.size(), 1000U);
     for (std::size_t size = 0; size < bytes.size(); size += size < 4096 ? 1 : 13) {
@@ -287,9 +288,63 @@ TEST(ElfReader, RefusesEveryTruncation) {
   }
 }
 
+// Where the header of a section stands, and the header.
+std::pair<std::size_t, Elf64_Shdr> HeaderOf(const std::vector<std::byte>& bytes, std::string_view name) {
+  Elf64_Ehdr file;
+  std::memcpy(&file, bytes.data(), sizeof(file));
+  const auto header = [&](std::size_t number) {
+    Elf64_Shdr section;
+    std::memcpy(&section, bytes.data() + file.e_shoff + number * sizeof(section), sizeof(section));
+    return section;
+  };
+  const char* names = reinterpret_cast<const char*>(bytes.data()) + header(file.e_shstrndx).sh_offset;
+  for (std::size_t i = 1; i < file.e_shnum; ++i) {
+    if (names + header(i).sh_name == name) return {file.e_shoff + i * sizeof(Elf64_Shdr), header(i)};
+  }
+  ADD_FAILURE() << "no section " << name;
+  return {};
+}
+
+TEST(ElfReader, RefusesEveryTruncationOfTypes) {
+  for (const char* path : {STRATA_BPF_KCONFIG, STRATA_BPF_KSYMS, STRATA_BPF_STRUCT_OPS}) {
+    for (const std::string section : {".BTF", ".BTF.ext"}) {
+      auto bytes = test::ReadFile(path);
+      auto [place, header] = HeaderOf(bytes, section);
+      for (std::uint64_t size = header.sh_size; size-- > 0;) {
+        header.sh_size = size;
+        std::memcpy(bytes.data() + place, &header, sizeof(header));
+        const auto result = elf::ReadCollectionSpec(bytes, {.path = "a.o"});
+        ASSERT_FALSE(result) << section << " of " << size << " bytes";
+        ASSERT_THAT(result.error().message(), testing::StartsWith("a.o: section " + section + ": "));
+      }
+    }
+  }
+}
+
+TEST(ElfReader, SurvivesEveryFlippedByteOfTypes) {
+  for (const char* path : {STRATA_BPF_KCONFIG, STRATA_BPF_KSYMS, STRATA_BPF_STRUCT_OPS}) {
+    for (const std::string section : {".BTF", ".BTF.ext"}) {
+      auto bytes = test::ReadFile(path);
+      const auto [place, header] = HeaderOf(bytes, section);
+      std::size_t refused = 0;
+      for (std::size_t at = header.sh_offset; at < header.sh_offset + header.sh_size; ++at) {
+        const std::byte good = bytes[at];
+        bytes[at] = ~good;
+        const auto result = elf::ReadCollectionSpec(bytes, {.path = "a.o"});
+        bytes[at] = good;
+        if (result) continue;
+        ++refused;
+        ASSERT_THAT(result.error().message(), testing::StartsWith("a.o: ")) << section << " at " << at;
+      }
+      EXPECT_GT(refused, 0U) << path << " " << section;
+    }
+  }
+}
+
 TEST(ElfReader, SurvivesFlippedBytes) {
   std::mt19937 random(4711);
-  for (const char* path : {STRATA_BPF_PROGRAMS, STRATA_BPF_MAPS, STRATA_BPF_CORE}) {
+  for (const char* path : {STRATA_BPF_PROGRAMS, STRATA_BPF_MAPS, STRATA_BPF_CORE, STRATA_BPF_KCONFIG, STRATA_BPF_KSYMS,
+                           STRATA_BPF_STRUCT_OPS, STRATA_BPF_LEGACY_MAPS}) {
     const auto good = test::ReadFile(path);
     std::size_t refused = 0;
     for (int round = 0; round < 1500; ++round) {

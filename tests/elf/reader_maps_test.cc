@@ -62,6 +62,45 @@ TEST(MapDefinitions, ReadProgramSlots) {
   EXPECT_TRUE(Maps().programs.at("main_program").has_xdp_frags);
 }
 
+const CollectionSpec& MapForms() {
+  static const CollectionSpec spec =
+      elf::ReadCollectionSpec(test::ReadFile(STRATA_BPF_MAP_FORMS), {.path = "map_forms.bpf.o"}).value();
+  return spec;
+}
+
+// Edge cases 13 and 15.
+TEST(MapDefinitions, ReadThroughQualifiersAndSeveralTypedefs) {
+  EXPECT_EQ(MapForms().maps.at("qualified").type, MapType::kArray);
+  EXPECT_EQ(MapForms().maps.at("qualified").value_size, 8U);
+}
+
+TEST(MapDefinitions, ReadInnerMapsByTypedefAndWithoutName) {
+  const MapSpec& by_typedef = MapForms().maps.at("of_typedef");
+  ASSERT_EQ(by_typedef.inner.size(), 1U);
+  EXPECT_EQ(by_typedef.type, MapType::kHashOfMaps);
+  EXPECT_EQ(by_typedef.value_size, 4U);
+  EXPECT_EQ(by_typedef.inner[0].name, "of_typedef.inner");
+  EXPECT_EQ(by_typedef.inner[0].value_size, 8U);
+  const MapSpec& anonymous = MapForms().maps.at("of_anonymous");
+  ASSERT_EQ(anonymous.inner.size(), 1U);
+  EXPECT_EQ(anonymous.inner[0].type, MapType::kRingBuf);
+  EXPECT_TRUE(anonymous.slots.empty());
+}
+
+// Edge cases 17 and 18: sizes are as written (backends round them), and rings have no elements.
+TEST(MapDefinitions, DropTheElementsOfRings) {
+  const MapSpec& ring = MapForms().maps.at("ring_with_types");
+  EXPECT_EQ(ring.max_entries, 5000U);
+  EXPECT_EQ(ring.key_size, 0U);
+  EXPECT_EQ(ring.value_size, 0U);
+  EXPECT_FALSE(ring.value_type);
+  const MapSpec& events = MapForms().maps.at("perf_with_types");
+  EXPECT_EQ(events.key_size, 4U);
+  EXPECT_EQ(events.value_size, 4U);
+  EXPECT_FALSE(events.value_type);
+  EXPECT_EQ(MapForms().maps.at("unpinned").pinning, PinType::kNone);
+}
+
 // A .maps section with one map, "m", whose struct has the members given.
 class MadeUpMap {
  public:
@@ -145,6 +184,32 @@ TEST(MapDefinitions, RefuseSlotsThatAreNotLastOrOfNoKind) {
   const auto hash_slots = hash.types().Type(3, "", 0, 0, {hash.PointerTo(hash.int_type()), hash.int_type(), 0});
   hash.Member("type", hash.Number(1)).Member("values", hash_slots);
   EXPECT_THAT(hash.ErrorOfReading(), HasSubstr("a map of type 1 has no slots"));
+}
+
+TEST(MapDefinitions, RefuseSlotsOfAnotherSize) {
+  MadeUpMap map;
+  const auto inner = map.types().Type(4, "inner", 1, 8, {map.types().String("type"), map.Number(2), 0});
+  const auto slots = map.types().Type(3, "", 0, 0, {map.PointerTo(inner), map.int_type(), 0});
+  map.Member("type", map.Number(12)).Member("value_size", map.Number(8)).Member("values", slots);
+  EXPECT_THAT(map.ErrorOfReading(), HasSubstr("field values: value_size: 4 bytes contradict the 8 given before"));
+}
+
+TEST(MapDefinitions, RefusePinnedAndNestedInnerMaps) {
+  MadeUpMap pinned;
+  auto& types = pinned.types();
+  const auto inner = types.Type(
+      4, "inner", 2, 16, {types.String("type"), pinned.Number(2), 0, types.String("pinning"), pinned.Number(1), 64});
+  const auto slots = types.Type(3, "", 0, 0, {pinned.PointerTo(inner), pinned.int_type(), 0});
+  pinned.Member("type", pinned.Number(12)).Member("values", slots);
+  EXPECT_THAT(pinned.ErrorOfReading(), HasSubstr("field values: field pinning: an inner map cannot be pinned"));
+}
+
+// Edge case 12: both ways to write a number.
+TEST(MapDefinitions, RefuseNumbersThatDoNotFit) {
+  MadeUpMap map;
+  const auto wide = map.types().Type(19, "", 1, 8, {map.types().String("n"), 0, 1});
+  map.Member("type", map.Number(1)).Member("max_entries", wide);
+  EXPECT_THAT(map.ErrorOfReading(), HasSubstr("field max_entries: 4294967296 is too large"));
 }
 
 TEST(MapDefinitions, RefuseInitialBytes) {
