@@ -100,7 +100,11 @@ TEST(BtfSanitize, GivesEveryKernelWhatItKnows) {
     for (std::size_t i = known; i < std::size(by_age); ++i) features.*by_age[i] = false;
     const auto bytes = Sanitize(*Sample(), features).value();
     std::string log(4096, '\0');
-    LIBBPF_OPTS(bpf_btf_load_opts, options, .log_buf = log.data(), .log_level = 1, .log_size = 4096);
+    bpf_btf_load_opts options = {};
+    options.sz = sizeof(options);
+    options.log_buf = log.data();
+    options.log_size = static_cast<std::uint32_t>(log.size());
+    options.log_level = 1;
     const int fd = bpf_btf_load(bytes.data(), static_cast<std::uint32_t>(bytes.size()), &options);
     EXPECT_GE(fd, 0) << known << " features: " << log.c_str();
     if (fd >= 0) ::close(fd);
