@@ -35,6 +35,11 @@ struct QuestionHash {
   }
 };
 
+struct Answer {
+  CoreResolution resolution;
+  std::string description = {};  // of the relocation, where the instruction may have to be poisoned
+};
+
 CoreTargets KnownTargets(const std::vector<std::shared_ptr<const Btf>>& targets) {
   const auto give = [](std::vector<std::shared_ptr<const Btf>> list) -> CoreTargets::Source {
     return [list = std::move(list)]() -> Result<std::vector<std::shared_ptr<const Btf>>> { return list; };
@@ -56,7 +61,8 @@ struct CoreRelocator::State {
         side(core::Side::Local(*local, limit)),
         candidates(local, std::move(targets), limit) {}
 
-  Result<CoreResolution> Answer(const CoreRelocation& relocation);
+  Result<Answer> Remember(const CoreRelocation& relocation);
+  std::string Describe(const CoreRelocation& relocation) const;
   Result<CoreResolution> Resolve(const CoreRelocation& relocation);
   Result<CoreResolution> Find(CoreKind kind, const core::Spec& spec);
 
@@ -64,7 +70,7 @@ struct CoreRelocator::State {
   core::WorkLimit limit;
   core::Side side;
   core::CandidateFinder candidates;
-  std::unordered_map<Question, CoreResolution, QuestionHash> answers;
+  std::unordered_map<Question, Answer, QuestionHash> answers;
 };
 
 CoreRelocator::CoreRelocator(std::shared_ptr<const Btf> local, CoreTargets targets)
@@ -119,31 +125,37 @@ Result<CoreResolution> CoreRelocator::State::Find(CoreKind kind, const core::Spe
   return answer;
 }
 
-Result<CoreResolution> CoreRelocator::State::Answer(const CoreRelocation& relocation) {
+Result<Answer> CoreRelocator::State::Remember(const CoreRelocation& relocation) {
   Question question{relocation.type, relocation.kind, relocation.access};
   const auto known = answers.find(question);
   if (known != answers.end()) return known->second;
-  auto answer = Resolve(relocation);
-  if (answer && answers.size() < kMaxRemembered) answers.emplace(std::move(question), *answer);
+  Answer answer { STRATA_TRY(Resolve(relocation)) };
+  const CoreResolution& resolution = answer.resolution;
+  if (resolution.is_poisoned || resolution.local_access_bytes != resolution.target_access_bytes) {
+    answer.description = Describe(relocation);
+  }
+  if (answers.size() < kMaxRemembered) answers.emplace(std::move(question), answer);
   return answer;
 }
 
 Result<CoreResolution> CoreRelocator::Resolve(const CoreRelocation& relocation) {
-  auto answer = state_->Answer(relocation);
+  auto answer = state_->Remember(relocation);
   if (!answer) return std::move(answer).error().WithContext(Describe(relocation));
-  return answer;
+  return std::move(answer->resolution);
 }
 
-std::string CoreRelocator::Describe(const CoreRelocation& relocation) const {
+std::string CoreRelocator::State::Describe(const CoreRelocation& relocation) const {
   const auto kind = static_cast<CoreKind>(relocation.kind);
-  std::string text = fmt::format("{} of {}", CoreKindName(kind), state_->local->Describe(relocation.type));
-  core::WorkLimit limit;
-  limit.BeginRelocation();
-  const auto spec = core::ParseSpec(core::Side::Local(*state_->local, limit), relocation);
+  std::string text = fmt::format("{} of {}", CoreKindName(kind), local->Describe(relocation.type));
+  core::WorkLimit own_limit;
+  own_limit.BeginRelocation();
+  const auto spec = core::ParseSpec(core::Side::Local(*local, own_limit), relocation);
   if (spec) text += core::DescribePath(*spec, kind);
   if (!core::IsTypeKind(kind)) text += fmt::format(" ({})", relocation.access);
   return text;
 }
+
+std::string CoreRelocator::Describe(const CoreRelocation& relocation) const { return state_->Describe(relocation); }
 
 Result<std::vector<CorePoison>> CoreRelocator::Relocate(std::span<const CoreRelocation> relocations,
                                                         std::span<isa::Instruction> code) {
@@ -155,11 +167,11 @@ Result<std::vector<CorePoison>> CoreRelocator::Relocate(std::span<const CoreRelo
     if (relocation.index.value >= code.size()) {
       return Error(ErrorCode::kMalformed, fmt::format("{}: the code has {} instructions", place(), code.size()));
     }
-    const auto resolution = state_->Answer(relocation);
-    if (!resolution) return resolution.error().WithContext(place());
-    const auto reason = core::Patch(code, relocation.index, *resolution);
+    const auto answer = state_->Remember(relocation);
+    if (!answer) return answer.error().WithContext(place());
+    const auto reason = core::Patch(code, relocation.index, answer->resolution);
     if (!reason) return reason.error().WithContext(place());
-    if (*reason) poisoned.push_back({relocation.index, fmt::format("{}: {}", Describe(relocation), **reason)});
+    if (*reason) poisoned.push_back({relocation.index, fmt::format("{}: {}", answer->description, **reason)});
   }
   return poisoned;
 }

@@ -15,7 +15,7 @@ namespace strata::btf::core {
 // made to be slow end in an error.
 class WorkLimit {
  public:
-  static constexpr std::uint64_t kSteps = std::uint64_t{1} << 30;              // in the life of a relocator
+  static constexpr std::uint64_t kSteps = std::uint64_t{1} << 28;              // in the life of a relocator
   static constexpr std::uint64_t kStepsOfRelocation = std::uint64_t{1} << 20;  // four per member of the largest struct
 
   void BeginRelocation();
