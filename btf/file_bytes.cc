@@ -16,8 +16,8 @@
 namespace strata::btf {
 namespace {
 
-// The kernel's own BTF is some megabytes; offsets in a BTF have 32 bits.
-constexpr std::size_t kMaxSize = std::size_t{1} << 30;
+// The kernel's own BTF is some megabytes.
+constexpr std::size_t kMaxSize = std::size_t{256} << 20;
 constexpr std::size_t kFirstRead = std::size_t{64} << 10;
 
 bool IsOfSysfs(int fd) {
@@ -43,7 +43,7 @@ Result<FileBytes> FileBytes::Open(const std::string& path) {
   if (!fd || ::fstat(fd.get(), &info) != 0) return Error::FromErrno(errno, path);
   if (S_ISDIR(info.st_mode)) return Error::FromErrno(EISDIR, path);
   const auto stated_size = static_cast<std::size_t>(info.st_size);
-  if (stated_size > kMaxSize) return Error(ErrorCode::kMalformed, fmt::format("{}: larger than 1 GiB", path));
+  if (stated_size > kMaxSize) return Error(ErrorCode::kMalformed, fmt::format("{}: larger than 256 MiB", path));
   if (stated_size > 0 && IsOfSysfs(fd.get())) {
     void* memory = ::mmap(nullptr, stated_size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
     if (memory != MAP_FAILED) {
@@ -59,7 +59,7 @@ Result<FileBytes> FileBytes::Open(const std::string& path) {
   std::size_t size = 0;
   for (;;) {
     if (size == capacity) {
-      if (capacity >= kMaxSize) return Error(ErrorCode::kMalformed, fmt::format("{}: larger than 1 GiB", path));
+      if (capacity >= kMaxSize) return Error(ErrorCode::kMalformed, fmt::format("{}: larger than 256 MiB", path));
       capacity *= 2;
       auto* larger = static_cast<std::byte*>(std::realloc(memory.get(), capacity));
       if (larger == nullptr) return Error::FromErrno(ENOMEM, path);

@@ -79,6 +79,7 @@ template <typename Names>
 std::vector<TypeId> Btf::Select(const Names& names, std::optional<Kind> kind, std::size_t limit) const {
   std::vector<TypeId> found;
   if (base_ != nullptr) found = base_->Select(names, kind, limit);
+  if (found.size() >= limit) return found;
   const auto add = [&](std::uint32_t index) {
     const TypeId id{first_id_ + index};
     if (!kind || RawAt(id).kind == *kind) found.push_back(id);
