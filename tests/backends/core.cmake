@@ -25,3 +25,4 @@ strata_test(NAME core_relocation_test
             BPF ${core_cases})
 target_compile_definitions(core_relocation_test PRIVATE
                            STRATA_CORE_TARGETS="${CMAKE_BINARY_DIR}/bpf/tests/backends" STRATA_CORE_NEW_CASES="${core_new_cases}")
+add_dependencies(core_relocation_test strata_agent)
