@@ -8,9 +8,9 @@ namespace strata::bench {
 
 // Comparisons of the same run, where they exist; in the figure's unit.
 struct Comparison {
-  std::optional<double> kernel;
-  std::optional<double> native;
-  std::optional<double> libbpf;
+  std::optional<double> kernel = {};
+  std::optional<double> native = {};
+  std::optional<double> libbpf = {};
 };
 
 // Prints `figure` with its unit and target from the table in figures.cc. Aborts for a figure that has no row: a figure

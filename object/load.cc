@@ -282,8 +282,8 @@ class CollectionLoader {
         .WithLog(types_error_->log());
   }
 
-  // A map that is attached by a link is complete now and registered by that link; another one is registered by
-  // Collection::RegisterStructOps.
+  // A map that is attached by a link is complete now and registered by that link, unless some of its programs are not
+  // loaded: the kernel may insist on them. Another one is registered by Collection::RegisterStructOps.
   Result<void> FillStructOps() {
     for (const auto& [name, plan] : struct_ops_) {
       auto& pending = collection_.struct_ops_[name];
@@ -296,7 +296,8 @@ class CollectionLoader {
         }
         pending.programs.push_back({callback.offset_bytes, program->second.backend_program()});
       }
-      if (plan.map.is_linkable) {
+      const bool is_complete = pending.programs.size() == plan.callbacks.size();
+      if (plan.map.is_linkable && is_complete) {
         STRATA_TRY(collection_.maps_.at(name).backend_map()->UpdateStructOps(pending.contents, pending.programs));
       }
     }

@@ -83,7 +83,8 @@ TYPED_TEST(KconfigTest, TextsAreCutToTheirArray) {
 
 TYPED_TEST(KconfigTest, TheCallersTextComesBeforeTheSpecification) {
   auto spec = LoadCollectionSpec(STRATA_BPF_KCONFIG).value();
-  const auto four = std::as_bytes(std::span<const std::uint32_t>({4}));
+  const std::uint32_t number = 4;
+  const auto four = std::as_bytes(std::span(&number, 1));
   spec.externs.at("CONFIG_STRATA_NUMBER").value.emplace(four.begin(), four.end());
   ASSERT_TRUE(this->Run(spec, ""));
   EXPECT_EQ(this->Read("number"), 4U);

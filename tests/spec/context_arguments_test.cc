@@ -62,7 +62,8 @@ TEST(ContextArguments, TaggedArgumentsGetTheTypeThatOldKernelsLookFor) {
 
 TEST(ContextArguments, EveryProgramTypeHasItsOwnReplacement) {
   const CollectionSpec spec = Read();
-  const auto functions = FixUpContextArguments(spec)->functions;
+  const ContextFixUp fixed = FixUpContextArguments(spec).value();
+  const auto& functions = fixed.functions;
   const auto has = [&](ProgramType type, std::string_view name) {
     return std::any_of(functions.begin(), functions.end(), [&](const ContextFunction& function) {
       return function.program_type == type && function.function == FindFunction(spec, name);
@@ -76,7 +77,8 @@ TEST(ContextArguments, EveryProgramTypeHasItsOwnReplacement) {
 
 TEST(ContextArguments, TypesThatAreRightAlreadyStay) {
   const CollectionSpec spec = Read();
-  for (const ContextFunction& function : FixUpContextArguments(spec)->functions) {
+  const ContextFixUp fixed = FixUpContextArguments(spec).value();
+  for (const ContextFunction& function : fixed.functions) {
     EXPECT_NE(function.function, FindFunction(spec, "mark_of"));
   }
 }
