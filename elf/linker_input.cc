@@ -73,7 +73,7 @@ bool IsCopiedByLinker(const ElfSection& section) {
   if (section.name == ".BTF" || section.name == ".BTF.ext" || section.name == ".eh_frame") return false;
   // Clang gives an object without functions an empty .text.
   if (section.size_bytes == 0) return false;
-  return !section.name.empty() && !section.name.starts_with(".debug_");
+  return !section.name.starts_with(".debug_");
 }
 
 Result<LinkObject> OpenLinkObject(const LinkInput& input) {

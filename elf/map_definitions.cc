@@ -54,7 +54,7 @@ class MapDefinition {
       STRATA_TRY(ReadField(member, is_last).Context(fmt::format("field {}", member.name)));
     }
     if (map_.type == MapType::kUnspec) return Malformed("field type: is missing");
-    DropUnusedElements();
+    DropUnusedSizes();
     return std::move(map_);
   }
 
@@ -97,11 +97,11 @@ class MapDefinition {
     return Malformed("is not known");
   }
 
-  // Old sources say of what such a map is read; the kernel wants to hear nothing.
-  void DropUnusedElements() {
+  // Such a map has no elements of its own, and the kernel refuses their sizes. A value's type stays: it says what the
+  // records are.
+  void DropUnusedSizes() {
     const bool is_ring = map_.type == MapType::kRingBuf || map_.type == MapType::kUserRingBuf;
     if (!is_ring && map_.type != MapType::kPerfEventArray) return;
-    map_.key_type = map_.value_type = btf::kVoid;
     map_.key_size = map_.value_size = is_ring ? 0 : sizeof(std::uint32_t);
   }
 

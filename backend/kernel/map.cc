@@ -96,7 +96,7 @@ int CreateMap(const MapSpec& spec, const KernelTypes* types, int inner_fd) {
   if (spec.type == MapType::kStructOps) {
     options.btf_vmlinux_value_type_id = spec.value_type.value;
     if (types != nullptr) options.btf_fd = static_cast<__u32>(types->fd());
-  } else if (types != nullptr && spec.value_type) {
+  } else if (types != nullptr && spec.value_type && spec.value_size > 0) {  // a ring has no value for the kernel
     options.btf_fd = static_cast<__u32>(types->fd());
     options.btf_key_type_id = spec.key_type.value;
     options.btf_value_type_id = spec.value_type.value;
