@@ -21,11 +21,26 @@ Result<void> CheckIsObject(const ElfFile& file) {
                                                   file.type(), file.machine()));
 }
 
+Result<void> CheckNames(const ElfFile& file) {
+  for (const ElfSection& section : file.sections()) {
+    if (!section.name.empty() || !IsCopiedByLinker(section)) continue;
+    return Error(ErrorCode::kMalformed,
+                 fmt::format("{}: section number {}: has no name, and sections are joined by their names", file.where(),
+                             section.index));
+  }
+  return {};
+}
+
 Result<void> ReadSymbols(LinkObject& object) {
   const ElfSection* table = object.file.FindSectionOfType(SHT_SYMTAB);
   if (table == nullptr) return Error(ErrorCode::kMalformed, fmt::format("{}: has no symbol table", object.name));
   object.symbol_table = table->index;
   object.symbols = STRATA_TRY(object.file.Symbols(*table));
+  for (const ElfSymbol& symbol : object.symbols) {
+    if (symbol.type != STT_SECTION || symbol.value == 0) continue;
+    return Error(ErrorCode::kMalformed, fmt::format("{}: the symbol of section number {} has the value {}, not 0",
+                                                    object.Place(*table), symbol.section, symbol.value));
+  }
   return {};
 }
 
@@ -82,6 +97,7 @@ Result<LinkObject> OpenLinkObject(const LinkInput& input) {
     , .symbol_table = 0, .symbols = {}, .types = {}, .ext_info = {}, .global_types = {}, .listed_in = {}
   };
   STRATA_TRY(CheckIsObject(object.file));
+  STRATA_TRY(CheckNames(object.file));
   STRATA_TRY(ReadSymbols(object));
   STRATA_TRY(ReadTypes(object));
   STRATA_TRY(IndexGlobals(object));
