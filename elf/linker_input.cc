@@ -85,10 +85,11 @@ Result<void> IndexGlobals(LinkObject& object) {
 
 bool IsCopiedByLinker(const ElfSection& section) {
   if (std::find(std::begin(kTableTypes), std::end(kTableTypes), section.type) != std::end(kTableTypes)) return false;
-  if (section.name == ".BTF" || section.name == ".BTF.ext" || section.name == ".eh_frame") return false;
+  if (section.name == ".BTF" || section.name == ".BTF.ext") return false;
   // Clang gives an object without functions an empty .text.
   if (section.size_bytes == 0) return false;
-  return !section.name.starts_with(".debug_");
+  if ((section.flags & SHF_EXECINSTR) != 0) return true;
+  return section.name != ".eh_frame" && !section.name.starts_with(".debug_");
 }
 
 Result<LinkObject> OpenLinkObject(const LinkInput& input) {
