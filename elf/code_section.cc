@@ -192,10 +192,11 @@ const CodeFunction* CodeTable::At(std::uint32_t section, std::uint64_t offset) c
 class SectionCodeReader {
  public:
   SectionCodeReader(const ObjectContext& context, const CollectionSpec& spec, const ElfSection& section,
-                    CodeTable& table)
+                    btf::ExtInfo& records, CodeTable& table)
       : context_(context),
         spec_(spec),
         section_(section),
+        records_(records),
         place_(context.Place(section)),
         table_(table),
         functions_(table.InSection(section.index)) {}
@@ -503,41 +504,50 @@ class SectionCodeReader {
                        [](const Reference& a, const Reference& b) { return a.index < b.index; });
   }
 
-  // Takes the entries of [start, end) from a list sorted by index, counted from the function's start.
+  // Takes the entries of [start, end) from a list sorted by index, counted from the function's start. The list itself
+  // moves where it belongs to one function: most sections have no other.
   template <typename Info>
-  static std::vector<Info> Within(const std::vector<Info>& list, std::uint32_t start, std::uint32_t end) {
+  static std::vector<Info> Take(std::vector<Info>& list, std::uint32_t start, std::uint32_t end) {
     const auto is_before = [](const Info& info, std::uint32_t index) { return info.index.value < index; };
     const auto first = std::lower_bound(list.begin(), list.end(), start, is_before);
-    std::vector<Info> part(first, std::lower_bound(first, list.end(), end, is_before));
+    const auto last = std::lower_bound(first, list.end(), end, is_before);
+    std::vector<Info> part;
+    if (first == list.begin() && last == list.end()) {
+      part.swap(list);
+    } else {
+      part.assign(first, last);
+    }
     for (Info& info : part) info.index.value -= start;
     return part;
   }
 
   void AssignExtInfo() {
-    const auto found = context_.ext_info.find(section_.name);
-    if (found == context_.ext_info.end()) return;
+    const auto found = records_.find(section_.name);
+    if (found == records_.end()) return;
     for (CodeFunction& function : functions_) {
       const auto start = static_cast<std::uint32_t>(function.offset / kInstructionSize);
       const auto end = start + static_cast<std::uint32_t>(function.spec.instructions.size());
-      const auto at_start = Within(found->second.functions, start, start + 1);
+      const auto at_start = Take(found->second.functions, start, start + 1);
       if (!at_start.empty()) function.spec.type = at_start.front().type;
-      function.spec.line_infos = Within(found->second.lines, start, end);
-      function.spec.core_relocations = Within(found->second.core_relocations, start, end);
+      function.spec.line_infos = Take(found->second.lines, start, end);
+      function.spec.core_relocations = Take(found->second.core_relocations, start, end);
     }
   }
 
   const ObjectContext& context_;
   const CollectionSpec& spec_;
   const ElfSection& section_;
+  btf::ExtInfo& records_;
   const std::string place_;
   CodeTable& table_;
   const std::span<CodeFunction> functions_;  // of the section
 };
 
 Result<void> CodeTable::ReadCode(const ObjectContext& context, const CollectionSpec& spec) {
+  btf::ExtInfo records = STRATA_TRY(ReadExtRecords(context));
   for (const ElfSection& section : context.file.sections()) {
     if (context.IsCode(section.index) && section.size_bytes > 0) {
-      STRATA_TRY(SectionCodeReader(context, spec, section, *this).Read());
+      STRATA_TRY(SectionCodeReader(context, spec, section, records, *this).Read());
     }
   }
   return {};

@@ -185,16 +185,6 @@ Result<void> ReadTypes(ObjectContext& context) {
   return {};
 }
 
-// Function, line and CO-RE records, by section.
-Result<void> ReadExtRecords(ObjectContext& context) {
-  if (context.types == nullptr) return {};
-  const ElfSection* ext_section = context.file.FindSection(".BTF.ext");
-  if (ext_section == nullptr || context.RoleOf(ext_section->index) != SectionRole::kExtInfo) return {};
-  const auto ext_bytes = STRATA_TRY(context.file.Contents(*ext_section));
-  context.ext_info = STRATA_TRY(btf::ReadExtInfo(ext_bytes, *context.types, context.Place(*ext_section)));
-  return {};
-}
-
 }  // namespace
 
 SectionRole ClassifySection(const ElfSection& section) {
@@ -235,7 +225,6 @@ Result<ObjectContext> OpenObject(const ElfFile& file, const ReadOptions& options
                         .symbols = {},
                         .types = {},
                         .data_sections = {},
-                        .ext_info = {},
                         .externs = {},
                         .declared_functions = {},
                         .symbols_by_section = {},
@@ -245,8 +234,14 @@ Result<ObjectContext> OpenObject(const ElfFile& file, const ReadOptions& options
   IndexSymbols(context);
   IndexRelocations(context);
   STRATA_TRY(ReadTypes(context));
-  STRATA_TRY(ReadExtRecords(context));
   return context;
+}
+
+Result<btf::ExtInfo> ReadExtRecords(const ObjectContext& context) {
+  if (context.types == nullptr) return btf::ExtInfo{};
+  const ElfSection* section = context.file.FindSection(".BTF.ext");
+  if (section == nullptr || context.RoleOf(section->index) != SectionRole::kExtInfo) return btf::ExtInfo{};
+  return btf::ReadExtInfo(STRATA_TRY(context.file.Contents(*section)), *context.types, context.Place(*section));
 }
 
 }  // namespace strata::elf

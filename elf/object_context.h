@@ -47,7 +47,6 @@ struct ObjectContext {
   std::vector<ElfSymbol> symbols;
   std::shared_ptr<const btf::Btf> types;                            // null without .BTF; fixed up for the kernel
   std::unordered_map<std::string_view, btf::TypeId> data_sections;  // each DATASEC of `types`, by name
-  btf::ExtInfo ext_info;
   std::map<std::string, ExternSpec, std::less<>> externs;
   std::unordered_set<std::string_view> declared_functions;  // in BTF, without being defined or in .ksyms
 
@@ -89,5 +88,8 @@ SectionRole ClassifySection(const ElfSection& section);
 
 // Sections, symbols, types, externs. `file` and `options` must outlive the result.
 Result<ObjectContext> OpenObject(const ElfFile& file, const ReadOptions& options);
+
+// Function, line and CO-RE records, by section. Apart from the context, because they are handed on to the functions.
+Result<btf::ExtInfo> ReadExtRecords(const ObjectContext& context);
 
 }  // namespace strata::elf

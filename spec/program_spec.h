@@ -27,9 +27,9 @@ enum class ReferenceKind : std::uint8_t {
 struct Reference {
   isa::InsnIndex index;
   ReferenceKind kind = ReferenceKind::kMap;
+  bool is_weak = false;
   std::string symbol;
   std::int64_t addend = 0;
-  bool is_weak = false;
 
   bool operator==(const Reference&) const = default;
 };

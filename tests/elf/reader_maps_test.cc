@@ -88,16 +88,16 @@ TEST(MapDefinitions, ReadInnerMapsByTypedefAndWithoutName) {
 }
 
 // Edge cases 17 and 18: sizes are as written (backends round them), and rings have no elements.
-TEST(MapDefinitions, DropTheElementsOfRings) {
+TEST(MapDefinitions, DropTheSizesOfRingsAndKeepTheirTypes) {
   const MapSpec& ring = MapForms().maps.at("ring_with_types");
   EXPECT_EQ(ring.max_entries, 5000U);
   EXPECT_EQ(ring.key_size, 0U);
   EXPECT_EQ(ring.value_size, 0U);
-  EXPECT_FALSE(ring.value_type);
+  EXPECT_TRUE(ring.value_type);  // of its records
   const MapSpec& events = MapForms().maps.at("perf_with_types");
   EXPECT_EQ(events.key_size, 4U);
   EXPECT_EQ(events.value_size, 4U);
-  EXPECT_FALSE(events.value_type);
+  EXPECT_TRUE(events.value_type);
   EXPECT_EQ(MapForms().maps.at("unpinned").pinning, PinType::kNone);
 }
 

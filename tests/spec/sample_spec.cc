@@ -67,7 +67,7 @@ void AddPrograms(const SampleTypes& types, CollectionSpec& spec) {
   main.references = {{.index = {0}, .kind = ReferenceKind::kMap, .symbol = "counts"},
                      {.index = {2}, .kind = ReferenceKind::kFunctionCall, .symbol = "add"},
                      {.index = {5}, .kind = ReferenceKind::kMapValue, .symbol = ".data", .addend = 1},
-                     {.index = {7}, .kind = ReferenceKind::kKsym, .symbol = "jiffies", .is_weak = true}};
+                     {.index = {7}, .kind = ReferenceKind::kKsym, .is_weak = true, .symbol = "jiffies"}};
   main.line_infos = {{{0}, types.file, types.first_line, 12 << 10}, {{2}, types.file, types.second_line, 13 << 10}};
   main.core_relocations = {{.index = {3}, .type = types.pair, .access = "0:1", .kind = 0}};
   main.type_of_program = ProgramType::kTracing;
