@@ -25,7 +25,7 @@ class FuzzInput {
   std::uint32_t TakeWord() {
     std::uint32_t word = 0;
     const auto bytes = Take(sizeof(word));
-    std::memcpy(&word, bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(&word, bytes.data(), bytes.size());
     return word;
   }
 

@@ -25,7 +25,7 @@ TEST_F(Arena, IsWhereItsDefinitionWantsIt) {
   ASSERT_TRUE(objects) << objects.error().message() << objects.error().log();
   const auto counter = objects->FindVariable("counter").value();
   const auto address = reinterpret_cast<std::uintptr_t>(counter.bytes().data());
-  EXPECT_EQ(address & ~std::uintptr_t{0xffff}, 0x100000000000U);
+  EXPECT_EQ(address & ~std::uintptr_t{0xffff}, 0x200000000000U);
 }
 
 TEST_F(Arena, ThatIsTooSmallForItsVariablesIsRefused) {
