@@ -19,7 +19,7 @@ constexpr std::size_t kStepsPerByte = 2;
 constexpr std::size_t kMinSteps = std::size_t{1} << 16;
 
 // Larger gaps are an array with a name; smaller ones are unnamed, so that they are no members.
-constexpr std::uint64_t kMaxUnnamedPaddingBits = 8 * 1024;
+constexpr std::uint64_t kMaxUnnamedPaddingBits = 8ULL * 1024;
 
 constexpr std::string_view kHeader = R"(#pragma once
 
@@ -86,7 +86,7 @@ class Printer {
     // What has no name is printed wherever it is used, which may be many more times than the BTF has bytes.
     if (++steps_ > max_steps_) Fail(id, "the text of types without names is too large");
     if (!type || error_) return std::nullopt;
-    return std::move(*type);
+    return *type;
   }
 
   State& StateOf(TypeId id) { return states_[id.value]; }
@@ -351,10 +351,10 @@ class Printer {
         qualifiers.clear();
         id = pointer->target;
       } else if (const auto* array = std::get_if<Array>(&*type)) {
-        declarator = InParentheses(std::move(declarator)) + fmt::format("[{}]", array->count);
+        declarator = InParentheses(declarator) + fmt::format("[{}]", array->count);
         id = array->element;
       } else if (const auto* function = std::get_if<FuncProto>(&*type)) {
-        declarator = InParentheses(std::move(declarator)) + ParametersText(id, *function, level);
+        declarator = InParentheses(declarator) + ParametersText(id, *function, level);
         qualifiers.clear();
         id = function->result;
       } else {
@@ -372,7 +372,7 @@ class Printer {
     if (qualifiers->find(qualifier) == std::string::npos) *qualifiers += qualifier;
   }
 
-  static std::string InParentheses(std::string declarator) {
+  static std::string InParentheses(const std::string& declarator) {
     return declarator.starts_with('*') ? "(" + declarator + ")" : declarator;
   }
 

@@ -256,7 +256,7 @@ Result<std::vector<ElfSymbol>> ElfFile::Symbols(const ElfSection& table, std::si
     if (!section)
       return std::move(section.error()).WithContext(fmt::format("{}: section {}: symbol {}", where_, table.name, i));
     symbol.section = *section;
-    symbols.push_back(std::move(symbol));
+    symbols.push_back(symbol);
   }
   return symbols;
 }

@@ -50,7 +50,7 @@ std::string Move(const Context& at) {
 
 // Where a jump leads: its target's label or its distance.
 std::string Destination(const Context& at) {
-  const std::string label = at.names.label ? at.names.label(TargetOf(at.insn(), at.index, at.info.form)) : "";
+  std::string label = at.names.label ? at.names.label(TargetOf(at.insn(), at.index, at.info.form)) : "";
   if (!label.empty()) return label;
   const std::int32_t distance = at.info.form == OperandForm::kJumpLong ? at.insn().imm : at.insn().offset;
   return fmt::format("pc{:+}", distance);

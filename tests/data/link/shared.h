@@ -1,8 +1,8 @@
 // What the objects of the linker's tests share.
 #include <linux/bpf.h>
 
-#include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
 
 struct event {
   __u32 pid;
