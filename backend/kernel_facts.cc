@@ -1,6 +1,5 @@
 #include "strata/backend/kernel_facts.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <linux/bpf.h>
@@ -26,22 +25,6 @@ namespace {
 constexpr std::size_t kMaxConfigSize = std::size_t{16} << 20;  // bytes; a kernel's has about 200 KiB
 constexpr std::string_view kSyscallWrapperOption = "CONFIG_ARCH_HAS_SYSCALL_WRAPPER";
 constexpr std::string_view kSyscallWrapperSymbol = "__x64_sys_bpf";
-
-// Files of sysfs and procfs have no true size.
-Result<std::vector<std::byte>> ReadWhole(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return Error::FromErrno(errno, path);
-  std::vector<std::byte> bytes;
-  constexpr std::size_t kStep = std::size_t{1} << 20;
-  for (;;) {
-    const std::size_t size = bytes.size();
-    bytes.resize(size + kStep);
-    const ssize_t count = ::read(fd.get(), bytes.data() + size, kStep);
-    if (count < 0) return Error::FromErrno(errno, path);
-    bytes.resize(size + static_cast<std::size_t>(count));
-    if (count == 0) return bytes;
-  }
-}
 
 struct GzClose {
   void operator()(gzFile_s* file) const { ::gzclose(file); }
@@ -106,9 +89,9 @@ std::optional<std::uint32_t> VersionAt(std::string_view text) {
 
 // "Ubuntu 5.4.0-12.15-generic 5.4.8": the last is the kernel that it was made from.
 std::optional<std::uint32_t> UbuntuVersion(const std::string& signature_path) {
-  const auto bytes = ReadWhole(signature_path);
-  if (!bytes) return std::nullopt;
-  std::string_view text(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+  const auto signature = ReadGzipped(signature_path);
+  if (!signature) return std::nullopt;
+  std::string_view text = *signature;
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
   const std::size_t space = text.rfind(' ');
   return space == std::string_view::npos ? std::nullopt : VersionAt(text.substr(space + 1));

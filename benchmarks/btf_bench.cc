@@ -224,11 +224,4 @@ int Run(bool figures) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  try {
-    return Run(strata::bench::WantsFigures(argc, argv));
-  } catch (const strata::BadResult& error) {
-    fmt::print(stderr, "btf_bench: {}\n", error.what());
-    return 1;
-  }
-}
+int main(int argc, char** argv) { return strata::bench::RunMain(argc, argv, Run); }

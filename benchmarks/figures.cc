@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 namespace strata::bench {
@@ -66,6 +68,15 @@ bool WantsFigures(int argc, char** argv) {
     if (std::string_view(argv[i]) == "--figures") return true;
   }
   return false;
+}
+
+int RunMain(int argc, char** argv, int (*run)(bool figures)) {
+  try {
+    return run(WantsFigures(argc, argv));
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}: {}\n", std::filesystem::path(argv[0]).filename().string(), error.what());
+    return 1;
+  }
 }
 
 }  // namespace strata::bench

@@ -20,4 +20,7 @@ void PrintFigure(std::string_view figure, double value, const Comparison& compar
 // Whether the command line asks for figures; every other argument is the benchmark library's.
 bool WantsFigures(int argc, char** argv);
 
+// The main() of a program without the benchmark library: calls `run`, and turns what it throws into a message and 1.
+int RunMain(int argc, char** argv, int (*run)(bool figures));
+
 }  // namespace strata::bench

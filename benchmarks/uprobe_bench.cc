@@ -155,11 +155,4 @@ int Run(bool figures) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  try {
-    return Run(strata::bench::WantsFigures(argc, argv));
-  } catch (const strata::BadResult& error) {
-    fmt::print(stderr, "uprobe_bench: {}\n", error.what());
-    return 1;
-  }
-}
+int main(int argc, char** argv) { return strata::bench::RunMain(argc, argv, Run); }

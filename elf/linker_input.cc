@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "object_context.h"
+
 namespace strata::elf {
 namespace {
 
@@ -13,13 +15,6 @@ constexpr std::uint32_t kLlvmAddressSignificance = 0x6fff4c03;  // SHT_LLVM_ADDR
 
 constexpr std::uint32_t kTableTypes[] = {SHT_NULL, SHT_SYMTAB, SHT_STRTAB,       SHT_REL,
                                          SHT_RELA, SHT_GROUP,  SHT_SYMTAB_SHNDX, kLlvmAddressSignificance};
-
-Result<void> CheckIsObject(const ElfFile& file) {
-  const bool is_bpf = file.machine() == EM_BPF || file.machine() == EM_NONE;
-  if (file.type() == ET_REL && is_bpf && file.is_64_bit()) return {};
-  return Error(ErrorCode::kMalformed, fmt::format("{}: is no BPF object (ELF type {}, machine {})", file.where(),
-                                                  file.type(), file.machine()));
-}
 
 Result<void> CheckNames(const ElfFile& file) {
   for (const ElfSection& section : file.sections()) {
@@ -97,7 +92,7 @@ Result<LinkObject> OpenLinkObject(const LinkInput& input) {
     .name = input.name, .file = STRATA_TRY(ElfFile::FromMemory(input.bytes, input.name))
     , .symbol_table = 0, .symbols = {}, .types = {}, .ext_info = {}, .global_types = {}, .listed_in = {}
   };
-  STRATA_TRY(CheckIsObject(object.file));
+  STRATA_TRY(CheckIsBpfObject(object.file));
   STRATA_TRY(CheckNames(object.file));
   STRATA_TRY(ReadSymbols(object));
   STRATA_TRY(ReadTypes(object));

@@ -244,4 +244,27 @@ Result<btf::ExtInfo> ReadExtRecords(const ObjectContext& context) {
   return btf::ReadExtInfo(STRATA_TRY(context.file.Contents(*section)), *context.types, context.Place(*section));
 }
 
+Result<void> CheckIsBpfObject(const ElfFile& file) {
+  // Compilers before the machine had a number left it zero.
+  const bool is_bpf = file.machine() == EM_BPF || file.machine() == EM_NONE;
+  if (file.type() != ET_REL || !is_bpf) {
+    return Error(ErrorCode::kMalformed,
+                 fmt::format("{}: is no BPF object (ELF type {}, machine {}); compile it with -target bpf -c",
+                             file.where(), file.type(), file.machine()));
+  }
+  if (!file.is_64_bit())
+    return Error(ErrorCode::kMalformed, fmt::format("{}: is a 32-bit file, and BPF objects are 64-bit", file.where()));
+  // Bytes that several sections share would be read for each of them: a small file could ask for any amount of memory.
+  std::uint64_t room = file.size_bytes();
+  for (const ElfSection& section : file.sections()) {
+    if (section.type == SHT_NOBITS || section.type == SHT_NULL) continue;
+    if (section.size_bytes > room) {
+      return Error(ErrorCode::kMalformed,
+                   fmt::format("{}: section {}: overlaps other sections", file.where(), section.name));
+    }
+    room -= section.size_bytes;
+  }
+  return {};
+}
+
 }  // namespace strata::elf

@@ -84,6 +84,9 @@ struct ObjectContext {
   std::vector<TableOfSection> relocation_tables;
 };
 
+// A relocatable 64-bit file for the BPF machine whose sections do not share bytes.
+Result<void> CheckIsBpfObject(const ElfFile& file);
+
 SectionRole ClassifySection(const ElfSection& section);
 
 // Sections, symbols, types, externs. `file` and `options` must outlive the result.

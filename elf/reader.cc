@@ -1,6 +1,5 @@
 #include "strata/elf/reader.h"
 
-#include <elf.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,7 +21,6 @@ namespace {
 constexpr std::size_t kMaxLicenseSize = 128;  // more than the kernel compares
 
 Error NotSupported(std::string text) { return Error(ErrorCode::kNotSupported, std::move(text)); }
-Error Malformed(std::string text) { return Error(ErrorCode::kMalformed, std::move(text)); }
 
 // "a/malloc_hist.bpf.o" is "malloc_hist".
 std::string NameFromPath(std::string_view path) {
@@ -151,27 +149,6 @@ class ObjectReader {
   std::string license_;
   std::uint32_t kernel_version_ = 0;
 };
-
-Result<void> CheckIsBpfObject(const ElfFile& file) {
-  // Compilers before the machine had a number left it zero.
-  const bool is_bpf = file.machine() == EM_BPF || file.machine() == EM_NONE;
-  if (file.type() != ET_REL || !is_bpf) {
-    return Malformed(fmt::format("{}: is no BPF object (ELF type {}, machine {}); compile it with -target bpf -c",
-                                 file.where(), file.type(), file.machine()));
-  }
-  if (!file.is_64_bit())
-    return Malformed(fmt::format("{}: is a 32-bit file, and BPF objects are 64-bit", file.where()));
-  // Bytes that several sections share would be read for each of them: a small file could ask for any amount of memory.
-  std::uint64_t room = file.size_bytes();
-  for (const ElfSection& section : file.sections()) {
-    if (section.type == SHT_NOBITS || section.type == SHT_NULL) continue;
-    if (section.size_bytes > room) {
-      return Malformed(fmt::format("{}: section {}: overlaps other sections", file.where(), section.name));
-    }
-    room -= section.size_bytes;
-  }
-  return {};
-}
 
 }  // namespace
 

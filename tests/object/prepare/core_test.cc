@@ -14,6 +14,7 @@
 #include <optional>
 #include <random>
 
+#include "named_map.h"
 #include "strata/btf/builder.h"
 #include "strata/btf/core.h"
 #include "strata/elf/reader.h"
@@ -27,25 +28,6 @@ namespace {
 
 using testing::HasSubstr;
 using Types = std::shared_ptr<const btf::Btf>;
-
-class NamedMap : public BackendMap {
- public:
-  const MapInfo& info() const override { return info_; }
-  Result<bool> Lookup(std::span<const std::byte>, std::span<std::byte>) override { return Refuse(); }
-  Result<void> Update(std::span<const std::byte>, std::span<const std::byte>, UpdateMode) override { return Refuse(); }
-  Result<bool> Delete(std::span<const std::byte>) override { return Refuse(); }
-  Result<bool> LookupAndDelete(std::span<const std::byte>, std::span<std::byte>) override { return Refuse(); }
-  Result<bool> NextKey(std::optional<std::span<const std::byte>>, std::span<std::byte>) override { return Refuse(); }
-  Result<void> Freeze() override { return Refuse(); }
-  Result<std::unique_ptr<MapMemory>> Memory() override { return Refuse(); }
-  Result<std::unique_ptr<RingMemory>> Ring() override { return Refuse(); }
-
- private:
-  static Error Refuse() { return Error(ErrorCode::kNotSupported, "a map of a test"); }
-  MapInfo info_;
-};
-
-Result<std::shared_ptr<BackendMap>> AnyMap(std::string_view) { return std::make_shared<NamedMap>(); }
 
 CollectionSpec Read(const std::string& path) {
   return elf::ReadCollectionSpec(test::ReadFile(path), {.path = path}).value();

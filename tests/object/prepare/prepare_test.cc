@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "named_map.h"
 #include "strata/elf/reader.h"
 #include "support/elf_writer.h"
 
@@ -13,27 +14,6 @@ namespace strata {
 namespace {
 
 using testing::HasSubstr;
-
-// Only its identity matters here.
-class NamedMap : public BackendMap {
- public:
-  explicit NamedMap(std::string_view name) { info_.name = name; }
-  const MapInfo& info() const override { return info_; }
-  Result<bool> Lookup(std::span<const std::byte>, std::span<std::byte>) override { return Refuse(); }
-  Result<void> Update(std::span<const std::byte>, std::span<const std::byte>, UpdateMode) override { return Refuse(); }
-  Result<bool> Delete(std::span<const std::byte>) override { return Refuse(); }
-  Result<bool> LookupAndDelete(std::span<const std::byte>, std::span<std::byte>) override { return Refuse(); }
-  Result<bool> NextKey(std::optional<std::span<const std::byte>>, std::span<std::byte>) override { return Refuse(); }
-  Result<void> Freeze() override { return Refuse(); }
-  Result<std::unique_ptr<MapMemory>> Memory() override { return Refuse(); }
-  Result<std::unique_ptr<RingMemory>> Ring() override { return Refuse(); }
-
- private:
-  static Error Refuse() { return Error(ErrorCode::kNotSupported, "a map of a test"); }
-  MapInfo info_;
-};
-
-Result<std::shared_ptr<BackendMap>> AnyMap(std::string_view name) { return std::make_shared<NamedMap>(name); }
 
 Result<LinkedProgram> Prepare(const CollectionSpec& spec, const ProgramSpec& program, const MapResolver& resolve) {
   const KernelFacts kernel;
