@@ -12,6 +12,7 @@
 #include "strata/link/auto_attach.h"
 #include "strata/link/executable.h"
 #include "strata/link/uprobe.h"
+#include "strata/link/usdt.h"
 #include "strata/object/collection.h"
 #include "strata/object/map_views.h"
 #include "strata/object/ring_reader.h"

@@ -39,6 +39,20 @@ Result<Link> AttachUretprobeSection(const Program& program, const AutoAttachOpti
                                               {.pid = options.pid, .offset = 0, .cookie = 0, .agent = options.agent})));
 }
 
+// The file's name may contain colons, the probe's do not.
+Result<Link> AttachUsdtSection(const Program& program, const AutoAttachOptions& options) {
+  const std::string_view text = program.spec().attach_to;
+  const std::size_t second = text.rfind(':');
+  const std::size_t first = second == std::string_view::npos || second == 0 ? second : text.rfind(':', second - 1);
+  if (first == std::string_view::npos || first == 0 || first + 1 == second || second + 1 == text.size()) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "names no probe; write SEC(\"usdt/FILE:PROVIDER:NAME\") or attach it by AttachUsdt");
+  }
+  const auto file = STRATA_TRY(OpenExecutable(text.substr(0, first), OpenOptions(options)));
+  return Link(STRATA_TRY(file.AttachUsdt(text.substr(first + 1, second - first - 1), text.substr(second + 1), program,
+                                         {.pid = options.pid, .cookie = 0, .agent = options.agent})));
+}
+
 // One row per attach kind whose sections say where.
 struct AutoAttachRow {
   std::string_view kind;
@@ -47,6 +61,7 @@ struct AutoAttachRow {
 constexpr AutoAttachRow kRows[] = {
     {"uprobe", AttachUprobeSection},
     {"uretprobe", AttachUretprobeSection},
+    {"usdt", AttachUsdtSection},
 };
 
 }  // namespace

@@ -9,10 +9,15 @@
 
 #include "strata/base/result.h"
 #include "strata/link/uprobe.h"
+#include "strata/link/usdt.h"
 #include "strata/object/program.h"
 #include "strata/spec/attach_target.h"
 
 namespace strata {
+
+namespace elf {
+class Image;
+}
 
 struct ExecutableOptions {
   // Resolve the name as this process sees it: a library it has mapped, a path in its mount namespace. 0: as the caller
@@ -44,13 +49,21 @@ class STRATA_EXPORT Executable {
   Result<Uretprobe> AttachUretprobe(std::string_view symbol, const Program& program,
                                     const UprobeOptions& options = {}) const;
 
-  // The target that the functions above attach to.
+  // Every place of the file's USDT probe `provider`:`name`. The program must be of type kKprobe; it fetches the probe's
+  // arguments by <bpf/usdt.bpf.h>, and gets `options.cookie` as its attach cookie if its object does not include that.
+  // Errors: kNotFound lists the probes that exist; kNotSupported for an argument that cannot be fetched; kMapFull when
+  // the object's map of specifications has no room.
+  Result<Usdt> AttachUsdt(std::string_view provider, std::string_view name, const Program& program,
+                          const UsdtOptions& options = {}) const;
+
+  // The target that AttachUprobe and AttachUretprobe attach to.
   Result<AttachTarget> UprobeTarget(std::string_view kind, std::string_view symbol, const UprobeOptions& options) const;
 
  private:
   friend Result<Executable> OpenExecutable(std::string_view, const ExecutableOptions&);
   struct State;
   explicit Executable(std::unique_ptr<State> state);
+  const elf::Image& image() const;
   std::unique_ptr<State> state_;
 };
 

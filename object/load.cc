@@ -59,6 +59,7 @@ class CollectionLoader {
     STRATA_TRY(LoadPrograms());
     STRATA_TRY(FillProgramSlots());
     STRATA_TRY(FillStructOps());
+    ShareUsdtSpecs();
     return std::move(collection_);
   }
 
@@ -302,6 +303,14 @@ class CollectionLoader {
       }
     }
     return {};
+  }
+
+  // All programs read the arguments of USDT probes from one map.
+  void ShareUsdtSpecs() {
+    const auto map = collection_.maps_.find(kUsdtSpecsMap);
+    if (map == collection_.maps_.end()) return;
+    const auto specs = std::make_shared<UsdtSpecs>(map->second.backend_map());
+    for (auto& [unused, program] : collection_.programs_) program.ShareUsdtSpecs(specs);
   }
 
   Error NoSuchProgram(std::string_view name) const {

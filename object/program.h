@@ -4,9 +4,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "strata/backend/backend.h"
 #include "strata/base/result.h"
+#include "strata/object/usdt_specs.h"
 #include "strata/spec/program_spec.h"
 
 namespace strata {
@@ -29,10 +31,15 @@ class STRATA_EXPORT Program {
   const std::shared_ptr<Backend>& backend() const { return backend_; }
   const std::shared_ptr<BackendProgram>& backend_program() const { return program_; }
 
+  // Of the program's collection; null when its object does not include <bpf/usdt.bpf.h>.
+  const std::shared_ptr<UsdtSpecs>& usdt_specs() const { return usdt_specs_; }
+  void ShareUsdtSpecs(std::shared_ptr<UsdtSpecs> specs) { usdt_specs_ = std::move(specs); }
+
  private:
   std::shared_ptr<Backend> backend_;
   std::shared_ptr<BackendProgram> program_;
   ProgramSpec spec_;
+  std::shared_ptr<UsdtSpecs> usdt_specs_;
 };
 
 }  // namespace strata
