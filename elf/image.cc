@@ -345,6 +345,20 @@ Result<std::vector<ImageSymbol>> Image::Symbols() const {
   return result;
 }
 
+Result<std::vector<std::uint64_t>> Image::AddressesOf(std::string_view name) const {
+  const std::lock_guard lock(state_->mutex);
+  std::vector<std::uint64_t> addresses;
+  for (const ElfSection& section : state_->file->sections()) {
+    if (section.type != SHT_SYMTAB && section.type != SHT_DYNSYM) continue;
+    for (const ElfSymbol& symbol : STRATA_TRY(state_->file->Symbols(section))) {
+      if (HasAddress(symbol) && symbol.name == name) addresses.push_back(symbol.value);
+    }
+  }
+  std::sort(addresses.begin(), addresses.end());
+  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+  return addresses;
+}
+
 // A file whose addresses were changed after it was linked (prelink) has its notes as they were; section .stapsdt.base
 // moved along and tells by how much.
 Result<UsdtProbe> Image::State::ProbeOf(const UsdtNote& note, const ElfSection* base) const {

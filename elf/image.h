@@ -72,6 +72,10 @@ class STRATA_EXPORT Image {
   // All defined symbols with a name and an address in a segment, sorted by address and name, without duplicates.
   Result<std::vector<ImageSymbol>> Symbols() const;
 
+  // Addresses of all defined symbols of exactly that name, in order and without duplicates; also of those that the file
+  // has no contents for (.bss).
+  Result<std::vector<std::uint64_t>> AddressesOf(std::string_view name) const;
+
   // The file's USDT probes in the order of their notes; those whose code the linker dropped (address 0) are left out.
   // Errors: kMalformed naming section and offset, kNotSupported for a 32-bit file.
   Result<std::vector<UsdtProbe>> UsdtProbes() const;

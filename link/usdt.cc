@@ -42,15 +42,11 @@ Result<std::vector<elf::UsdtProbe>> FindProbes(const elf::Image& image, std::str
 
 // The address of a variable that an argument names; static ones of one name may be many.
 Result<std::uint64_t> AddressOfVariable(const elf::Image& image, const std::string& name) {
-  std::set<std::uint64_t> addresses;
-  for (const elf::ImageSymbol& symbol : STRATA_TRY(image.Symbols())) {
-    if (symbol.name == name) addresses.insert(symbol.address);
-  }
-  if (addresses.size() == 1) return *addresses.begin();
+  const std::vector<std::uint64_t> addresses = STRATA_TRY(image.AddressesOf(name));
+  if (addresses.size() == 1) return addresses.front();
   return Error(ErrorCode::kNotSupported,
-               fmt::format("an argument is the variable {}, and the file has {} symbols of that "
-                           "name",
-                           name, addresses.empty() ? "no" : "several"));
+               fmt::format("an argument is the variable {}, and the file has {} symbols of that name", name,
+                           addresses.empty() ? "no" : "several"));
 }
 
 // What programs know at run time is where the probe lies, and from there the variable is always equally far.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "strata/base/result.h"
+#include "strata/spec/uprobe_config.h"
 
 namespace strata {
 
@@ -23,12 +24,6 @@ struct AttachTarget {
   std::vector<std::byte> config;
 
   bool operator==(const AttachTarget&) const = default;
-};
-
-// The record of the kinds "uprobe" and "uretprobe".
-struct UprobeConfig {
-  std::uint64_t file_offset = 0;          // of the instruction, in bytes from the file's start
-  std::uint64_t ref_ctr_file_offset = 0;  // USDT semaphore; 0 for none
 };
 
 template <typename Config>
