@@ -1,6 +1,6 @@
 // USDT probes from their notes to their arguments in a program.
+#include <dlfcn.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -242,6 +242,44 @@ TYPED_TEST(UsdtTest, LibraryIsAttachedByItsSection) {
   EXPECT_EQ(this->SumOf(kSecond), 5);
   ASSERT_TRUE((*std::move(link)).Detach());
   EXPECT_EQ(usdt_test_library_semaphore_value(), 0U);
+}
+
+// As the C library unloads it: what was mapped there is gone when the link goes.
+TYPED_TEST(UsdtTest, LibraryThatWasUnloadedIsLeftAlone) {
+  this->Load();
+  using Function = long (*)(long);
+  using Value = unsigned (*)();
+  void* plugin = ::dlopen(STRATA_USDT_PLUGIN, RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(plugin, nullptr) << ::dlerror();
+  auto probe =
+      OpenExecutable(STRATA_USDT_PLUGIN)->AttachUsdt("strata_test", "library", this->ProgramOf("on_one"), this->Here());
+  ASSERT_TRUE(probe) << probe.error().message();
+  EXPECT_EQ(reinterpret_cast<Value>(::dlsym(plugin, "usdt_test_library_semaphore_value"))(), 1U);
+  EXPECT_EQ(reinterpret_cast<Function>(::dlsym(plugin, "usdt_test_library"))(6), 7);
+  EXPECT_EQ(this->SumOf(kFirst), 6);
+  ASSERT_EQ(::dlclose(plugin), 0);
+  EXPECT_TRUE((*std::move(probe)).Detach());
+  plugin = ::dlopen(STRATA_USDT_PLUGIN, RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(plugin, nullptr) << ::dlerror();
+  EXPECT_EQ(reinterpret_cast<Value>(::dlsym(plugin, "usdt_test_library_semaphore_value"))(), 0U);
+  EXPECT_EQ(reinterpret_cast<Function>(::dlsym(plugin, "usdt_test_library"))(6), 7);
+  EXPECT_EQ(this->SumOf(kCalls), 1);
+  ::dlclose(plugin);
+}
+
+// Where the kernel waits for the semaphore to be mapped.
+using UsdtUserspaceTest = UsdtTest<strata::testing::UserspaceKind>;
+TEST_F(UsdtUserspaceTest, SemaphoreThatIsNotDataIsRefused) {
+  Load();
+  const auto target = self_->UprobeTarget("uprobe", "usdt_test_registers", {.pid = ::getpid()}).value();
+  const auto config = DecodeConfig<UprobeConfig>(target).value();
+  AttachTarget with_semaphore = target;
+  with_semaphore.config =
+      EncodeConfig(UprobeConfig{.file_offset = config.file_offset, .ref_ctr_file_offset = config.file_offset});
+  const auto link = AttachToTarget(ProgramOf("on_one"), with_semaphore);
+  ASSERT_FALSE(link);
+  EXPECT_EQ(link.error().code(), ErrorCode::kNotSupported);
+  EXPECT_THAT(link.error().message(), HasSubstr("semaphore is not mapped"));
 }
 
 // A library of the distribution, whose probes were made by <sys/sdt.h>.
