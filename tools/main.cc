@@ -25,6 +25,7 @@ constexpr Verb kVerbs[] = {
     {"disasm", "Show an object's code with source lines and names", strata::tools::SetUpDisasm},
     {"link", "Make one object of several", strata::tools::SetUpLink},
     {"btf", "Print the types that a file describes", strata::tools::SetUpBtf},
+    {"usdt", "List the USDT probes of an executable or library", strata::tools::SetUpUsdt},
 };
 
 int Main(int argc, char** argv) {

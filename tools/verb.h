@@ -27,5 +27,6 @@ void SetUpSpec(CLI::App& app, Invocation* invocation);
 void SetUpDisasm(CLI::App& app, Invocation* invocation);
 void SetUpLink(CLI::App& app, Invocation* invocation);
 void SetUpBtf(CLI::App& app, Invocation* invocation);
+void SetUpUsdt(CLI::App& app, Invocation* invocation);
 
 }  // namespace strata::tools
