@@ -322,6 +322,18 @@ TYPED_TEST(UsdtTest, DisabledProbeRests) {
   EXPECT_EQ(this->SumOf(kCalls), 2);
 }
 
+TYPED_TEST(UsdtTest, DisabledProbeKeepsItsPlaceAndMayKeepItsSemaphore) {
+  this->Load();
+  auto probe = this->Attach("guarded", "on_one").value();
+  ASSERT_TRUE(probe.SetEnabled(false));
+  EXPECT_EQ(usdt_test_semaphore_value(), this->backend_->runs_in_kernel() ? 1U : 0U);
+  usdt_test_guarded(1);
+  ASSERT_TRUE(probe.SetEnabled(true));
+  EXPECT_EQ(usdt_test_semaphore_value(), 1U);
+  usdt_test_guarded(2);
+  EXPECT_EQ(this->SumOf(kFirst), 2);
+}
+
 TYPED_TEST(UsdtTest, SeveralProgramsAndProbesShareTheirSpecifications) {
   this->Load();
   const auto places = this->Attach("places", "on_two", 1).value();

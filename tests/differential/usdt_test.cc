@@ -42,7 +42,9 @@ struct Closer {
 std::multiset<Record> RecordsOfLibbpf(const std::string& path, const elf::UsdtProbe& probe) {
   const std::unique_ptr<bpf_object, Closer> object(bpf_object__open(STRATA_BPF_USDT));
   EXPECT_EQ(bpf_object__load(object.get()), 0);
-  LIBBPF_OPTS(bpf_usdt_opts, options, .usdt_cookie = kCookie);
+  bpf_usdt_opts options{};
+  options.sz = sizeof(options);
+  options.usdt_cookie = kCookie;
   bpf_program* program = bpf_object__find_program_by_name(object.get(), "keep_first");
   const std::unique_ptr<bpf_link, Closer> link(
       bpf_program__attach_usdt(program, -1, path.c_str(), probe.provider.c_str(), probe.name.c_str(), &options));
