@@ -17,6 +17,7 @@
 #include "strata/backend/kernel_facts.h"
 #include "strata/backend/linked_program.h"
 #include "strata/base/result.h"
+#include "strata/base/unique_fd.h"
 #include "strata/spec/attach_target.h"
 #include "strata/spec/map_spec.h"
 
@@ -140,12 +141,22 @@ struct LinkInstance {
   std::string reason;  // for what is not attached
 };
 
+// What is known of a link. A member that says nothing about its kind keeps its default.
 struct LinkInfo {
   std::uint32_t id = 0;
   std::uint32_t program_id = 0;
   std::string kind;  // of the attach target; the kernel's link type where that is all it tells
   std::string path;  // the file hooked, if any
   std::int32_t pid = kAllProcesses;
+  std::string name;  // of the tracepoint, function or iterator
+  AttachType attach_type = AttachType::kNone;
+  std::uint32_t ifindex = 0;         // of the network interface
+  std::uint64_t target_id = 0;       // of the cgroup, map, program or BTF; a network namespace's inode
+  std::uint32_t target_type_id = 0;  // of the function hooked, in the BTF or program `target_id`
+  std::uint64_t offset = 0;          // bytes into the file or function
+  std::uint64_t cookie = 0;
+  std::uint32_t place_count = 0;  // functions hooked by one link of many
+  bool operator==(const LinkInfo&) const = default;
 };
 
 // What exists on a backend, whoever made it, sorted by id.
@@ -164,6 +175,17 @@ class STRATA_EXPORT BackendLink {
   virtual Result<void> SetEnabled(bool enabled) = 0;
   // Per process where the backend knows it; empty in the kernel.
   virtual Result<std::vector<LinkInstance>> Instances() = 0;
+
+  // The following are kNotSupported where a backend or a kind of link has nothing like it.
+  virtual Result<LinkInfo> Info();
+  // Puts another program in place, without an event in between that neither sees. With `expected` only where that one
+  // is attached now, kBusy otherwise.
+  virtual Result<void> Update(const std::shared_ptr<BackendProgram>& program,
+                              const std::shared_ptr<BackendProgram>& expected);
+  // Keeps the link attached when this process ends; a path in a BPF file system.
+  virtual Result<void> Pin(const std::string& path);
+  // What an iterator program writes, to be read to the end; a new pass over the objects with each call.
+  virtual Result<UniqueFd> OpenIterator();
 };
 
 // Lines written by bpf_printk.
@@ -194,6 +216,10 @@ class STRATA_EXPORT StatsGuard {
   virtual ~StatsGuard() = default;
 };
 
+// What every backend checks before it attaches: kInvalidArgument where the program's type or the size of the target's
+// record is not the kind's.
+STRATA_EXPORT Result<void> CheckAttachKind(const AttachTarget& target, const ProgramInfo& program);
+
 // Thread-safe. Everything made from a backend must keep it alive: use std::shared_ptr<Backend> and its
 // shared_from_this().
 class STRATA_EXPORT Backend : public std::enable_shared_from_this<Backend> {
@@ -215,6 +241,9 @@ class STRATA_EXPORT Backend : public std::enable_shared_from_this<Backend> {
   virtual Result<std::unique_ptr<BackendLink>> Attach(const std::shared_ptr<BackendProgram>& program,
                                                       const AttachTarget& target,
                                                       const BackendAttachOptions& options) = 0;
+  // A link that exists already, whoever made it: kNotFound, kNotSupported.
+  virtual Result<std::unique_ptr<BackendLink>> OpenLink(std::uint32_t id);
+  virtual Result<std::unique_ptr<BackendLink>> OpenPinnedLink(const std::string& path);
   virtual Result<std::unique_ptr<TraceLog>> OpenTraceLog() = 0;
   virtual Result<std::unique_ptr<StatsGuard>> EnableStats(StatsDetail detail) = 0;
   virtual Result<ObjectListing> List() = 0;

@@ -1,7 +1,9 @@
 // A program bound to an event.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "strata/backend/backend.h"
@@ -30,10 +32,26 @@ class [[nodiscard]] STRATA_EXPORT Link {
   // What each process made of the link; empty in the kernel.
   Result<std::vector<LinkInstance>> Instances() const { return link_->Instances(); }
 
+  // The following are kNotSupported on the userspace backend and where a kind of link has nothing like it.
+  Result<LinkInfo> Info() const { return link_->Info(); }
+  // Puts another program in place, without an event in between that neither sees. With `expected` only where that one
+  // is attached now, kBusy otherwise.
+  Result<void> Update(const Program& program);
+  Result<void> Update(const Program& program, const Program& expected);
+  // Keeps the link attached when this object and this process are gone; a path in a BPF file system.
+  Result<void> Pin(const std::string& path) { return link_->Pin(path); }
+
+ protected:
+  const std::unique_ptr<BackendLink>& backend_link() const { return link_; }
+
  private:
   std::shared_ptr<Backend> backend_;
   std::unique_ptr<BackendLink> link_;
 };
+
+// A link that exists already, whoever made it; dropping it closes this handle only. kNotFound, kNotSupported.
+STRATA_EXPORT Result<Link> OpenLink(const std::shared_ptr<Backend>& backend, std::uint32_t id);
+STRATA_EXPORT Result<Link> OpenPinnedLink(const std::shared_ptr<Backend>& backend, const std::string& path);
 
 // Attaches to a target that is a value already. The typed functions (Executable::AttachUprobe, ...) end here.
 STRATA_EXPORT Result<Link> AttachToTarget(const Program& program, const AttachTarget& target,

@@ -12,7 +12,7 @@ namespace strata {
 
 struct AttachKind {
   std::string_view name;            // "uprobe"
-  ProgramType program_type;         // of programs that may be attached
+  ProgramType program_type;         // of programs that may be attached; kUnspec: the kernel knows
   std::uint32_t config_size_bytes;  // of AttachTarget::config
   bool hooks_file;                  // AttachTarget::path names an executable or library
 };

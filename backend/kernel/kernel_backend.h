@@ -4,11 +4,16 @@
 #include <memory>
 
 #include "strata/backend/backend.h"
+#include "strata/backend/kernel/syscall_table.h"
 
 namespace strata {
 
+struct KernelBackendOptions {
+  std::shared_ptr<const kernel::SyscallTable> syscalls = {};  // null: the system's
+};
+
 // kPermissionDenied, with the remedy, where this process may not create maps; kNotSupported where the kernel has no
 // bpf(2).
-Result<std::shared_ptr<Backend>> OpenKernelBackend();
+Result<std::shared_ptr<Backend>> OpenKernelBackend(const KernelBackendOptions& options = {});
 
 }  // namespace strata

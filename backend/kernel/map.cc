@@ -1,4 +1,5 @@
-#include <bpf/bpf.h>
+#include "map.h"
+
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -7,7 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "objects.h"
+#include "mapping.h"
+#include "program.h"
 
 namespace strata::kernel {
 namespace {
@@ -18,38 +20,6 @@ bool IsPerCpu(MapType type) {
   return type == MapType::kPerCpuArray || type == MapType::kPerCpuHash || type == MapType::kLruPerCpuHash ||
          type == MapType::kPerCpuCgroupStorage;
 }
-
-// A window of a descriptor.
-class Mapping {
- public:
-  static Result<Mapping> Make(int fd, std::size_t size, int protection, off_t offset, const std::string& what) {
-    void* memory = ::mmap(nullptr, size, protection, MAP_SHARED, fd, offset);
-    if (memory == MAP_FAILED) return Error::FromErrno(errno, what + ": mapping it into memory");
-    return Mapping(static_cast<std::byte*>(memory), size);
-  }
-  static Result<Mapping> MakeAt(std::uint64_t address, int fd, std::size_t size, const std::string& what) {
-    void* const wanted = reinterpret_cast<void*>(address);
-    void* memory = ::mmap(wanted, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
-    if (memory == MAP_FAILED) return Error::FromErrno(errno, fmt::format("{}: mapping it at {:#x}", what, address));
-    return Mapping(static_cast<std::byte*>(memory), size);
-  }
-  Mapping(Mapping&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(other.size_) {}
-  Mapping& operator=(Mapping&& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    return *this;
-  }
-  ~Mapping() {
-    if (data_ != nullptr) ::munmap(data_, size_);
-  }
-  std::byte* data() const { return data_; }
-  std::size_t size() const { return size_; }
-
- private:
-  Mapping(std::byte* data, std::size_t size) : data_(data), size_(size) {}
-  std::byte* data_;
-  std::size_t size_;
-};
 
 class KernelMapMemory : public MapMemory {
  public:
@@ -87,23 +57,26 @@ class KernelRingMemory : public RingMemory {
 bool HoldsMaps(MapType type) { return type == MapType::kArrayOfMaps || type == MapType::kHashOfMaps; }
 
 // `inner_fd`: a map like those that the new one will hold, or -1.
-int CreateMap(const MapSpec& spec, const KernelTypes* types, int inner_fd) {
-  auto options = EmptyOptions<bpf_map_create_opts>();
-  options.map_flags = spec.flags;
-  options.map_extra = spec.map_extra;
-  options.numa_node = spec.numa_node;
-  if (inner_fd >= 0) options.inner_map_fd = static_cast<__u32>(inner_fd);
+FdOrErrno CreateMap(const Context& context, const MapSpec& spec, const KernelTypes* types, int inner_fd) {
+  MapCreateAttr attr;
+  attr.map_type = static_cast<std::uint32_t>(spec.type);
+  attr.key_size = spec.key_size;
+  attr.value_size = spec.value_size;
+  attr.max_entries = spec.max_entries;
+  attr.map_flags = spec.flags;
+  attr.map_extra = spec.map_extra;
+  attr.numa_node = spec.numa_node;
+  attr.map_name = ObjectName(spec.name);
+  if (inner_fd >= 0) attr.inner_map_fd = static_cast<std::uint32_t>(inner_fd);
   if (spec.type == MapType::kStructOps) {
-    options.btf_vmlinux_value_type_id = spec.value_type.value;
-    if (types != nullptr) options.btf_fd = static_cast<__u32>(types->fd());
+    attr.btf_vmlinux_value_type_id = spec.value_type.value;
+    if (types != nullptr) attr.btf_fd = static_cast<std::uint32_t>(types->fd());
   } else if (types != nullptr && spec.value_type && spec.value_size > 0) {  // a ring has no value for the kernel
-    options.btf_fd = static_cast<__u32>(types->fd());
-    options.btf_key_type_id = spec.key_type.value;
-    options.btf_value_type_id = spec.value_type.value;
+    attr.btf_fd = static_cast<std::uint32_t>(types->fd());
+    attr.btf_key_type_id = spec.key_type.value;
+    attr.btf_value_type_id = spec.value_type.value;
   }
-  const std::string name = ObjectName(spec.name);
-  return ::bpf_map_create(static_cast<bpf_map_type>(spec.type), name.c_str(), spec.key_size, spec.value_size,
-                          spec.max_entries, &options);
+  return context.Open(Command::kMapCreate, attr);
 }
 
 // What the kernel reports by EINVAL alone.
@@ -129,26 +102,19 @@ Error CreationError(const MapSpec& spec, int create_errno) {
 
 // The kernel learns what a map of maps holds from a map that may go once the outer one is there. No descriptor for
 // other kinds.
-Result<UniqueFd> CreateTemplate(const MapSpec& outer, const KernelTypes* types) {
+Result<UniqueFd> CreateTemplate(const Context& context, const MapSpec& outer, const KernelTypes* types) {
   if (!HoldsMaps(outer.type) || outer.inner.empty()) return UniqueFd();
   MapSpec spec = outer.inner.front();
   spec.name = outer.name + ".inner";
-  UniqueFd fd(CreateMap(spec, types, -1));
-  if (!fd && types != nullptr) fd = UniqueFd(CreateMap(spec, nullptr, -1));
-  if (!fd) return CreationError(spec, errno);
-  return fd;
+  FdOrErrno created = CreateMap(context, spec, types, -1);
+  if (!created && types != nullptr) created = CreateMap(context, spec, nullptr, -1);
+  if (!created) return CreationError(spec, created.sys_errno);
+  return std::move(created.fd);
 }
 
 }  // namespace
 
-std::string ObjectName(std::string_view name) {
-  std::string result(name.substr(0, 15));
-  std::replace_if(
-      result.begin(), result.end(), [](unsigned char c) { return !(std::isalnum(c) || c == '_' || c == '.'); }, '_');
-  return result;
-}
-
-MapInfo MakeMapInfo(const bpf_map_info& info, std::string name, std::uint32_t possible_cpus) {
+MapInfo MakeMapInfo(const MapInfoRecord& info, std::string name, std::uint32_t possible_cpus) {
   MapInfo result;
   result.id = info.id;
   result.name = std::move(name);
@@ -161,23 +127,31 @@ MapInfo MakeMapInfo(const bpf_map_info& info, std::string name, std::uint32_t po
   return result;
 }
 
-Result<std::shared_ptr<BackendMap>> KernelMap::Create(const MapSpec& spec, const KernelTypes* types,
-                                                      std::uint32_t possible_cpus) {
-  const UniqueFd inner = STRATA_TRY(CreateTemplate(spec, types));
-  int fd = CreateMap(spec, types, inner.get());
+Result<std::shared_ptr<BackendMap>> KernelMap::Create(const ContextPtr& context, const MapSpec& spec,
+                                                      const KernelTypes* types) {
+  const UniqueFd inner = STRATA_TRY(CreateTemplate(*context, spec, types));
+  FdOrErrno created = CreateMap(*context, spec, types, inner.get());
   // Kinds that take no BTF for keys and values say so by one of these.
-  if (fd < 0 && types != nullptr && (errno == EINVAL || errno == kNotSupportedErrno)) {
-    fd = CreateMap(spec, nullptr, inner.get());
+  if (!created && types != nullptr && (created.sys_errno == EINVAL || created.sys_errno == kNotSupportedErrno)) {
+    created = CreateMap(*context, spec, nullptr, inner.get());
   }
-  if (fd < 0) return CreationError(spec, errno);
-  UniqueFd owned(fd);
-  bpf_map_info kernel_info{};
-  __u32 size = sizeof(kernel_info);
-  if (::bpf_obj_get_info_by_fd(fd, &kernel_info, &size) != 0) {
-    return BpfError(errno, fmt::format("map {}: reading its info", spec.name));
+  if (!created) return CreationError(spec, created.sys_errno);
+  MapInfoRecord record;
+  if (const int error = context->Info(created.fd.get(), record); error != 0) {
+    return BpfError(error, fmt::format("map {}: reading its info", spec.name));
   }
-  MapInfo info = MakeMapInfo(kernel_info, spec.name, possible_cpus);
-  return std::shared_ptr<BackendMap>(new KernelMap(std::move(owned), std::move(info), kernel_info.map_extra));
+  MapInfo info = MakeMapInfo(record, spec.name, context->possible_cpus);
+  return std::shared_ptr<BackendMap>(new KernelMap(context, std::move(created.fd), std::move(info), record.map_extra));
+}
+
+int KernelMap::Element(Command command, const std::byte* key, const void* value, std::uint64_t flags) const {
+  ElementAttr attr;
+  attr.map_fd = static_cast<std::uint32_t>(fd());
+  attr.key = AddressOf(key);
+  attr.value = AddressOf(value);
+  attr.flags = flags;
+  const long result = context_->Bpf(command, attr);
+  return result < 0 ? static_cast<int>(-result) : 0;
 }
 
 Error KernelMap::Failed(int sys_errno, std::string_view operation) const {
@@ -185,39 +159,42 @@ Error KernelMap::Failed(int sys_errno, std::string_view operation) const {
 }
 
 Result<bool> KernelMap::Lookup(std::span<const std::byte> key, std::span<std::byte> value) {
-  if (::bpf_map_lookup_elem(fd(), key.data(), value.data()) == 0) return true;
-  if (errno == ENOENT) return false;
-  return Failed(errno, "lookup");
+  const int error = Element(Command::kMapLookup, key.data(), value.data());
+  if (error == 0) return true;
+  if (error == ENOENT) return false;
+  return Failed(error, "lookup");
 }
 
 Result<void> KernelMap::Update(std::span<const std::byte> key, std::span<const std::byte> value, UpdateMode mode) {
-  if (::bpf_map_update_elem(fd(), key.empty() ? nullptr : key.data(), value.data(), static_cast<__u64>(mode)) == 0) {
-    return {};
-  }
-  return Failed(errno, "update");
+  const std::byte* const key_or_null = key.empty() ? nullptr : key.data();
+  const int error = Element(Command::kMapUpdate, key_or_null, value.data(), static_cast<std::uint64_t>(mode));
+  return error == 0 ? Result<void>() : Failed(error, "update");
 }
 
 Result<bool> KernelMap::Delete(std::span<const std::byte> key) {
-  if (::bpf_map_delete_elem(fd(), key.data()) == 0) return true;
-  if (errno == ENOENT) return false;
-  return Failed(errno, "delete");
+  const int error = Element(Command::kMapDelete, key.data(), nullptr);
+  if (error == 0) return true;
+  if (error == ENOENT) return false;
+  return Failed(error, "delete");
 }
 
 Result<bool> KernelMap::LookupAndDelete(std::span<const std::byte> key, std::span<std::byte> value) {
-  if (::bpf_map_lookup_and_delete_elem(fd(), key.empty() ? nullptr : key.data(), value.data()) == 0) return true;
-  if (errno == ENOENT) return false;
-  return Failed(errno, "lookup and delete");
+  const int error = Element(Command::kMapLookupAndDelete, key.empty() ? nullptr : key.data(), value.data());
+  if (error == 0) return true;
+  if (error == ENOENT) return false;
+  return Failed(error, "lookup and delete");
 }
 
 Result<bool> KernelMap::NextKey(std::optional<std::span<const std::byte>> key, std::span<std::byte> next) {
-  if (::bpf_map_get_next_key(fd(), key ? key->data() : nullptr, next.data()) == 0) return true;
-  if (errno == ENOENT) return false;
-  return Failed(errno, "next key");
+  const int error = Element(Command::kMapNextKey, key ? key->data() : nullptr, next.data());
+  if (error == 0) return true;
+  if (error == ENOENT) return false;
+  return Failed(error, "next key");
 }
 
 Result<void> KernelMap::UpdateDescriptor(std::span<const std::byte> key, int descriptor, std::string_view what) {
-  if (::bpf_map_update_elem(fd(), key.data(), &descriptor, BPF_ANY) == 0) return {};
-  return Failed(errno, fmt::format("storing {}", what));
+  const int error = Element(Command::kMapUpdate, key.data(), &descriptor);
+  return error == 0 ? Result<void>() : Failed(error, fmt::format("storing {}", what));
 }
 
 Result<void> KernelMap::UpdateProgram(std::span<const std::byte> key, const std::shared_ptr<BackendProgram>& program) {
@@ -252,22 +229,22 @@ Result<void> KernelMap::UpdateStructOps(std::span<const std::byte> value, std::s
     }
     std::memcpy(bytes.data() + pointer.offset_bytes, &descriptor, sizeof(descriptor));
   }
-  const std::uint32_t key = 0;
-  if (::bpf_map_update_elem(fd(), &key, bytes.data(), BPF_ANY) == 0) return {};
-  return Failed(errno, "registering it");
+  constexpr std::uint32_t kOnlyKey = 0;
+  const int error = Element(Command::kMapUpdate, reinterpret_cast<const std::byte*>(&kOnlyKey), bytes.data());
+  return error == 0 ? Result<void>() : Failed(error, "registering it");
 }
 
 Result<void> KernelMap::Freeze() {
-  if (::bpf_map_freeze(fd()) == 0) return {};
-  return Failed(errno, "freeze");
+  const int error = Element(Command::kMapFreeze, nullptr, nullptr);
+  return error == 0 ? Result<void>() : Failed(error, "freeze");
 }
 
 // Where programs shall see the arena is fixed by the first mapping, so it has to exist before they are loaded.
 Result<std::unique_ptr<MapMemory>> KernelMap::ArenaMemory() {
   const std::size_t size = std::size_t{info_.max_entries} * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   const std::string what = "map " + info_.name;
-  auto mapping = STRATA_TRY(map_extra_ != 0 ? Mapping::MakeAt(map_extra_, fd(), size, what)
-                                            : Mapping::Make(fd(), size, PROT_READ | PROT_WRITE, 0, what));
+  auto mapping = STRATA_TRY(map_extra_ != 0 ? Mapping::MakeAt(context_, map_extra_, fd(), size, what)
+                                            : Mapping::Make(context_, fd(), size, PROT_READ | PROT_WRITE, 0, what));
   return std::unique_ptr<MapMemory>(std::make_unique<KernelMapMemory>(std::move(mapping), size, false));
 }
 
@@ -281,10 +258,10 @@ Result<std::unique_ptr<MapMemory>> KernelMap::Memory() {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   const std::size_t mapped = (size + page - 1) / page * page;
   bool read_only = false;
-  auto mapping = Mapping::Make(fd(), mapped, PROT_READ | PROT_WRITE, 0, "map " + info_.name);
+  auto mapping = Mapping::Make(context_, fd(), mapped, PROT_READ | PROT_WRITE, 0, "map " + info_.name);
   if (!mapping && mapping.error().sys_errno() == EPERM) {  // frozen
     read_only = true;
-    mapping = Mapping::Make(fd(), mapped, PROT_READ, 0, "map " + info_.name);
+    mapping = Mapping::Make(context_, fd(), mapped, PROT_READ, 0, "map " + info_.name);
   }
   return std::unique_ptr<MapMemory>(std::make_unique<KernelMapMemory>(STRATA_TRY(std::move(mapping)), size, read_only));
 }
@@ -295,9 +272,9 @@ Result<std::unique_ptr<RingMemory>> KernelMap::Ring() {
   }
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   const std::string what = "map " + info_.name;
-  auto consumer = STRATA_TRY(Mapping::Make(fd(), page, PROT_READ | PROT_WRITE, 0, what));
-  auto producer = STRATA_TRY(
-      Mapping::Make(fd(), page + 2 * std::size_t{info_.max_entries}, PROT_READ, static_cast<off_t>(page), what));
+  auto consumer = STRATA_TRY(Mapping::Make(context_, fd(), page, PROT_READ | PROT_WRITE, 0, what));
+  auto producer = STRATA_TRY(Mapping::Make(context_, fd(), page + 2 * std::size_t{info_.max_entries}, PROT_READ,
+                                           static_cast<off_t>(page), what));
   auto descriptor = STRATA_TRY(fd_.Clone());
   return std::unique_ptr<RingMemory>(std::make_unique<KernelRingMemory>(std::move(descriptor), std::move(consumer),
                                                                         std::move(producer), info_.max_entries));

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "objects.h"
+#include "context.h"
 
 namespace strata::kernel {
 namespace {

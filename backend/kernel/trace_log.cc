@@ -1,3 +1,5 @@
+#include "trace_log.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -5,7 +7,7 @@
 #include <cerrno>
 #include <fstream>
 
-#include "objects.h"
+#include "context.h"
 
 namespace strata::kernel {
 namespace {

@@ -9,7 +9,6 @@
 #include <cstring>
 
 #include "objects.h"
-#include "strata/spec/attach_kind.h"
 
 namespace strata::userspace {
 namespace {
@@ -96,11 +95,7 @@ Result<std::vector<std::byte>> MakePlan(const Shared& shared, const BackendProgr
   if (planner == shared.options.planners.end()) {
     return Error(ErrorCode::kNotSupported, fmt::format("attach kind {}: not on the userspace backend", target.kind));
   }
-  const AttachKind* kind = FindAttachKind(BuiltinAttachKinds(), target.kind);
-  if (kind != nullptr && kind->program_type != program.info().type) {
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("attach kind {}: program {} has another type", target.kind, program.info().name), EINVAL);
-  }
+  STRATA_TRY(CheckAttachKind(target, program.info()));
   return planner->second(target);
 }
 

@@ -1,0 +1,50 @@
+// A map of the kernel.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "context.h"
+#include "strata/backend/backend.h"
+#include "types.h"
+
+namespace strata::kernel {
+
+// The kernel's record as the seam's; `name` is the full one where we know it.
+MapInfo MakeMapInfo(const MapInfoRecord& record, std::string name, std::uint32_t possible_cpus);
+
+class KernelMap : public BackendMap {
+ public:
+  static Result<std::shared_ptr<BackendMap>> Create(const ContextPtr& context, const MapSpec& spec,
+                                                    const KernelTypes* types);
+
+  int fd() const { return fd_.get(); }
+  const MapInfo& info() const override { return info_; }
+  Result<bool> Lookup(std::span<const std::byte> key, std::span<std::byte> value) override;
+  Result<void> Update(std::span<const std::byte> key, std::span<const std::byte> value, UpdateMode mode) override;
+  Result<bool> Delete(std::span<const std::byte> key) override;
+  Result<bool> LookupAndDelete(std::span<const std::byte> key, std::span<std::byte> value) override;
+  Result<bool> NextKey(std::optional<std::span<const std::byte>> key, std::span<std::byte> next) override;
+  Result<void> UpdateProgram(std::span<const std::byte> key, const std::shared_ptr<BackendProgram>& program) override;
+  Result<void> UpdateMap(std::span<const std::byte> key, const std::shared_ptr<BackendMap>& map) override;
+  Result<void> UpdateStructOps(std::span<const std::byte> value, std::span<const ProgramPointer> programs) override;
+  Result<void> Freeze() override;
+  Result<std::unique_ptr<MapMemory>> Memory() override;
+  Result<std::unique_ptr<RingMemory>> Ring() override;
+
+ private:
+  KernelMap(ContextPtr context, UniqueFd fd, MapInfo info, std::uint64_t map_extra)
+      : context_(std::move(context)), fd_(std::move(fd)), info_(std::move(info)), map_extra_(map_extra) {}
+  // 0 or an errno.
+  int Element(Command command, const std::byte* key, const void* value, std::uint64_t flags = 0) const;
+  Error Failed(int sys_errno, std::string_view operation) const;
+  Result<void> UpdateDescriptor(std::span<const std::byte> key, int descriptor, std::string_view what);
+  Result<std::unique_ptr<MapMemory>> ArenaMemory();
+
+  ContextPtr context_;
+  UniqueFd fd_;
+  MapInfo info_;
+  std::uint64_t map_extra_;  // of an arena: where it shall be mapped
+};
+
+}  // namespace strata::kernel

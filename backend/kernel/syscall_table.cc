@@ -1,0 +1,38 @@
+#include "strata/backend/kernel/syscall_table.h"
+
+#include <linux/perf_event.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace strata::kernel {
+namespace {
+
+long OrErrno(long result) { return result >= 0 ? result : -errno; }
+
+}  // namespace
+
+long SyscallTable::Bpf(Command command, void* attr, std::uint32_t size) const {
+  return OrErrno(::syscall(SYS_bpf, static_cast<int>(command), attr, size));
+}
+
+long SyscallTable::PerfEventOpen(const perf_event_attr& attributes, pid_t pid, int cpu, int group,
+                                 unsigned long flags) const {
+  return OrErrno(::syscall(SYS_perf_event_open, &attributes, pid, cpu, group, flags));
+}
+
+long SyscallTable::Ioctl(int fd, unsigned long request, unsigned long argument) const {
+  return OrErrno(::ioctl(fd, request, argument));
+}
+
+long SyscallTable::Mmap(void* address, std::size_t size, int protection, int flags, int fd, off_t offset) const {
+  void* const memory = ::mmap(address, size, protection, flags, fd, offset);
+  return memory == MAP_FAILED ? -errno : reinterpret_cast<long>(memory);
+}
+
+long SyscallTable::Munmap(void* address, std::size_t size) const { return OrErrno(::munmap(address, size)); }
+
+}  // namespace strata::kernel

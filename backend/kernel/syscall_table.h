@@ -1,0 +1,34 @@
+// The system calls that the kernel backend makes: the seam under it, so that tests see the exact arguments and answer
+// as kernels do that are not at hand.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "strata/backend/kernel/bpf_attr.h"
+#include "strata/base/export.h"
+
+struct perf_event_attr;
+
+namespace strata::kernel {
+
+// Each call returns the kernel's result, or -errno. Thread-safe. Derive from it to answer some calls differently.
+class STRATA_EXPORT SyscallTable {
+ public:
+  virtual ~SyscallTable() = default;
+
+  // bpf(2): `attr` is the command's struct of bpf_attr.h, `size` its size in bytes.
+  virtual long Bpf(Command command, void* attr, std::uint32_t size) const;
+  // perf_event_open(2).
+  virtual long PerfEventOpen(const perf_event_attr& attributes, pid_t pid, int cpu, int group,
+                             unsigned long flags) const;
+  virtual long Ioctl(int fd, unsigned long request, unsigned long argument) const;
+  // The address, or -errno.
+  virtual long Mmap(void* address, std::size_t size, int protection, int flags, int fd, off_t offset) const;
+  virtual long Munmap(void* address, std::size_t size) const;
+};
+
+}  // namespace strata::kernel
