@@ -45,6 +45,9 @@ class CompositeLink : public BackendLink {
     return instances;
   }
 
+  // Of the first place, for all.
+  Result<LinkInfo> Info() override { return links_.front()->Info(); }
+
  private:
   template <typename Operation>
   Result<void> ForAll(Operation operation) {

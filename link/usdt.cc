@@ -18,7 +18,8 @@
 namespace strata {
 namespace {
 
-constexpr std::uint16_t kMachineX86_64 = 62;  // EM_X86_64
+constexpr std::uint16_t kMachineX86_64 = 62;                  // EM_X86_64
+constexpr std::uint64_t kLastSemaphoreOfKernel = UINT32_MAX;  // PERF_UPROBE_REF_CTR_OFFSET_BITS
 constexpr std::size_t kMostListed = 40;
 
 Error NoSuchProbe(const std::vector<elf::UsdtProbe>& probes) {
@@ -70,13 +71,17 @@ class Attacher {
   Result<void> Check() const {
     if (image_.machine() != kMachineX86_64) return Error(ErrorCode::kNotSupported, "the file is not for x86-64");
     const Backend& backend = *program_.backend();
-    if (backend.runs_in_kernel() && program_.usdt_specs() != nullptr && !backend.kernel().HasBpfCookie()) {
+    // Programs ask for LINUX_HAS_BPF_COOKIE, and go by the address without it.
+    if (program_.usdt_specs() != nullptr && !backend.kernel().HasBpfCookie()) {
       return Error(ErrorCode::kNotSupported, "attach cookies, by which programs find arguments, need Linux 5.15");
     }
     return {};
   }
 
   Result<void> Attach(const elf::UsdtProbe& probe) {
+    if (program_.backend()->runs_in_kernel() && probe.semaphore_file_offset > kLastSemaphoreOfKernel) {
+      return Error(ErrorCode::kNotSupported, "the kernel finds semaphores in the first 4 GiB of a file only");
+    }
     AttachTarget target;
     target.kind = "uprobe";
     target.path = image_.path();
