@@ -56,7 +56,8 @@ Result<void> ResolveSymbols(const elf::Image& image, const elf::UsdtProbe& probe
   for (UsdtArgument& argument : arguments) {
     if (argument.symbol.empty()) continue;
     const std::uint64_t address = STRATA_TRY(AddressOfVariable(image, argument.symbol));
-    argument.value += static_cast<std::int64_t>(address - probe.address);
+    const std::uint64_t distance = address - probe.address;
+    argument.value = static_cast<std::int64_t>(static_cast<std::uint64_t>(argument.value) + distance);
     argument.symbol.clear();
   }
   return {};
