@@ -7,6 +7,8 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -147,10 +149,28 @@ TYPED_TEST(UsdtTest, ForkedChildOfTheSelectedProcessDoesNotCount) {
   EXPECT_EQ(this->SumOf(kCalls), 1);
 }
 
-// Another program, started as the backend wants it; it passes its probe once a line.
+// A program of the test's own: what is attached to it is seen in no other test's process.
+class ProgramFile {
+ public:
+  ProgramFile() {
+    std::string pattern = ::testing::TempDir() + "strata_usdt_XXXXXX";
+    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    folder_ = pattern;
+    std::filesystem::copy_file(STRATA_USDT_PROCESS, path());
+  }
+  ~ProgramFile() { std::filesystem::remove_all(folder_); }
+  ProgramFile(const ProgramFile&) = delete;
+  ProgramFile& operator=(const ProgramFile&) = delete;
+  std::string path() const { return folder_ + "/usdt_process"; }
+
+ private:
+  std::string folder_;
+};
+
+// It runs, started as the backend wants it; it passes its probe once a line.
 class TracedProcess {
  public:
-  explicit TracedProcess(const Backend& backend) {
+  TracedProcess(const Backend& backend, std::string path) {
     int input[2];
     int output[2];
     if (::pipe2(input, O_CLOEXEC) != 0 || ::pipe2(output, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
@@ -163,9 +183,8 @@ class TracedProcess {
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_adddup2(&actions, input[0], 0);
     ::posix_spawn_file_actions_adddup2(&actions, output[1], 1);
-    char path[] = STRATA_USDT_PROCESS;
-    char* arguments[] = {path, nullptr};
-    const int error = ::posix_spawn(&pid_, path, &actions, nullptr, arguments, environment.data());
+    char* arguments[] = {path.data(), nullptr};
+    const int error = ::posix_spawn(&pid_, path.c_str(), &actions, nullptr, arguments, environment.data());
     ::posix_spawn_file_actions_destroy(&actions);
     ::close(input[0]);
     ::close(output[1]);
@@ -201,10 +220,11 @@ class TracedProcess {
 
 TYPED_TEST(UsdtTest, ProcessThatStartsLaterHasItsSemaphoreRaised) {
   this->Load();
-  const auto program = OpenExecutable(STRATA_USDT_PROCESS).value();
+  const ProgramFile file;
+  const auto program = OpenExecutable(file.path()).value();
   const auto probe = program.AttachUsdt("strata_test", "guarded", this->ProgramOf("on_one"));
   ASSERT_TRUE(probe) << probe.error().message();
-  TracedProcess traced(*this->backend_);
+  TracedProcess traced(*this->backend_, file.path());
   EXPECT_EQ(traced.Pass(), "1 1");
   EXPECT_EQ(traced.Pass(), "2 1");
   EXPECT_EQ(this->SumOf(kCalls), 2);
@@ -215,10 +235,11 @@ TYPED_TEST(UsdtTest, ProcessThatStartsLaterHasItsSemaphoreRaised) {
 using UsdtKernelTest = UsdtTest<strata::testing::KernelKind>;
 TEST_F(UsdtKernelTest, RunningProcessIsSelectedByItsId) {
   Load();
-  TracedProcess traced(*backend_);
-  TracedProcess other(*backend_);
+  const ProgramFile file;
+  TracedProcess traced(*backend_, file.path());
+  TracedProcess other(*backend_, file.path());
   EXPECT_EQ(traced.Pass(), "0 0");
-  const auto program = OpenExecutable(STRATA_USDT_PROCESS).value();
+  const auto program = OpenExecutable(file.path()).value();
   auto probe = program.AttachUsdt("strata_test", "guarded", ProgramOf("on_one"), {.pid = traced.pid()});
   ASSERT_TRUE(probe) << probe.error().message();
   EXPECT_EQ(traced.Pass(), "1 1");
