@@ -43,6 +43,10 @@ Result<std::unique_ptr<BackendLink>> Backend::OpenPinnedLink(const std::string& 
   return Error(ErrorCode::kNotSupported, fmt::format("{}: no pinned links on the {} backend", path, name()));
 }
 
+Result<std::shared_ptr<const btf::Btf>> Backend::ReadTypes(std::uint32_t id) {
+  return Error(ErrorCode::kNotSupported, fmt::format("BTF {}: the {} backend keeps no types", id, name()));
+}
+
 Result<void> CheckAttachKind(const AttachTarget& target, const ProgramInfo& program) {
   const AttachKind* kind = FindAttachKind(BuiltinAttachKinds(), target.kind);
   if (kind == nullptr) return {};

@@ -159,11 +159,20 @@ struct LinkInfo {
   bool operator==(const LinkInfo&) const = default;
 };
 
+// A BTF that a backend holds.
+struct TypesInfo {
+  std::uint32_t id = 0;
+  std::string name;  // "vmlinux" or a module's; empty for an object's
+  std::uint32_t size_bytes = 0;
+  bool is_kernel = false;
+};
+
 // What exists on a backend, whoever made it, sorted by id.
 struct ObjectListing {
   std::vector<MapInfo> maps;
   std::vector<ProgramInfo> programs;
   std::vector<LinkInfo> links;
+  std::vector<TypesInfo> types;  // the kernel's only
 };
 
 // Holds a program attached; destroying it detaches.
@@ -247,6 +256,8 @@ class STRATA_EXPORT Backend : public std::enable_shared_from_this<Backend> {
   virtual Result<std::unique_ptr<TraceLog>> OpenTraceLog() = 0;
   virtual Result<std::unique_ptr<StatsGuard>> EnableStats(StatsDetail detail) = 0;
   virtual Result<ObjectListing> List() = 0;
+  // The BTF of a map or program, whoever loaded it: kNotFound, kNotSupported.
+  virtual Result<std::shared_ptr<const btf::Btf>> ReadTypes(std::uint32_t id);
   // Values of a per-CPU element.
   virtual std::uint32_t possible_cpus() const = 0;
   // The kernel below, whose types, configuration and symbols objects refer to.

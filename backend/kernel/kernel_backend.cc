@@ -93,7 +93,12 @@ class KernelBackend : public Backend {
     STRATA_TRY(ListMaps(listing));
     STRATA_TRY(ListPrograms(listing));
     STRATA_TRY(ListLinks(listing));
+    STRATA_TRY(ListTypes(listing));
     return listing;
+  }
+
+  Result<std::shared_ptr<const btf::Btf>> ReadTypes(std::uint32_t id) override {
+    return strata::kernel::ReadTypes(*context_, id, Backend::kernel());
   }
 
  private:
@@ -120,6 +125,13 @@ class KernelBackend : public Backend {
       if (auto info = kernel::ReadLinkInfo(*context_, fd.get())) listing.links.push_back(*std::move(info));
     });
     return error == 0 ? Result<void>() : BpfError(error, "listing links");
+  }
+
+  Result<void> ListTypes(ObjectListing& listing) const {
+    const int error = context_->ForEachId(Command::kBtfNextId, Command::kBtfOpenById, [&](const UniqueFd& fd) {
+      if (auto info = kernel::ReadTypesInfo(*context_, fd.get())) listing.types.push_back(*std::move(info));
+    });
+    return error == 0 ? Result<void>() : BpfError(error, "listing BTF");
   }
 
   ContextPtr context_;
