@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "strata/backend/backend.h"
+#include "strata/backend/verifier_log.h"
 #include "strata/base/log.h"
 #include "strata/base/result.h"
 #include "strata/btf/format_value.h"
@@ -26,6 +27,9 @@ struct BackendOptions {
   std::string runtime_folder;
   // The agent that traced processes load. Empty: $STRATA_AGENT, else libstrata-agent.so beside this library or program.
   std::string agent_path;
+  // Kernel only. A BPF file system that delegates rights to this process's user namespace (Linux 6.9). Empty:
+  // /sys/fs/bpf is tried where the process has no rights of its own.
+  std::string token_path = {};
 };
 
 // "userspace" or "kernel". The objects made from it keep it alive. Errors: kInvalidArgument for another name;

@@ -23,11 +23,23 @@ Result<void> BackendMap::UpdateStructOps(std::span<const std::byte>, std::span<c
 
 namespace {
 
+Error NotForProgram(const BackendProgram& program, std::string_view operation) {
+  return Error(ErrorCode::kNotSupported,
+               fmt::format("program {}: {} is not possible on its backend", program.info().name, operation));
+}
+
 Error NotForLink(const BackendLink& link, std::string_view operation) {
   return Error(ErrorCode::kNotSupported, fmt::format("link {}: {} is not possible for it", link.id(), operation));
 }
 
 }  // namespace
+
+Result<ProgramCode> BackendProgram::Code() { return NotForProgram(*this, "reading its code"); }
+Result<std::uint64_t> BackendProgram::MemoryBytes() { return NotForProgram(*this, "asking for its memory"); }
+Result<TestRunResult> BackendProgram::TestRun(const TestRunOptions&) {
+  return NotForProgram(*this, "running it without an event");
+}
+Result<void> BackendProgram::Pin(const std::string&) { return NotForProgram(*this, "pinning"); }
 
 Result<LinkInfo> BackendLink::Info() { return NotForLink(*this, "asking for details"); }
 Result<void> BackendLink::Update(const std::shared_ptr<BackendProgram>&, const std::shared_ptr<BackendProgram>&) {
@@ -35,6 +47,14 @@ Result<void> BackendLink::Update(const std::shared_ptr<BackendProgram>&, const s
 }
 Result<void> BackendLink::Pin(const std::string&) { return NotForLink(*this, "pinning"); }
 Result<UniqueFd> BackendLink::OpenIterator() { return NotForLink(*this, "reading an iterator"); }
+
+Result<std::shared_ptr<BackendProgram>> Backend::OpenProgram(std::uint32_t id) {
+  return Error(ErrorCode::kNotSupported, fmt::format("program {}: not to be opened on the {} backend", id, name()));
+}
+Result<std::shared_ptr<BackendProgram>> Backend::OpenPinnedProgram(const std::string& path) {
+  return Error(ErrorCode::kNotSupported, fmt::format("{}: no pinned programs on the {} backend", path, name()));
+}
+FeatureAnswer Backend::Probe(const Feature&) { return {}; }
 
 Result<std::unique_ptr<BackendLink>> Backend::OpenLink(std::uint32_t id) {
   return Error(ErrorCode::kNotSupported, fmt::format("link {}: not to be opened on the {} backend", id, name()));

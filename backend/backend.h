@@ -14,8 +14,10 @@
 #include <utility>
 #include <vector>
 
+#include "strata/backend/features.h"
 #include "strata/backend/kernel_facts.h"
 #include "strata/backend/linked_program.h"
+#include "strata/backend/program_info.h"
 #include "strata/base/result.h"
 #include "strata/base/unique_fd.h"
 #include "strata/spec/attach_target.h"
@@ -103,21 +105,6 @@ class STRATA_EXPORT BackendTypes {
   virtual ~BackendTypes() = default;
 };
 
-struct ProgramInfo {
-  std::uint32_t id = 0;
-  std::string name;
-  ProgramType type = ProgramType::kUnspec;
-  std::uint32_t instruction_count = 0;
-  std::array<std::uint8_t, 8> tag{};
-  bool is_verified = true;  // false: its structure was checked, not what it does to memory
-};
-
-struct ProgramStats {
-  std::uint64_t run_count = 0;
-  std::uint64_t run_time_ns = 0;
-  std::uint64_t missed_count = 0;  // events that did not run the program (recursion)
-};
-
 class STRATA_EXPORT BackendProgram {
  public:
   virtual ~BackendProgram() = default;
@@ -126,6 +113,14 @@ class STRATA_EXPORT BackendProgram {
   virtual Result<ProgramStats> Stats() = 0;
   // What the verifier said of the program, where LinkedProgram::log_level asked for it.
   virtual std::string_view log() const { return {}; }
+
+  // The following are kNotSupported on backends that have nothing like it.
+  virtual Result<ProgramCode> Code();
+  // Bytes of memory that the program takes, accounted to who loaded it.
+  virtual Result<std::uint64_t> MemoryBytes();
+  virtual Result<TestRunResult> TestRun(const TestRunOptions& options);
+  // Keeps the program when this process ends; a path in a BPF file system.
+  virtual Result<void> Pin(const std::string& path);
 };
 
 // What one process made of a link.
@@ -247,6 +242,12 @@ class STRATA_EXPORT Backend : public std::enable_shared_from_this<Backend> {
   virtual Result<std::shared_ptr<BackendTypes>> LoadTypes(std::span<const std::byte> btf) = 0;
   // kVerifierRejected carries the verifier's log in Error::log().
   virtual Result<std::shared_ptr<BackendProgram>> LoadProgram(const LinkedProgram& program) = 0;
+  // A program that exists already, whoever made it: kNotFound, kNotSupported; kInvalidArgument for a path of something
+  // else.
+  virtual Result<std::shared_ptr<BackendProgram>> OpenProgram(std::uint32_t id);
+  virtual Result<std::shared_ptr<BackendProgram>> OpenPinnedProgram(const std::string& path);
+  // Whether the backend can do that. Answers that are sure are kept, others asked for again.
+  virtual FeatureAnswer Probe(const Feature& feature);
   virtual Result<std::unique_ptr<BackendLink>> Attach(const std::shared_ptr<BackendProgram>& program,
                                                       const AttachTarget& target,
                                                       const BackendAttachOptions& options) = 0;

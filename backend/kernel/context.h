@@ -21,10 +21,13 @@ struct FdOrErrno {
   explicit operator bool() const { return static_cast<bool>(fd); }
 };
 
+inline constexpr std::uint32_t kTokenFlag = 1U << 16;  // BPF_F_TOKEN_FD
+
 // Immutable once the backend is open; thread-safe.
 struct Context {
   std::shared_ptr<const SyscallTable> syscalls;
   std::uint32_t possible_cpus = 0;
+  UniqueFd token;  // rights that were delegated to this process; none for one that has its own
 
   // The kernel's result, or -errno.
   template <typename Attr>
@@ -35,6 +38,7 @@ struct Context {
   // write into a BPF object.
   template <typename Attr>
   FdOrErrno Open(Command command, Attr& attr) const {
+    if (token) AddToken(attr);
     return AsFd(Bpf(command, attr));
   }
   // Fills `record`; the kernel may know less than it has room for.
@@ -61,6 +65,21 @@ struct Context {
 
  private:
   static FdOrErrno AsFd(long result);
+  // The commands that take a token.
+  void AddToken(MapCreateAttr& attr) const {
+    attr.map_flags |= kTokenFlag;
+    attr.map_token_fd = token.get();
+  }
+  void AddToken(ProgramLoadAttr& attr) const {
+    attr.prog_flags |= program_flags::kTokenFd;
+    attr.prog_token_fd = token.get();
+  }
+  void AddToken(BtfLoadAttr& attr) const {
+    attr.flags |= kTokenFlag;
+    attr.token_fd = token.get();
+  }
+  template <typename Attr>
+  void AddToken(Attr&) const {}
 };
 
 using ContextPtr = std::shared_ptr<const Context>;

@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include "context.h"
+#include "failure.h"
+#include "feature_prober.h"
 #include "links/attach.h"
 #include "links/fd_link.h"
 #include "map.h"
 #include "possible_cpus.h"
 #include "program.h"
+#include "token.h"
 #include "trace_log.h"
 #include "types.h"
 
@@ -21,6 +24,8 @@ using kernel::KernelMap;
 using kernel::KernelProgram;
 using kernel::KernelTypes;
 
+constexpr char kDefaultTokenPath[] = "/sys/fs/bpf";
+
 class KernelStatsGuard : public StatsGuard {
  public:
   explicit KernelStatsGuard(UniqueFd fd) : fd_(std::move(fd)) {}
@@ -31,7 +36,7 @@ class KernelStatsGuard : public StatsGuard {
 
 class KernelBackend : public Backend {
  public:
-  explicit KernelBackend(ContextPtr context) : context_(std::move(context)) {}
+  explicit KernelBackend(ContextPtr context) : context_(std::move(context)), prober_(context_, kernel()) {}
 
   std::string_view name() const override { return "kernel"; }
   bool runs_in_kernel() const override { return true; }
@@ -40,7 +45,9 @@ class KernelBackend : public Backend {
 
   Result<std::shared_ptr<BackendMap>> CreateMap(const MapSpec& spec,
                                                 const std::shared_ptr<BackendTypes>& types) override {
-    return KernelMap::Create(context_, spec, dynamic_cast<const KernelTypes*>(types.get()));
+    auto map = KernelMap::Create(context_, spec, dynamic_cast<const KernelTypes*>(types.get()));
+    if (!map) return kernel::ExplainMapFailure(std::move(map).error(), spec, prober_);
+    return map;
   }
 
   Result<std::shared_ptr<BackendTypes>> LoadTypes(std::span<const std::byte> btf) override {
@@ -48,8 +55,22 @@ class KernelBackend : public Backend {
   }
 
   Result<std::shared_ptr<BackendProgram>> LoadProgram(const LinkedProgram& program) override {
-    return KernelProgram::Load(context_, program);
+    return KernelProgram::Load(context_, program, prober_);
   }
+
+  Result<std::shared_ptr<BackendProgram>> OpenProgram(std::uint32_t id) override {
+    kernel::FdOrErrno program = context_->OpenById(Command::kProgramOpenById, id);
+    if (!program) return BpfError(program.sys_errno, fmt::format("program {}: opening it", id));
+    return KernelProgram::Adopt(context_, std::move(program.fd)).Context(fmt::format("program {}", id));
+  }
+
+  Result<std::shared_ptr<BackendProgram>> OpenPinnedProgram(const std::string& path) override {
+    kernel::FdOrErrno program = context_->OpenPinned(path);
+    if (!program) return BpfError(program.sys_errno, fmt::format("{}: opening the pinned program", path));
+    return KernelProgram::Adopt(context_, std::move(program.fd)).Context(path);
+  }
+
+  FeatureAnswer Probe(const Feature& feature) override { return prober_.Probe(feature); }
 
   Result<std::unique_ptr<BackendLink>> Attach(const std::shared_ptr<BackendProgram>& program,
                                               const AttachTarget& target, const BackendAttachOptions&) override {
@@ -61,7 +82,9 @@ class KernelBackend : public Backend {
     for (const kernel::AttachRow& row : kernel::AttachRows()) {
       if (row.kind != target.kind) continue;
       STRATA_TRY(CheckAttachKind(target, program->info()));
-      return row.attach(context_, kernel_program, target);
+      auto link = row.attach(context_, kernel_program, target);
+      if (!link) return kernel::ExplainAttachFailure(std::move(link).error(), target, prober_);
+      return link;
     }
     return Error(ErrorCode::kNotSupported,
                  fmt::format("attach kind {}: not served by the kernel backend", target.kind));
@@ -113,9 +136,7 @@ class KernelBackend : public Backend {
 
   Result<void> ListPrograms(ObjectListing& listing) const {
     const int error = context_->ForEachId(Command::kProgramNextId, Command::kProgramOpenById, [&](const UniqueFd& fd) {
-      kernel::ProgramInfoRecord record;
-      if (context_->Info(fd.get(), record) != 0) return;
-      listing.programs.push_back(kernel::MakeProgramInfo(record, record.name.data()));
+      if (auto info = kernel::ReadProgramInfo(*context_, fd.get())) listing.programs.push_back(*std::move(info));
     });
     return error == 0 ? Result<void>() : BpfError(error, "listing programs");
   }
@@ -135,7 +156,17 @@ class KernelBackend : public Backend {
   }
 
   ContextPtr context_;
+  kernel::FeatureProber prober_;
 };
+
+// Whether this process may create maps. Asked once, so that a missing privilege is reported before any work is done.
+int TryMap(const kernel::Context& context) {
+  kernel::MapCreateAttr probe;
+  probe.map_type = static_cast<std::uint32_t>(MapType::kArray);
+  probe.key_size = probe.value_size = sizeof(std::uint32_t);
+  probe.max_entries = 1;
+  return context.Open(Command::kMapCreate, probe).sys_errno;
+}
 
 }  // namespace
 
@@ -143,13 +174,16 @@ Result<std::shared_ptr<Backend>> OpenKernelBackend(const KernelBackendOptions& o
   auto context = std::make_shared<kernel::Context>();
   context->syscalls = options.syscalls != nullptr ? options.syscalls : std::make_shared<const kernel::SyscallTable>();
   context->possible_cpus = STRATA_TRY(kernel::CountPossibleCpus());
-  // Asked once, here, so that a missing privilege is reported before any work is done.
-  kernel::MapCreateAttr probe;
-  probe.map_type = static_cast<std::uint32_t>(MapType::kArray);
-  probe.key_size = probe.value_size = sizeof(std::uint32_t);
-  probe.max_entries = 1;
-  const kernel::FdOrErrno created = context->Open(Command::kMapCreate, probe);
-  if (!created) return BpfError(created.sys_errno, "opening the kernel backend");
+  if (!options.token_path.empty()) context->token = STRATA_TRY(kernel::CreateToken(*context, options.token_path));
+  int error = TryMap(*context);
+  if (error == EPERM && !context->token) {
+    // Where an administrator prepared a container for it, the token lies there.
+    if (auto token = kernel::CreateToken(*context, kDefaultTokenPath)) {
+      context->token = *std::move(token);
+      error = TryMap(*context);
+    }
+  }
+  if (error != 0) return BpfError(error, "opening the kernel backend");
   return std::shared_ptr<Backend>(std::make_shared<KernelBackend>(std::move(context)));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "strata/backend/backend.h"
 #include "strata/backend/kernel/syscall_table.h"
@@ -10,6 +11,9 @@ namespace strata {
 
 struct KernelBackendOptions {
   std::shared_ptr<const kernel::SyscallTable> syscalls = {};  // null: the system's
+  // A BPF file system that delegates rights to this process's user namespace (Linux 6.9). Empty: /sys/fs/bpf is tried
+  // where the process has no rights of its own.
+  std::string token_path = {};
 };
 
 // kPermissionDenied, with the remedy, where this process may not create maps; kNotSupported where the kernel has no

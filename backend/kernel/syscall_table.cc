@@ -1,5 +1,6 @@
 #include "strata/backend/kernel/syscall_table.h"
 
+#include <linux/capability.h>
 #include <linux/perf_event.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -7,6 +8,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
+#include <iterator>
 
 namespace strata::kernel {
 namespace {
@@ -34,5 +37,17 @@ long SyscallTable::Mmap(void* address, std::size_t size, int protection, int fla
 }
 
 long SyscallTable::Munmap(void* address, std::size_t size) const { return OrErrno(::munmap(address, size)); }
+
+std::uint64_t SyscallTable::EffectiveCapabilities() const {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2]{};
+  if (::syscall(SYS_capget, &header, data) != 0) return 0;
+  return data[0].effective | std::uint64_t{data[1].effective} << 32;
+}
+
+std::string SyscallTable::ReadFile(const char* path) const {
+  std::ifstream file(path);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
 
 }  // namespace strata::kernel

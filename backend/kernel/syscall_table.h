@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "strata/backend/kernel/bpf_attr.h"
 #include "strata/base/export.h"
@@ -29,6 +30,10 @@ class STRATA_EXPORT SyscallTable {
   // The address, or -errno.
   virtual long Mmap(void* address, std::size_t size, int protection, int flags, int fd, off_t offset) const;
   virtual long Munmap(void* address, std::size_t size) const;
+  // Of the calling thread, capget(2): one bit for each capability.
+  virtual std::uint64_t EffectiveCapabilities() const;
+  // A small file of /proc or /sys; empty where it cannot be read.
+  virtual std::string ReadFile(const char* path) const;
 };
 
 }  // namespace strata::kernel

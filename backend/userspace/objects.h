@@ -115,6 +115,8 @@ Result<std::unique_ptr<TraceLog>> OpenTraceLog(SharedPtr shared);
 
 Result<ObjectListing> ListObjects(const Session& session);
 
+FeatureAnswer ProbeFeature(const UserspaceOptions& options, const Feature& feature);
+
 // Nanoseconds that a difference of the time stamp counter stands for.
 std::uint64_t TicksToNanoseconds(std::uint64_t ticks);
 
