@@ -23,6 +23,21 @@ Result<void> BackendMap::UpdateStructOps(std::span<const std::byte>, std::span<c
 
 namespace {
 
+Error NotForMap(const BackendMap& map, std::string_view what) {
+  return Error(ErrorCode::kNotSupported,
+               fmt::format("map {}: is no {}, or not on a backend that has them", map.info().name, what));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<UserRingMemory>> BackendMap::UserRing() { return NotForMap(*this, "user ring buffer"); }
+Result<std::vector<std::uint32_t>> BackendMap::PerfCpus() { return NotForMap(*this, "perf event array"); }
+Result<std::unique_ptr<PerfMemory>> BackendMap::PerfBuffer(std::uint32_t, const PerfBufferOptions&) {
+  return NotForMap(*this, "perf event array");
+}
+
+namespace {
+
 Error NotForLink(const BackendLink& link, std::string_view operation) {
   return Error(ErrorCode::kNotSupported, fmt::format("link {}: {} is not possible for it", link.id(), operation));
 }
