@@ -15,8 +15,11 @@
 #include "strata/link/uprobe.h"
 #include "strata/link/usdt.h"
 #include "strata/object/collection.h"
+#include "strata/object/event_poller.h"
 #include "strata/object/map_views.h"
+#include "strata/object/perf_reader.h"
 #include "strata/object/ring_reader.h"
+#include "strata/object/user_ring_writer.h"
 
 namespace strata {
 

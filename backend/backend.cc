@@ -28,6 +28,21 @@ Error NotForProgram(const BackendProgram& program, std::string_view operation) {
                fmt::format("program {}: {} is not possible on its backend", program.info().name, operation));
 }
 
+Error NotForMap(const BackendMap& map, std::string_view what) {
+  return Error(ErrorCode::kNotSupported,
+               fmt::format("map {}: is no {}, or not on a backend that has them", map.info().name, what));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<UserRingMemory>> BackendMap::UserRing() { return NotForMap(*this, "user ring buffer"); }
+Result<std::vector<std::uint32_t>> BackendMap::PerfCpus() { return NotForMap(*this, "perf event array"); }
+Result<std::unique_ptr<PerfMemory>> BackendMap::PerfBuffer(std::uint32_t, const PerfBufferOptions&) {
+  return NotForMap(*this, "perf event array");
+}
+
+namespace {
+
 Error NotForLink(const BackendLink& link, std::string_view operation) {
   return Error(ErrorCode::kNotSupported, fmt::format("link {}: {} is not possible for it", link.id(), operation));
 }

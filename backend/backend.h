@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "strata/backend/event_memory.h"
 #include "strata/backend/features.h"
 #include "strata/backend/kernel_facts.h"
 #include "strata/backend/linked_program.h"
@@ -51,23 +52,6 @@ class STRATA_EXPORT MapMemory {
   virtual bool is_read_only() const = 0;
 };
 
-// The consumer's side of a ring buffer, in the kernel's layout. Positions count bytes since creation; data() is mapped
-// twice, so that no record wraps.
-class STRATA_EXPORT RingMemory {
- public:
-  virtual ~RingMemory() = default;
-  virtual std::uint64_t* consumer_position() = 0;        // written by the reader, release
-  virtual const std::uint64_t* producer_position() = 0;  // acquire
-  virtual const std::byte* data() = 0;
-  virtual std::size_t size_bytes() const = 0;  // a power of two
-  // Readable (poll, epoll) while there may be data.
-  virtual int poll_descriptor() const = 0;
-  // To be called when the reader found the ring empty, before it polls again.
-  virtual void Rearm() = 0;
-  // Records that producers could not place, as far as the backend counts them.
-  virtual std::uint64_t dropped() const = 0;
-};
-
 // A program that a function pointer inside of a value stands for (struct_ops).
 struct ProgramPointer {
   std::uint32_t offset_bytes = 0;
@@ -97,6 +81,13 @@ class STRATA_EXPORT BackendMap {
   // kNotSupported for kinds that cannot be mapped.
   virtual Result<std::unique_ptr<MapMemory>> Memory() = 0;
   virtual Result<std::unique_ptr<RingMemory>> Ring() = 0;
+  // Of a user ring buffer and of a perf event array; kNotSupported for other kinds.
+  virtual Result<std::unique_ptr<UserRingMemory>> UserRing();
+  // CPUs that are there now and have a slot in the map, ascending; their numbers may have holes.
+  virtual Result<std::vector<std::uint32_t>> PerfCpus();
+  // Makes the buffer of one CPU and puts it into the map: programs on that CPU reach it from now on. kNotFound for a
+  // CPU that is offline.
+  virtual Result<std::unique_ptr<PerfMemory>> PerfBuffer(std::uint32_t cpu, const PerfBufferOptions& options);
 };
 
 // Keeps a BTF available to programs and maps made with it.

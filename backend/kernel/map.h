@@ -31,6 +31,9 @@ class KernelMap : public BackendMap {
   Result<void> Freeze() override;
   Result<std::unique_ptr<MapMemory>> Memory() override;
   Result<std::unique_ptr<RingMemory>> Ring() override;
+  Result<std::unique_ptr<UserRingMemory>> UserRing() override;  // user_ring.cc
+  Result<std::vector<std::uint32_t>> PerfCpus() override;       // perf_buffer.cc
+  Result<std::unique_ptr<PerfMemory>> PerfBuffer(std::uint32_t cpu, const PerfBufferOptions&) override;
 
  private:
   KernelMap(ContextPtr context, UniqueFd fd, MapInfo info, std::uint64_t map_extra)
