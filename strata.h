@@ -15,6 +15,7 @@
 #include "strata/object/collection.h"
 #include "strata/object/map_views.h"
 #include "strata/object/ring_reader.h"
+#include "strata/spec/data_section.h"
 
 namespace strata {
 

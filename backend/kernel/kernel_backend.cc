@@ -1,11 +1,15 @@
 #include "strata/backend/kernel/kernel_backend.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+
+#include <cerrno>
 
 #include "context.h"
 #include "links/attach.h"
 #include "links/fd_link.h"
 #include "map.h"
+#include "memlock.h"
 #include "possible_cpus.h"
 #include "program.h"
 #include "trace_log.h"
@@ -65,6 +69,29 @@ class KernelBackend : public Backend {
     }
     return Error(ErrorCode::kNotSupported,
                  fmt::format("attach kind {}: not served by the kernel backend", target.kind));
+  }
+
+  Result<std::shared_ptr<BackendMap>> OpenMap(std::uint32_t id) override {
+    const std::string what = fmt::format("map {}", id);
+    kernel::FdOrErrno map = context_->OpenById(Command::kMapOpenById, id);
+    if (!map) return BpfError(map.sys_errno, what + ": opening it");
+    return KernelMap::Adopt(context_, std::move(map.fd), what);
+  }
+
+  Result<std::shared_ptr<BackendMap>> OpenPinnedMap(const std::string& path, MapAccess access) override {
+    const std::uint32_t flags = access == MapAccess::kReadOnly    ? map_flags::kReadOnly
+                                : access == MapAccess::kWriteOnly ? map_flags::kWriteOnly
+                                                                  : 0;
+    kernel::FdOrErrno map = context_->OpenPinned(path, flags);
+    if (!map) return BpfError(map.sys_errno, path + ": opening the pinned map");
+    return KernelMap::Adopt(context_, std::move(map.fd), path);
+  }
+
+  Result<std::shared_ptr<BackendMap>> MapFromDescriptor(int descriptor) override {
+    const std::string what = fmt::format("descriptor {}", descriptor);
+    const int copy = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
+    if (copy < 0) return Error::FromErrno(errno, what);
+    return KernelMap::Adopt(context_, UniqueFd(copy), what);
   }
 
   Result<std::unique_ptr<BackendLink>> OpenLink(std::uint32_t id) override {
@@ -136,7 +163,10 @@ Result<std::shared_ptr<Backend>> OpenKernelBackend(const KernelBackendOptions& o
   probe.map_type = static_cast<std::uint32_t>(MapType::kArray);
   probe.key_size = probe.value_size = sizeof(std::uint32_t);
   probe.max_entries = 1;
-  const kernel::FdOrErrno created = context->Open(Command::kMapCreate, probe);
+  kernel::FdOrErrno created = context->Open(Command::kMapCreate, probe);
+  if (created.sys_errno == EPERM && kernel::RaiseMemlockLimit(*context)) {
+    created = context->Open(Command::kMapCreate, probe);
+  }
   if (!created) return BpfError(created.sys_errno, "opening the kernel backend");
   return std::shared_ptr<Backend>(std::make_shared<KernelBackend>(std::move(context)));
 }

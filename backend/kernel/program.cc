@@ -136,8 +136,10 @@ Result<std::shared_ptr<BackendProgram>> KernelProgram::Load(const ContextPtr& co
     return BpfError(error, fmt::format("program {}: reading its info", program.name));
   }
   ProgramInfo info = MakeProgramInfo(record, program.name);
-  return std::shared_ptr<BackendProgram>(
+  std::shared_ptr<KernelProgram> result(
       new KernelProgram(context, std::move(loaded.fd), std::move(info), std::move(loaded.log)));
+  for (const MapReference& reference : program.map_references) result->maps_.push_back(reference.map);
+  return std::shared_ptr<BackendProgram>(std::move(result));
 }
 
 Result<ProgramStats> KernelProgram::Stats() {

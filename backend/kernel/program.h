@@ -1,8 +1,10 @@
 // A program in the kernel.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "context.h"
 #include "strata/backend/backend.h"
@@ -28,6 +30,9 @@ class KernelProgram : public BackendProgram {
   UniqueFd fd_;
   ProgramInfo info_;
   std::string log_;
+  // The kernel empties prog arrays and stops the timers of a map when no process has a handle of it, also while programs
+  // use it.
+  std::vector<std::shared_ptr<BackendMap>> maps_;
 };
 
 }  // namespace strata::kernel

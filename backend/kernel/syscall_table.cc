@@ -3,6 +3,7 @@
 #include <linux/perf_event.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,5 +35,9 @@ long SyscallTable::Mmap(void* address, std::size_t size, int protection, int fla
 }
 
 long SyscallTable::Munmap(void* address, std::size_t size) const { return OrErrno(::munmap(address, size)); }
+
+long SyscallTable::SetResourceLimit(int resource, const rlimit& limit) const {
+  return OrErrno(::setrlimit(static_cast<__rlimit_resource_t>(resource), &limit));
+}
 
 }  // namespace strata::kernel

@@ -12,6 +12,7 @@
 #include "strata/base/export.h"
 
 struct perf_event_attr;
+struct rlimit;
 
 namespace strata::kernel {
 
@@ -29,6 +30,8 @@ class STRATA_EXPORT SyscallTable {
   // The address, or -errno.
   virtual long Mmap(void* address, std::size_t size, int protection, int flags, int fd, off_t offset) const;
   virtual long Munmap(void* address, std::size_t size) const;
+  // setrlimit(2).
+  virtual long SetResourceLimit(int resource, const rlimit& limit) const;
 };
 
 }  // namespace strata::kernel
