@@ -20,6 +20,7 @@
 #include "strata/object/perf_reader.h"
 #include "strata/object/ring_reader.h"
 #include "strata/object/user_ring_writer.h"
+#include "strata/spec/data_section.h"
 
 namespace strata {
 

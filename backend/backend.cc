@@ -21,6 +21,34 @@ Result<void> BackendMap::UpdateStructOps(std::span<const std::byte>, std::span<c
   return Error(ErrorCode::kNotSupported, fmt::format("map {}: is no struct_ops map", info().name));
 }
 
+Result<bool> BackendMap::LookupLocked(std::span<const std::byte>, std::span<std::byte>) {
+  return Error(ErrorCode::kInvalidArgument, fmt::format("map {}: its values have no spin lock", info().name), EINVAL);
+}
+
+Result<bool> BackendMap::LookupAndDeleteLocked(std::span<const std::byte> key, std::span<std::byte> value) {
+  return BackendMap::LookupLocked(key, value);
+}
+
+Result<MapState> BackendMap::State() {
+  return Error(ErrorCode::kNotSupported, fmt::format("map {}: its state is not known", info().name));
+}
+
+Result<void> BackendMap::Pin(const std::string& path) {
+  return Error(ErrorCode::kNotSupported, fmt::format("map {}: pinning it at {} is not possible on this backend",
+                                                     info().name, path));
+}
+
+Result<std::shared_ptr<BackendMap>> Backend::OpenMap(std::uint32_t id) {
+  return Error(ErrorCode::kNotSupported, fmt::format("map {}: not to be opened on the {} backend", id, name()));
+}
+Result<std::shared_ptr<BackendMap>> Backend::OpenPinnedMap(const std::string& path, MapAccess) {
+  return Error(ErrorCode::kNotSupported, fmt::format("{}: no pinned maps on the {} backend", path, name()));
+}
+Result<std::shared_ptr<BackendMap>> Backend::MapFromDescriptor(int descriptor) {
+  return Error(ErrorCode::kNotSupported,
+               fmt::format("descriptor {}: maps are no descriptors on the {} backend", descriptor, name()));
+}
+
 namespace {
 
 Error NotForProgram(const BackendProgram& program, std::string_view operation) {

@@ -18,6 +18,7 @@
 #include "strata/backend/features.h"
 #include "strata/backend/kernel_facts.h"
 #include "strata/backend/linked_program.h"
+#include "strata/backend/map_batch.h"
 #include "strata/backend/program_info.h"
 #include "strata/base/result.h"
 #include "strata/base/unique_fd.h"
@@ -35,10 +36,24 @@ struct MapInfo {
   std::uint32_t value_size = 0;
   std::uint32_t max_entries = 0;
   std::uint32_t flags = 0;
+  std::uint64_t map_extra = 0;
+  // The kernel's BTF object with the types of keys and values, and their ids in it; 0 for none.
+  std::uint32_t btf_id = 0;
+  std::uint32_t key_type_id = 0;
+  std::uint32_t value_type_id = 0;
   // Bytes of one element as element operations take it: value_size, or for per-CPU kinds possible_cpus values of
   // value_size rounded up to 8.
   std::uint32_t element_size = 0;
   bool operator==(const MapInfo&) const = default;
+};
+
+// What a handle of a map that is opened by its path may do.
+enum class MapAccess : std::uint8_t { kReadWrite, kReadOnly, kWriteOnly };
+
+// What of a map changes while it exists.
+struct MapState {
+  bool is_frozen = false;
+  std::uint64_t memory_bytes = 0;  // charged for it; an estimate of the kernel's
 };
 
 class BackendProgram;
@@ -70,8 +85,19 @@ class STRATA_EXPORT BackendMap {
   // False for a key that does not exist.
   virtual Result<bool> Delete(std::span<const std::byte> key) = 0;
   virtual Result<bool> LookupAndDelete(std::span<const std::byte> key, std::span<std::byte> value) = 0;
+  // The same while the spin lock in the value is held (BPF_F_LOCK). kInvalidArgument for values without one.
+  virtual Result<bool> LookupLocked(std::span<const std::byte> key, std::span<std::byte> value);
+  virtual Result<bool> LookupAndDeleteLocked(std::span<const std::byte> key, std::span<std::byte> value);
   // The key after `key` (after none: the first one); false at the end. A `key` that is gone starts again.
   virtual Result<bool> NextKey(std::optional<std::span<const std::byte>> key, std::span<std::byte> next) = 0;
+
+  // Many elements: keys.size() / key_size of them, whose keys and values stand in a row. What a backend or kind does not
+  // have is done element by element, with the same results.
+  virtual BatchResult LookupBatch(BatchCursor& cursor, BatchAction action, std::span<std::byte> keys,
+                                  std::span<std::byte> values, LookupMode mode);
+  virtual BatchResult UpdateBatch(std::span<const std::byte> keys, std::span<const std::byte> values, UpdateMode mode);
+  virtual BatchResult DeleteBatch(std::span<const std::byte> keys);
+
   // Elements that are objects: a program in a prog array, a map in a map of maps. kNotSupported for other kinds.
   virtual Result<void> UpdateProgram(std::span<const std::byte> key, const std::shared_ptr<BackendProgram>& program);
   virtual Result<void> UpdateMap(std::span<const std::byte> key, const std::shared_ptr<BackendMap>& map);
@@ -88,6 +114,9 @@ class STRATA_EXPORT BackendMap {
   // Makes the buffer of one CPU and puts it into the map: programs on that CPU reach it from now on. kNotFound for a
   // CPU that is offline.
   virtual Result<std::unique_ptr<PerfMemory>> PerfBuffer(std::uint32_t cpu, const PerfBufferOptions& options);
+  virtual Result<MapState> State();
+  // Keeps the map when no handle is left; a path in a BPF file system. kNotSupported where there is nothing like it.
+  virtual Result<void> Pin(const std::string& path);
 };
 
 // Keeps a BTF available to programs and maps made with it.
@@ -242,6 +271,11 @@ class STRATA_EXPORT Backend : public std::enable_shared_from_this<Backend> {
   virtual Result<std::unique_ptr<BackendLink>> Attach(const std::shared_ptr<BackendProgram>& program,
                                                       const AttachTarget& target,
                                                       const BackendAttachOptions& options) = 0;
+  // Maps that exist already, whoever made them: kNotFound, kNotSupported; kInvalidArgument for another kind of object.
+  virtual Result<std::shared_ptr<BackendMap>> OpenMap(std::uint32_t id);
+  virtual Result<std::shared_ptr<BackendMap>> OpenPinnedMap(const std::string& path, MapAccess access);
+  // The descriptor stays the caller's.
+  virtual Result<std::shared_ptr<BackendMap>> MapFromDescriptor(int descriptor);
   // A link that exists already, whoever made it: kNotFound, kNotSupported.
   virtual Result<std::unique_ptr<BackendLink>> OpenLink(std::uint32_t id);
   virtual Result<std::unique_ptr<BackendLink>> OpenPinnedLink(const std::string& path);

@@ -1,6 +1,9 @@
 #include "strata/backend/kernel/kernel_backend.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+
+#include <cerrno>
 
 #include "context.h"
 #include "failure.h"
@@ -8,6 +11,7 @@
 #include "links/attach.h"
 #include "links/fd_link.h"
 #include "map.h"
+#include "memlock.h"
 #include "possible_cpus.h"
 #include "program.h"
 #include "token.h"
@@ -88,6 +92,29 @@ class KernelBackend : public Backend {
     }
     return Error(ErrorCode::kNotSupported,
                  fmt::format("attach kind {}: not served by the kernel backend", target.kind));
+  }
+
+  Result<std::shared_ptr<BackendMap>> OpenMap(std::uint32_t id) override {
+    const std::string what = fmt::format("map {}", id);
+    kernel::FdOrErrno map = context_->OpenById(Command::kMapOpenById, id);
+    if (!map) return BpfError(map.sys_errno, what + ": opening it");
+    return KernelMap::Adopt(context_, std::move(map.fd), what);
+  }
+
+  Result<std::shared_ptr<BackendMap>> OpenPinnedMap(const std::string& path, MapAccess access) override {
+    const std::uint32_t flags = access == MapAccess::kReadOnly    ? map_flags::kReadOnly
+                                : access == MapAccess::kWriteOnly ? map_flags::kWriteOnly
+                                                                  : 0;
+    kernel::FdOrErrno map = context_->OpenPinned(path, flags);
+    if (!map) return BpfError(map.sys_errno, path + ": opening the pinned map");
+    return KernelMap::Adopt(context_, std::move(map.fd), path);
+  }
+
+  Result<std::shared_ptr<BackendMap>> MapFromDescriptor(int descriptor) override {
+    const std::string what = fmt::format("descriptor {}", descriptor);
+    const int copy = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
+    if (copy < 0) return Error::FromErrno(errno, what);
+    return KernelMap::Adopt(context_, UniqueFd(copy), what);
   }
 
   Result<std::unique_ptr<BackendLink>> OpenLink(std::uint32_t id) override {
@@ -176,6 +203,7 @@ Result<std::shared_ptr<Backend>> OpenKernelBackend(const KernelBackendOptions& o
   context->possible_cpus = STRATA_TRY(kernel::CountPossibleCpus());
   if (!options.token_path.empty()) context->token = STRATA_TRY(kernel::CreateToken(*context, options.token_path));
   int error = TryMap(*context);
+  if (error == EPERM && kernel::RaiseMemlockLimit(*context)) error = TryMap(*context);
   if (error == EPERM && !context->token) {
     // Where an administrator prepared a container for it, the token lies there.
     if (auto token = kernel::CreateToken(*context, kDefaultTokenPath)) {

@@ -1,13 +1,11 @@
 #include "program.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
-#include <fstream>
 
 #include "failure.h"
+#include "fd_info.h"
 #include "map.h"
 #include "program_code.h"
 #include "program_load.h"
@@ -62,18 +60,6 @@ ProgramLoadAttr LoadAttrOf(const LinkedProgram& program, const std::vector<isa::
   return attr;
 }
 
-// Of the program's fdinfo in /proc.
-std::string FdInfo(int fd) { return fmt::format("/proc/self/fdinfo/{}", fd); }
-
-// What /proc says that a descriptor is: "anon_inode:bpf-prog". Empty for what is no object of bpf(2).
-std::string KindOfObject(int fd) {
-  std::string target(64, '\0');
-  const ssize_t length = ::readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), target.data(), target.size());
-  target.resize(length > 0 ? static_cast<std::size_t>(length) : 0);
-  constexpr std::string_view kPrefix = "anon_inode:";
-  return target.starts_with(kPrefix) ? target.substr(kPrefix.size()) : std::string();
-}
-
 }  // namespace
 
 ProgramInfo MakeProgramInfo(const ProgramInfoRecord& info, std::string name) {
@@ -125,14 +111,15 @@ Result<std::shared_ptr<BackendProgram>> KernelProgram::Load(const ContextPtr& co
   if (!loaded.fd) return LoadFailure(program, std::move(loaded), prober);
   auto info = STRATA_TRY(ReadProgramInfo(*context, loaded.fd.get()).Context("program " + program.name));
   info.name = program.name;
-  return std::shared_ptr<BackendProgram>(
+  std::shared_ptr<KernelProgram> result(
       new KernelProgram(context, std::move(loaded.fd), std::move(info), std::move(loaded.log)));
+  for (const MapReference& reference : program.map_references) result->maps_.push_back(reference.map);
+  return std::shared_ptr<BackendProgram>(std::move(result));
 }
 
 Result<std::shared_ptr<BackendProgram>> KernelProgram::Adopt(const ContextPtr& context, UniqueFd fd) {
-  const std::string kind = KindOfObject(fd.get());
-  if (kind.starts_with("bpf") && kind != "bpf-prog") {
-    return Error(ErrorCode::kInvalidArgument, fmt::format("is no program ({})", kind));
+  if (const std::string kind = OtherObjectKind(fd.get(), "prog"); !kind.empty()) {
+    return Error(ErrorCode::kInvalidArgument, fmt::format("is no program but a {}", kind));
   }
   auto info = STRATA_TRY(ReadProgramInfo(*context, fd.get()));
   return std::shared_ptr<BackendProgram>(new KernelProgram(context, std::move(fd), std::move(info), {}));
@@ -143,13 +130,9 @@ Result<void> KernelProgram::Pin(const std::string& path) {
 }
 
 Result<std::uint64_t> KernelProgram::MemoryBytes() {
-  constexpr std::string_view kField = "memlock:";
-  std::ifstream file(FdInfo(fd()));
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with(kField)) return std::strtoull(line.c_str() + kField.size(), nullptr, 10);
-  }
+  if (const auto memory = FdInfoNumber(ReadFdInfo(fd()), "memlock")) return *memory;
   return Error(ErrorCode::kNotSupported,
-               fmt::format("program {}: {} does not say how much memory it takes", info_.name, FdInfo(fd())));
+               fmt::format("program {}: this kernel does not say how much memory it takes", info_.name));
 }
 
 Result<ProgramStats> KernelProgram::Stats() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,6 +47,9 @@ class KernelProgram : public BackendProgram {
   UniqueFd fd_;
   ProgramInfo info_;
   std::string log_;
+  // The kernel empties prog arrays and stops the timers of a map when no process has a handle of it, also while programs
+  // use it.
+  std::vector<std::shared_ptr<BackendMap>> maps_;
 };
 
 }  // namespace strata::kernel

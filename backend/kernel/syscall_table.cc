@@ -4,6 +4,7 @@
 #include <linux/perf_event.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -48,6 +49,10 @@ std::uint64_t SyscallTable::EffectiveCapabilities() const {
 std::string SyscallTable::ReadFile(const char* path) const {
   std::ifstream file(path);
   return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+long SyscallTable::SetResourceLimit(int resource, const rlimit& limit) const {
+  return OrErrno(::setrlimit(static_cast<__rlimit_resource_t>(resource), &limit));
 }
 
 }  // namespace strata::kernel

@@ -13,6 +13,7 @@
 #include "strata/base/export.h"
 
 struct perf_event_attr;
+struct rlimit;
 
 namespace strata::kernel {
 
@@ -34,6 +35,8 @@ class STRATA_EXPORT SyscallTable {
   virtual std::uint64_t EffectiveCapabilities() const;
   // A small file of /proc or /sys; empty where it cannot be read.
   virtual std::string ReadFile(const char* path) const;
+  // setrlimit(2).
+  virtual long SetResourceLimit(int resource, const rlimit& limit) const;
 };
 
 }  // namespace strata::kernel

@@ -54,6 +54,7 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   Result<void> Freeze() override;
   Result<std::unique_ptr<MapMemory>> Memory() override;
   Result<std::unique_ptr<RingMemory>> Ring() override;
+  Result<MapState> State() override;
 
   const runtime::MapView& view() const { return *view_; }
   runtime::MapView& view() { return *view_; }
