@@ -25,6 +25,7 @@ struct FdOrErrno {
 struct Context {
   std::shared_ptr<const SyscallTable> syscalls;
   std::uint32_t possible_cpus = 0;
+  std::uint32_t kernel_version = 0;  // KERNEL_VERSION(); 0: not known
 
   // The kernel's result, or -errno.
   template <typename Attr>

@@ -5,6 +5,8 @@
 #include "context.h"
 #include "links/attach.h"
 #include "links/fd_link.h"
+#include "links/query.h"
+#include "links/struct_ops.h"
 #include "map.h"
 #include "possible_cpus.h"
 #include "program.h"
@@ -79,6 +81,18 @@ class KernelBackend : public Backend {
     return kernel::FdLink::Adopt(context_, std::move(link.fd)).Context(path);
   }
 
+  Result<std::unique_ptr<BackendLink>> AttachStructOps(const std::shared_ptr<BackendMap>& map) override {
+    auto kernel_map = std::dynamic_pointer_cast<KernelMap>(map);
+    if (kernel_map == nullptr) {
+      return Error(ErrorCode::kInvalidArgument, fmt::format("map {}: belongs to another backend", map->info().name));
+    }
+    return kernel::LinkStructOps(context_, std::move(kernel_map));
+  }
+
+  Result<AttachedPrograms> Query(const QueryTarget& target, AttachType attach_type) override {
+    return kernel::QueryPlace(*context_, target, attach_type);
+  }
+
   Result<std::unique_ptr<TraceLog>> OpenTraceLog() override { return kernel::OpenTracePipe(); }
 
   Result<std::unique_ptr<StatsGuard>> EnableStats(StatsDetail) override {  // the kernel always times what it counts
@@ -131,6 +145,7 @@ Result<std::shared_ptr<Backend>> OpenKernelBackend(const KernelBackendOptions& o
   auto context = std::make_shared<kernel::Context>();
   context->syscalls = options.syscalls != nullptr ? options.syscalls : std::make_shared<const kernel::SyscallTable>();
   context->possible_cpus = STRATA_TRY(kernel::CountPossibleCpus());
+  context->kernel_version = options.kernel_version != 0 ? options.kernel_version : KernelFacts().Version().value_or(0U);
   // Asked once, here, so that a missing privilege is reported before any work is done.
   kernel::MapCreateAttr probe;
   probe.map_type = static_cast<std::uint32_t>(MapType::kArray);

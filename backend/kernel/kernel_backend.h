@@ -10,6 +10,8 @@ namespace strata {
 
 struct KernelBackendOptions {
   std::shared_ptr<const kernel::SyscallTable> syscalls = {};  // null: the system's
+  // KERNEL_VERSION() that refusals are explained by; 0: the running kernel's.
+  std::uint32_t kernel_version = 0;
 };
 
 // kPermissionDenied, with the remedy, where this process may not create maps; kNotSupported where the kernel has no

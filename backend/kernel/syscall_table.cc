@@ -3,6 +3,7 @@
 #include <linux/perf_event.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,5 +35,14 @@ long SyscallTable::Mmap(void* address, std::size_t size, int protection, int fla
 }
 
 long SyscallTable::Munmap(void* address, std::size_t size) const { return OrErrno(::munmap(address, size)); }
+
+long SyscallTable::SetSocketOption(int fd, int level, int option, const void* value, std::uint32_t size) const {
+  return OrErrno(::setsockopt(fd, level, option, value, size));
+}
+
+long SyscallTable::GetSocketOption(int fd, int level, int option, void* value, std::uint32_t size) const {
+  socklen_t length = size;
+  return OrErrno(::getsockopt(fd, level, option, value, &length));
+}
 
 }  // namespace strata::kernel

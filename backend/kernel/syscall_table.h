@@ -29,6 +29,9 @@ class STRATA_EXPORT SyscallTable {
   // The address, or -errno.
   virtual long Mmap(void* address, std::size_t size, int protection, int flags, int fd, off_t offset) const;
   virtual long Munmap(void* address, std::size_t size) const;
+  // setsockopt(2), getsockopt(2); the option's value has `size` bytes.
+  virtual long SetSocketOption(int fd, int level, int option, const void* value, std::uint32_t size) const;
+  virtual long GetSocketOption(int fd, int level, int option, void* value, std::uint32_t size) const;
 };
 
 }  // namespace strata::kernel
