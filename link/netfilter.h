@@ -7,12 +7,15 @@
 
 namespace strata {
 
-// Numbers are those of linux/netfilter.h.
+// NFPROTO_* and NF_INET_* of linux/netfilter.h.
+enum class NetfilterFamily : std::uint32_t { kIpv4 = 2, kIpv6 = 10 };
+enum class NetfilterHook : std::uint32_t { kPreRouting, kLocalIn, kForward, kLocalOut, kPostRouting };
+
 struct NetfilterOptions {
-  std::uint32_t protocol_family = 2;  // NFPROTO_IPV4, or NFPROTO_IPV6 (10)
-  std::uint32_t hook = 0;             // NF_INET_*: pre-routing, local in, forward, local out, post-routing
-  std::int32_t priority = 0;          // smaller ones run first; neither INT_MIN nor INT_MAX
-  bool defragment = false;            // put the fragments of IP packets together first; priority above -400
+  NetfilterHook hook = NetfilterHook::kPreRouting;
+  NetfilterFamily family = NetfilterFamily::kIpv4;
+  std::int32_t priority = 0;  // smaller ones run first; neither INT_MIN nor INT_MAX
+  bool defragment = false;    // put the fragments of IP packets together first; priority above -400
 };
 
 class [[nodiscard]] STRATA_EXPORT NetfilterLink : public Link {
