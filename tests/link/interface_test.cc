@@ -1,5 +1,11 @@
 // XDP, tcx and netkit programs, seen by the packets that arrive.
+#include <sched.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <array>
 #include <cstring>
+#include <optional>
 
 #include "network_device.h"
 #include "network_support.h"
@@ -192,6 +198,31 @@ TEST_F(InterfacePrograms, DisabledLinksComeBackToTheirPlace) {
   EXPECT_THAT(Trace(), ElementsAre(2));
   ASSERT_TRUE(first->SetEnabled(true));
   EXPECT_THAT(Trace(), ElementsAre(1, 2));
+}
+
+TEST_F(InterfacePrograms, PinnedLinksOutliveTheirHandle) {
+  ASSERT_EQ(::unshare(CLONE_NEWNS), 0);
+  ASSERT_EQ(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+  ASSERT_EQ(::mount("bpf", "/sys/fs/bpf", "bpf", 0, nullptr), 0);
+  const std::string path = "/sys/fs/bpf/link";
+  {
+    auto link = AttachTcx(Find("drops_received"), "lo");
+    ASSERT_TRUE(link) << link.error().message();
+    ASSERT_TRUE(link->Pin(path));
+  }
+  EXPECT_THAT(Exchange(receiver_, {"D"}), ElementsAre());
+  {
+    auto link = OpenPinnedLink(backend_, path);
+    ASSERT_TRUE(link) << link.error().message();
+    EXPECT_EQ(link->Info()->kind, "tcx");
+    ASSERT_TRUE(link->Update(Find("first")));
+    EXPECT_THAT(Exchange(receiver_, {"D"}), ElementsAre("D"));
+    EXPECT_EQ(Query().programs.size(), 1U);
+    EXPECT_TRUE(std::move(*link).Detach());
+  }
+  EXPECT_TRUE(Query().programs.empty());
+  EXPECT_EQ(::unlink(path.c_str()), 0);
+  EXPECT_EQ(::umount2("/sys/fs/bpf", MNT_DETACH), 0);
 }
 
 TEST_F(InterfacePrograms, NetkitProgramsOfOtherDevicesAreRefused) {

@@ -127,6 +127,19 @@ TEST_P(SockMapPrograms, MessagesAreHandedToAnotherConnection) {
   EXPECT_EQ(link->Info()->attach_type, AttachType::kSkMsgVerdict);
 }
 
+TEST_P(SockMapPrograms, AreReplacedInPlace) {
+  auto link = AttachSockMap(Find("forwards"), FindMap("streams"), {.mode = GetParam()});
+  ASSERT_TRUE(link) << link.error().message();
+  const auto updated = link->Update(Find("keeps_here"), Find("forwards"));
+  ASSERT_TRUE(updated) << updated.error().message();
+  const TcpPair pair = ConnectTcp();
+  Store("streams", 0, pair.server);
+  Send(pair.client, "stays");
+  EXPECT_EQ(Receive(pair.server), "stays");
+  EXPECT_EQ(Number(*objects_, "judged"), 1U);
+  EXPECT_EQ(link->Info()->program_id, Find("keeps_here").info().id);
+}
+
 TEST_P(SockMapPrograms, AreSeenByQueriesUntilTheyGo) {
   const auto query = [&] { return QuerySockMap(backend_, FindMap("streams"), AttachType::kSkSkbVerdict).value(); };
   {

@@ -62,6 +62,12 @@ int forwards(struct __sk_buff* skb) {
   return bpf_sk_redirect_map(skb, &streams, 1, 0);
 }
 
+SEC("sk_skb/stream_verdict")
+int keeps_here(struct __sk_buff* skb) {
+  judged++;
+  return SK_PASS;
+}
+
 SEC("sk_skb/verdict")
 int passes(struct __sk_buff* skb) {
   judged++;
