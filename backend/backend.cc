@@ -89,6 +89,9 @@ Result<void> BackendLink::Update(const std::shared_ptr<BackendProgram>&, const s
   return NotForLink(*this, "putting another program in place");
 }
 Result<void> BackendLink::Pin(const std::string&) { return NotForLink(*this, "pinning"); }
+Result<void> BackendLink::UpdateStructOps(const std::shared_ptr<BackendMap>&, const std::shared_ptr<BackendMap>&) {
+  return NotForLink(*this, "putting another struct_ops map in place");
+}
 Result<UniqueFd> BackendLink::OpenIterator() { return NotForLink(*this, "reading an iterator"); }
 
 Result<std::shared_ptr<BackendProgram>> Backend::OpenProgram(std::uint32_t id) {
@@ -108,6 +111,15 @@ Result<std::unique_ptr<BackendLink>> Backend::OpenPinnedLink(const std::string& 
 
 Result<std::shared_ptr<const btf::Btf>> Backend::ReadTypes(std::uint32_t id) {
   return Error(ErrorCode::kNotSupported, fmt::format("BTF {}: the {} backend keeps no types", id, name()));
+}
+
+Result<std::unique_ptr<BackendLink>> Backend::AttachStructOps(const std::shared_ptr<BackendMap>& map) {
+  return Error(ErrorCode::kNotSupported,
+               fmt::format("map {}: struct_ops are not on the {} backend", map->info().name, name()));
+}
+Result<AttachedPrograms> Backend::Query(const QueryTarget&, AttachType attach_type) {
+  return Error(ErrorCode::kNotSupported, fmt::format("{}: asking for attached programs is not on the {} backend",
+                                                     AttachTypeName(attach_type), name()));
 }
 
 Result<void> CheckAttachKind(const AttachTarget& target, const ProgramInfo& program) {

@@ -190,6 +190,28 @@ struct ObjectListing {
   std::vector<TypesInfo> types;  // the kernel's only
 };
 
+// A place that programs attach to, to be asked for them.
+struct QueryTarget {
+  enum class Place : std::uint8_t { kCgroup, kInterface, kNetworkNamespace, kSockMap };
+  Place place = Place::kCgroup;
+  std::string path = {};      // of the cgroup's folder or the namespace's file
+  std::uint32_t id = 0;       // of the map; the interface's index
+  bool is_effective = false;  // of a cgroup: the programs that run in it, those of its ancestors too
+};
+
+struct AttachedProgram {
+  std::uint32_t program_id = 0;
+  std::uint32_t link_id = 0;  // 0: attached without a link, or the kernel does not tell
+  std::uint32_t flags = 0;    // BPF_F_ALLOW_MULTI, ... of a cgroup's program
+  bool operator==(const AttachedProgram&) const = default;
+};
+
+struct AttachedPrograms {
+  std::vector<AttachedProgram> programs;  // in the order in which they run
+  std::uint32_t flags = 0;                // of the place: how a cgroup takes programs (BPF_F_ALLOW_*)
+  std::uint64_t revision = 0;             // of the order, where the kernel counts it; 0 elsewhere
+};
+
 // Holds a program attached; destroying it detaches.
 class STRATA_EXPORT BackendLink {
  public:
@@ -208,6 +230,9 @@ class STRATA_EXPORT BackendLink {
                               const std::shared_ptr<BackendProgram>& expected);
   // Keeps the link attached when this process ends; a path in a BPF file system.
   virtual Result<void> Pin(const std::string& path);
+  // The same for a struct_ops map, which has been filled.
+  virtual Result<void> UpdateStructOps(const std::shared_ptr<BackendMap>& map,
+                                       const std::shared_ptr<BackendMap>& expected);
   // What an iterator program writes, to be read to the end; a new pass over the objects with each call.
   virtual Result<UniqueFd> OpenIterator();
 };
@@ -279,6 +304,10 @@ class STRATA_EXPORT Backend : public std::enable_shared_from_this<Backend> {
   // A link that exists already, whoever made it: kNotFound, kNotSupported.
   virtual Result<std::unique_ptr<BackendLink>> OpenLink(std::uint32_t id);
   virtual Result<std::unique_ptr<BackendLink>> OpenPinnedLink(const std::string& path);
+  // Registers a struct_ops map that has been filled and is made for a link. kNotSupported where nothing is in a kernel.
+  virtual Result<std::unique_ptr<BackendLink>> AttachStructOps(const std::shared_ptr<BackendMap>& map);
+  // What is attached to a place by one attach type, whoever did it.
+  virtual Result<AttachedPrograms> Query(const QueryTarget& target, AttachType attach_type);
   virtual Result<std::unique_ptr<TraceLog>> OpenTraceLog() = 0;
   virtual Result<std::unique_ptr<StatsGuard>> EnableStats(StatsDetail detail) = 0;
   virtual Result<ObjectListing> List() = 0;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "attach_hints.h"
+
 namespace strata {
 namespace {
 
@@ -71,7 +73,9 @@ Result<Link> AutoAttach(const Program& program, const AutoAttachOptions& options
   for (const AutoAttachRow& row : kRows) {
     if (row.kind == program.spec().attach_kind) return row.attach(program, options).Context(context);
   }
-  return Error(ErrorCode::kNotSupported, context + ": cannot be attached by its section name");
+  const std::string_view hint = AttachHint(program.spec().attach_kind);
+  return Error(ErrorCode::kNotSupported,
+               fmt::format("{}: {}", context, hint.empty() ? "cannot be attached by its section name" : hint));
 }
 
 }  // namespace strata

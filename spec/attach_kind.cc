@@ -4,15 +4,28 @@
 #include <array>
 
 #include "strata/spec/attach_target.h"
+#include "strata/spec/network_target.h"
 
 namespace strata {
 namespace {
 
 constexpr bool kHooksFile = true;
+constexpr bool kHooksNoFile = false;
+constexpr std::uint32_t kNoConfig = 0;
 
 constexpr std::array kBuiltinKinds = {
     AttachKind{"uprobe", ProgramType::kKprobe, sizeof(UprobeConfig), kHooksFile},
     AttachKind{"uretprobe", ProgramType::kKprobe, sizeof(UprobeConfig), kHooksFile},
+    AttachKind{"xdp", ProgramType::kXdp, sizeof(XdpConfig), kHooksNoFile},
+    AttachKind{"tcx", ProgramType::kSchedCls, sizeof(InterfaceConfig), kHooksNoFile},
+    AttachKind{"netkit", ProgramType::kSchedCls, sizeof(InterfaceConfig), kHooksNoFile},
+    AttachKind{"cgroup", ProgramType::kUnspec, sizeof(CgroupConfig), kHooksNoFile},
+    AttachKind{"sk_lookup", ProgramType::kSkLookup, kNoConfig, kHooksNoFile},
+    AttachKind{"flow_dissector", ProgramType::kFlowDissector, kNoConfig, kHooksNoFile},
+    AttachKind{"netfilter", ProgramType::kNetfilter, sizeof(NetfilterConfig), kHooksNoFile},
+    AttachKind{"socket_filter", ProgramType::kSocketFilter, sizeof(SocketConfig), kHooksNoFile},
+    AttachKind{"sk_reuseport", ProgramType::kSkReusePort, sizeof(SocketConfig), kHooksNoFile},
+    AttachKind{"sockmap", ProgramType::kUnspec, sizeof(SockMapConfig), kHooksNoFile},
 };
 
 }  // namespace

@@ -18,8 +18,8 @@ inline constexpr std::int32_t kAllProcesses = -1;
 // `kind` names an AttachKind row, and `config` is that row's fixed-size record.
 struct AttachTarget {
   std::string kind;
-  std::string path;                  // the file the kind hooks into, a cgroup's folder; empty where there is none
-  std::string name;                  // what a kind hooks by name: "syscalls/sys_enter_openat", "tcp_v4_connect"
+  std::string path;  // the file the kind hooks into, a cgroup's folder, a network namespace; empty where there is none
+  std::string name;  // what a kind hooks by name: "syscalls/sys_enter_openat", "tcp_v4_connect"
   std::int32_t pid = kAllProcesses;  // one process, by its id in the caller's PID namespace
   std::uint64_t cookie = 0;          // bpf_get_attach_cookie
   std::vector<std::byte> config;

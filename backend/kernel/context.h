@@ -28,6 +28,7 @@ struct Context {
   std::shared_ptr<const SyscallTable> syscalls;
   std::uint32_t possible_cpus = 0;
   UniqueFd token;  // rights that were delegated to this process; none for one that has its own
+  std::uint32_t kernel_version = 0;  // KERNEL_VERSION(); 0: not known
 
   // The kernel's result, or -errno.
   template <typename Attr>

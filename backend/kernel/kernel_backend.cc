@@ -10,6 +10,8 @@
 #include "feature_prober.h"
 #include "links/attach.h"
 #include "links/fd_link.h"
+#include "links/query.h"
+#include "links/struct_ops.h"
 #include "map.h"
 #include "memlock.h"
 #include "possible_cpus.h"
@@ -129,6 +131,18 @@ class KernelBackend : public Backend {
     return kernel::FdLink::Adopt(context_, std::move(link.fd)).Context(path);
   }
 
+  Result<std::unique_ptr<BackendLink>> AttachStructOps(const std::shared_ptr<BackendMap>& map) override {
+    auto kernel_map = std::dynamic_pointer_cast<KernelMap>(map);
+    if (kernel_map == nullptr) {
+      return Error(ErrorCode::kInvalidArgument, fmt::format("map {}: belongs to another backend", map->info().name));
+    }
+    return kernel::LinkStructOps(context_, std::move(kernel_map));
+  }
+
+  Result<AttachedPrograms> Query(const QueryTarget& target, AttachType attach_type) override {
+    return kernel::QueryPlace(*context_, target, attach_type);
+  }
+
   Result<std::unique_ptr<TraceLog>> OpenTraceLog() override { return kernel::OpenTracePipe(); }
 
   Result<std::unique_ptr<StatsGuard>> EnableStats(StatsDetail) override {  // the kernel always times what it counts
@@ -201,6 +215,7 @@ Result<std::shared_ptr<Backend>> OpenKernelBackend(const KernelBackendOptions& o
   auto context = std::make_shared<kernel::Context>();
   context->syscalls = options.syscalls != nullptr ? options.syscalls : std::make_shared<const kernel::SyscallTable>();
   context->possible_cpus = STRATA_TRY(kernel::CountPossibleCpus());
+  context->kernel_version = options.kernel_version != 0 ? options.kernel_version : KernelFacts().Version().value_or(0U);
   if (!options.token_path.empty()) context->token = STRATA_TRY(kernel::CreateToken(*context, options.token_path));
   int error = TryMap(*context);
   if (error == EPERM && kernel::RaiseMemlockLimit(*context)) error = TryMap(*context);

@@ -14,6 +14,8 @@ struct KernelBackendOptions {
   // A BPF file system that delegates rights to this process's user namespace (Linux 6.9). Empty: /sys/fs/bpf is tried
   // where the process has no rights of its own.
   std::string token_path = {};
+  // KERNEL_VERSION() that refusals are explained by; 0: the running kernel's.
+  std::uint32_t kernel_version = 0;
 };
 
 // kPermissionDenied, with the remedy, where this process may not create maps; kNotSupported where the kernel has no

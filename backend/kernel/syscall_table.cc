@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -53,6 +54,15 @@ std::string SyscallTable::ReadFile(const char* path) const {
 
 long SyscallTable::SetResourceLimit(int resource, const rlimit& limit) const {
   return OrErrno(::setrlimit(static_cast<__rlimit_resource_t>(resource), &limit));
+}
+
+long SyscallTable::SetSocketOption(int fd, int level, int option, const void* value, std::uint32_t size) const {
+  return OrErrno(::setsockopt(fd, level, option, value, size));
+}
+
+long SyscallTable::GetSocketOption(int fd, int level, int option, void* value, std::uint32_t size) const {
+  socklen_t length = size;
+  return OrErrno(::getsockopt(fd, level, option, value, &length));
 }
 
 }  // namespace strata::kernel

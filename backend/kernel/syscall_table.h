@@ -37,6 +37,9 @@ class STRATA_EXPORT SyscallTable {
   virtual std::string ReadFile(const char* path) const;
   // setrlimit(2).
   virtual long SetResourceLimit(int resource, const rlimit& limit) const;
+  // setsockopt(2), getsockopt(2); the option's value has `size` bytes.
+  virtual long SetSocketOption(int fd, int level, int option, const void* value, std::uint32_t size) const;
+  virtual long GetSocketOption(int fd, int level, int option, void* value, std::uint32_t size) const;
 };
 
 }  // namespace strata::kernel

@@ -25,5 +25,25 @@ Result<std::unique_ptr<BackendLink>> AttachUprobe(const ContextPtr&, const std::
                                                   const AttachTarget&);
 Result<std::unique_ptr<BackendLink>> AttachUretprobe(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
                                                      const AttachTarget&);
+Result<std::unique_ptr<BackendLink>> AttachXdp(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
+                                               const AttachTarget&);
+Result<std::unique_ptr<BackendLink>> AttachTcx(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
+                                               const AttachTarget&);
+Result<std::unique_ptr<BackendLink>> AttachNetkit(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
+                                                  const AttachTarget&);
+Result<std::unique_ptr<BackendLink>> AttachCgroup(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
+                                                  const AttachTarget&);
+Result<std::unique_ptr<BackendLink>> AttachSkLookup(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
+                                                    const AttachTarget&);
+Result<std::unique_ptr<BackendLink>> AttachFlowDissector(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
+                                                         const AttachTarget&);
+Result<std::unique_ptr<BackendLink>> AttachNetfilter(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
+                                                     const AttachTarget&);
+Result<std::unique_ptr<BackendLink>> AttachSocketFilter(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
+                                                        const AttachTarget&);
+Result<std::unique_ptr<BackendLink>> AttachReuseport(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
+                                                     const AttachTarget&);
+Result<std::unique_ptr<BackendLink>> AttachSockMap(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
+                                                   const AttachTarget&);
 
 }  // namespace strata::kernel
