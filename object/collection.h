@@ -73,6 +73,9 @@ struct LoadOptions {
   // What the kernel's verifier shall say of programs that it accepts (Program::log): a sum of 1 (branches), 2 (every
   // state), 4 (statistics). A rejection always has its log.
   std::uint32_t log_level = 0;
+  // By the name of a program: the loaded program (Program::backend_program) whose function it replaces (SEC("freplace/
+  // FUNCTION")) or observes (SEC("fentry/FUNCTION"), SEC("fexit/FUNCTION")). Not on the userspace backend.
+  std::map<std::string, std::shared_ptr<BackendProgram>, std::less<>> attach_programs = {};
 };
 
 // Creates every map, then loads every program whose autoload is set. When one fails, nothing stays.

@@ -221,9 +221,9 @@ class CollectionLoader {
   }
 
   Result<void> LoadPrograms() {
-    ProgramPreparer preparer(
-        spec(), backend().kernel(),
-        {options_.target_types, options_.extra_target_types, backend().runs_in_kernel(), context_functions_});
+    ProgramPreparer preparer(spec(), backend().kernel(),
+                             {options_.target_types, options_.extra_target_types, backend().runs_in_kernel(),
+                              context_functions_, options_.attach_programs});
     const MapResolver resolve = [this](std::string_view name) { return ResolveMap(name); };
     for (const auto& [name, program_spec] : spec().programs) {
       if (!program_spec.autoload || !STRATA_TRY(HasPlace(name, program_spec.type_of_program))) continue;

@@ -131,6 +131,9 @@ Result<std::shared_ptr<Backend>> OpenKernelBackend(const KernelBackendOptions& o
   auto context = std::make_shared<kernel::Context>();
   context->syscalls = options.syscalls != nullptr ? options.syscalls : std::make_shared<const kernel::SyscallTable>();
   context->possible_cpus = STRATA_TRY(kernel::CountPossibleCpus());
+  context->event_sources = options.event_sources;
+  context->tracefs = options.tracefs;
+  context->facts = std::make_shared<const KernelFacts>(options.facts);
   // Asked once, here, so that a missing privilege is reported before any work is done.
   kernel::MapCreateAttr probe;
   probe.map_type = static_cast<std::uint32_t>(MapType::kArray);

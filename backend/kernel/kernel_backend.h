@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "strata/backend/backend.h"
 #include "strata/backend/kernel/syscall_table.h"
@@ -10,6 +12,10 @@ namespace strata {
 
 struct KernelBackendOptions {
   std::shared_ptr<const kernel::SyscallTable> syscalls = {};  // null: the system's
+  // Where the kernel lists its event sources and its symbols, and where tracefs may be mounted.
+  std::string event_sources = "/sys/bus/event_source/devices";
+  std::vector<std::string> tracefs = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
+  KernelFactsSources facts = {};
 };
 
 // kPermissionDenied, with the remedy, where this process may not create maps; kNotSupported where the kernel has no

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "attach_program.h"
 #include "explain.h"
 #include "map.h"
 #include "types.h"
@@ -50,6 +51,9 @@ ProgramLoadAttr LoadAttrOf(const LinkedProgram& program, const std::vector<isa::
   attr.prog_flags = (program.is_sleepable ? program_flags::kSleepable : 0) |
                     (program.has_xdp_frags ? program_flags::kXdpHasFrags : 0);
   attr.attach_btf_id = program.attach_btf_id;
+  if (const auto* hooked = dynamic_cast<const KernelProgram*>(program.attach_program.get())) {
+    attr.attach_fd = static_cast<std::uint32_t>(hooked->fd());
+  }
   attr.kern_version = program.kernel_version;
   const auto* types = dynamic_cast<const KernelTypes*>(program.types.get());
   if (types == nullptr || program.func_info.empty()) return attr;
@@ -117,6 +121,9 @@ ProgramInfo MakeProgramInfo(const ProgramInfoRecord& info, std::string name) {
 }
 
 Result<std::shared_ptr<BackendProgram>> KernelProgram::Load(const ContextPtr& context, const LinkedProgram& program) {
+  if (program.attach_program != nullptr && program.attach_btf_id == 0) {
+    return Load(context, STRATA_TRY(WithHookedFunction(*context, program)));
+  }
   const auto code = STRATA_TRY(WithMapDescriptors(program));
   // Writing a log makes verifying slower, so the first try has none unless it was asked for.
   LoadedWithLog loaded;

@@ -11,19 +11,33 @@
 
 namespace strata::kernel {
 
-using AttachFunction = Result<std::unique_ptr<BackendLink>> (*)(const ContextPtr& context,
-                                                                const std::shared_ptr<KernelProgram>& program,
-                                                                const AttachTarget& target);
+using Attach = Result<std::unique_ptr<BackendLink>>(const ContextPtr& context,
+                                                    const std::shared_ptr<KernelProgram>& program,
+                                                    const AttachTarget& target);
 struct AttachRow {
   std::string_view kind;
-  AttachFunction attach;
+  Attach* attach;
 };
 std::span<const AttachRow> AttachRows();
 
 // The functions of the rows, by file.
-Result<std::unique_ptr<BackendLink>> AttachUprobe(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
-                                                  const AttachTarget&);
-Result<std::unique_ptr<BackendLink>> AttachUretprobe(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
-                                                     const AttachTarget&);
+Attach AttachUprobe;  // uprobe.cc
+Attach AttachUretprobe;
+Attach AttachUprobeMulti;  // uprobe_multi.cc
+Attach AttachUretprobeMulti;
+Attach AttachUprobeSession;
+Attach AttachKprobe;  // kprobe.cc
+Attach AttachKretprobe;
+Attach AttachKsyscall;
+Attach AttachKretsyscall;
+Attach AttachKprobeMulti;  // kprobe_multi.cc
+Attach AttachKretprobeMulti;
+Attach AttachKprobeSession;
+Attach AttachTracepoint;     // tracepoint.cc
+Attach AttachRawTracepoint;  // tracing.cc
+Attach AttachTracing;
+Attach AttachFreplace;
+Attach AttachIterator;   // iterator.cc
+Attach AttachPerfEvent;  // perf_event.cc
 
 }  // namespace strata::kernel
