@@ -1,7 +1,11 @@
 #include "tracing_fixture.h"
 
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <map>
 
 namespace strata::testing {
 
@@ -39,6 +43,52 @@ std::vector<unsigned long> TracingSyscalls::Ioctls() const {
 kernel::FakeSyscalls::Answer Refuse(kernel::Command command, long answer) {
   return [command, answer](kernel::Command called, void*) -> std::optional<long> {
     return called == command ? std::optional(answer) : std::nullopt;
+  };
+}
+
+namespace {
+
+// The objects that a test's kernel made, by descriptor: the type of a program, nothing for a link.
+using FakeObjects = std::map<std::uint32_t, std::optional<ProgramType>>;
+
+long Remember(FakeObjects& objects, std::optional<ProgramType> type) {
+  const long fd = kernel::FakeSyscalls::AnyDescriptor();
+  objects[static_cast<std::uint32_t>(fd)] = type;
+  return fd;
+}
+
+// A number may be another object's by now.
+bool IsAnyDescriptor(std::uint32_t fd) {
+  struct stat status {};
+  struct stat null {};
+  return ::fstat(static_cast<int>(fd), &status) == 0 && ::stat("/dev/null", &null) == 0 && S_ISCHR(status.st_mode) &&
+         status.st_rdev == null.st_rdev;
+}
+
+std::optional<long> Describe(const FakeObjects& objects, const kernel::InfoAttr& attr) {
+  const auto found = objects.find(attr.bpf_fd);
+  if (found == objects.end() || !IsAnyDescriptor(attr.bpf_fd)) return std::nullopt;
+  if (found->second && attr.info_len == sizeof(kernel::ProgramInfoRecord)) {
+    reinterpret_cast<kernel::ProgramInfoRecord*>(attr.info)->type = static_cast<std::uint32_t>(*found->second);
+  }
+  return 0;
+}
+
+}  // namespace
+
+kernel::FakeSyscalls::Answer Take(std::vector<ProgramType> types) {
+  auto objects = std::make_shared<FakeObjects>();
+  return [objects, types = std::move(types)](kernel::Command command, void* attr) -> std::optional<long> {
+    if (command == kernel::Command::kProgramLoad) {
+      const auto type = static_cast<ProgramType>(static_cast<kernel::ProgramLoadAttr*>(attr)->prog_type);
+      const bool takes = std::find(types.begin(), types.end(), type) != types.end();
+      return takes ? std::optional(Remember(*objects, type)) : std::nullopt;
+    }
+    if (command == kernel::Command::kLinkCreate || command == kernel::Command::kRawTracepointOpen) {
+      return Remember(*objects, std::nullopt);
+    }
+    if (command == kernel::Command::kInfo) return Describe(*objects, *static_cast<kernel::InfoAttr*>(attr));
+    return std::nullopt;
   };
 }
 

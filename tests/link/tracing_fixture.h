@@ -51,6 +51,9 @@ class TracingSyscalls : public kernel::FakeSyscalls {
 // The kernel's answer to every command but one.
 kernel::FakeSyscalls::Answer Refuse(kernel::Command command, long answer);
 
+// A kernel that takes programs of these types, and every link, without looking at them. It does the rest itself.
+kernel::FakeSyscalls::Answer Take(std::vector<ProgramType> types);
+
 class LinkTracingTest : public ::testing::Test {
  protected:
   void SetUp() override;

@@ -37,7 +37,7 @@ bool AddTraceable(const Context& context, const std::string& pattern, std::vecto
 
 }  // namespace
 
-Error ExplainSymbol(const Context& context, const std::string& name, int sys_errno, std::string what) {
+Error ExplainSymbol(const Context& context, const std::string& name, int sys_errno) {
   SimilarName similar(name);
   std::vector<std::uint64_t> addresses;
   const auto read = context.facts->ForEachSymbol([&](const KernelFacts::Symbol& symbol) {
@@ -48,18 +48,18 @@ Error ExplainSymbol(const Context& context, const std::string& name, int sys_err
       similar.Offer(symbol.name);
     }
   });
-  if (!read) return BpfError(sys_errno, std::move(what));
+  if (!read) return BpfError(sys_errno, "hooking " + name);
   if (addresses.empty()) {
-    return Error(ErrorCode::kNotFound, fmt::format("{}: this kernel has no function {}{}", what, name, similar.Hint()),
+    return Error(ErrorCode::kNotFound, fmt::format("this kernel has no function {}{}", name, similar.Hint()),
                  sys_errno);
   }
   if (addresses.size() > 1) {
     return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("{}: {} is the name of {} functions: hook one by its address, {:#x}", what, name,
-                             addresses.size(), fmt::join(addresses, ", ")),
+                 fmt::format("{} is the name of {} functions: hook one by its address, {:#x}", name, addresses.size(),
+                             fmt::join(addresses, ", ")),
                  sys_errno);
   }
-  return BpfError(sys_errno, fmt::format("{}: function {} exists and cannot be hooked", what, name));
+  return BpfError(sys_errno, fmt::format("function {} exists and cannot be hooked", name));
 }
 
 Result<std::vector<std::string>> FunctionsMatching(const Context& context, const std::string& pattern) {

@@ -16,7 +16,6 @@ namespace {
 enum class ProbeSide { kEntry, kReturn };
 
 struct KprobeEvent {
-  std::string what;      // starts the text of errors
   std::string function;  // empty: by address
   KprobeConfig config;
   ProbeSide side;
@@ -31,8 +30,7 @@ Error KprobeError(const Context& context, const KprobeEvent& event, const Error&
   const int sys_errno = error.sys_errno();
   const bool is_about_name =
       sys_errno == ENOENT || sys_errno == EINVAL || sys_errno == EADDRNOTAVAIL || sys_errno == EILSEQ;
-  return is_about_name && !event.function.empty() ? ExplainSymbol(context, event.function, sys_errno, event.what)
-                                                  : error;
+  return is_about_name && !event.function.empty() ? ExplainSymbol(context, event.function, sys_errno) : error;
 }
 
 Result<PerfEvent> OpenByPmu(const Context& context, const KprobeEvent& event, const EventSource& source) {
@@ -42,31 +40,31 @@ Result<PerfEvent> OpenByPmu(const Context& context, const KprobeEvent& event, co
   if (event.side == ProbeSide::kReturn) attributes.config |= 1ULL << source.return_bit;
   attributes.config1 = event.function.empty() ? 0 : AddressOf(event.function.c_str());
   attributes.config2 = event.function.empty() ? event.config.address : event.config.offset;
-  auto fd = OpenPerfEvent(context, attributes, kAllProcesses, event.what);
+  auto fd = OpenProbeEvent(context, attributes, kAllProcesses);
   if (!fd) return KprobeError(context, event, fd.error());
   return PerfEvent{nullptr, *std::move(fd)};
 }
 
 // Neither the PMU nor tracefs's file: the configuration says why, if it is there.
-Error NoKprobes(const Context& context, const std::string& what) {
+Error NoKprobes(const Context& context) {
   const auto option = context.facts->ConfigValue("CONFIG_KPROBES");
   const bool is_off = option && !*option;
   return Error(ErrorCode::kNotSupported,
-               fmt::format("{}: this kernel has no kprobes{}", what,
+               fmt::format("this kernel has no kprobes{}",
                            is_off ? ": it was built without CONFIG_KPROBES"
                                   : " (neither an event source of that name nor kprobe_events in tracefs)"));
 }
 
 Result<PerfEvent> OpenByTracefs(const Context& context, const KprobeEvent& event) {
   const auto tracefs = FindTracefs(context);
-  if (tracefs && ::access((*tracefs + "/kprobe_events").c_str(), F_OK) != 0) return NoKprobes(context, event.what);
+  if (tracefs && ::access((*tracefs + "/kprobe_events").c_str(), F_OK) != 0) return NoKprobes(context);
   std::string prefix = event.side == ProbeSide::kReturn ? "r" : "p";
   if (event.side == ProbeSide::kReturn && event.config.max_active != 0) {
     prefix += std::to_string(event.config.max_active);
   }
   auto definition = DynamicEvent::Create(context, "kprobe_events", prefix, PlaceOf(event.function, event.config));
-  if (!definition) return KprobeError(context, event, std::move(definition).error().WithContext(event.what));
-  UniqueFd fd = STRATA_TRY(OpenTracepointEvent(context, (*definition)->id(), kAllProcesses, event.what));
+  if (!definition) return KprobeError(context, event, definition.error());
+  UniqueFd fd = STRATA_TRY(OpenTracepointEvent(context, (*definition)->id(), kAllProcesses));
   return PerfEvent{*std::move(definition), std::move(fd)};
 }
 
@@ -84,9 +82,9 @@ Result<std::unique_ptr<BackendLink>> AttachSide(const ContextPtr& context,
   if (function.empty() && config.address == 0) {
     return Error(ErrorCode::kInvalidArgument, target.kind + ": neither a function nor an address is given", EINVAL);
   }
-  const KprobeEvent event{fmt::format("{} {}", target.kind, PlaceOf(function, config)), function, config, side};
+  const KprobeEvent event{function, config, side};
   return LinkToPerfEvent(context, program, target, [context, event] { return Open(*context, event); })
-      .Context(event.what);
+      .Context(fmt::format("{} {}", target.kind, PlaceOf(function, config)));
 }
 
 // Since Linux 4.17 the function behind a system call has the architecture's prefix.

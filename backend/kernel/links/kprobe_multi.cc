@@ -92,7 +92,7 @@ Result<UniqueFd> LinkFunctions(const Context& context, const KernelProgram& prog
 Error ExplainFunctions(const Context& context, const Functions& functions, int sys_errno, const std::string& what) {
   const auto known = context.facts->AddressesOf(functions.names);
   for (const std::string& name : functions.names) {
-    if (!known || !known->contains(name)) return ExplainSymbol(context, name, sys_errno, what);
+    if (!known || !known->contains(name)) return ExplainSymbol(context, name, sys_errno).WithContext(what);
   }
   return BpfError(sys_errno, what);
 }

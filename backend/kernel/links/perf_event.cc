@@ -41,12 +41,11 @@ Result<std::vector<int>> CpusOf(const AttachTarget& target, const PerfEventConfi
 }
 
 // A bare EINVAL or ENOENT of perf_event_open(2) says that no counter of this machine can count it.
-Result<UniqueFd> Open(const Context& context, const AttachTarget& target, const PerfEventConfig& config, int cpu,
-                      const std::string& what) {
-  auto event = OpenPerfEvent(context, Attributes(config), target.pid, cpu, what);
+Result<UniqueFd> Open(const Context& context, const AttachTarget& target, const PerfEventConfig& config, int cpu) {
+  auto event = OpenPerfEvent(context, Attributes(config), target.pid, cpu, {});
   const int error = event ? 0 : event.error().sys_errno();
   if (error == ENOENT || error == ENODEV || error == EOPNOTSUPP) {
-    return Error(ErrorCode::kNotSupported, what + ": this machine has no counter for it", error);
+    return Error(ErrorCode::kNotSupported, "this machine has no counter for it", error);
   }
   return event;
 }
@@ -65,8 +64,8 @@ Result<std::unique_ptr<BackendLink>> AttachPerfEvent(const ContextPtr& context,
   for (const int cpu : STRATA_TRY(CpusOf(target, config))) {
     const std::string what = fmt::format("perf event {}:{:#x}{}", config.type, config.config,
                                          cpu < 0 ? std::string() : fmt::format(" on CPU {}", cpu));
-    const auto open = [context, target, config, cpu, what]() -> Result<PerfEvent> {
-      return PerfEvent { nullptr, STRATA_TRY(Open(*context, target, config, cpu, what)) };
+    const auto open = [context, target, config, cpu]() -> Result<PerfEvent> {
+      return PerfEvent { nullptr, STRATA_TRY(Open(*context, target, config, cpu)) };
     };
     links.push_back(STRATA_TRY(LinkToPerfEvent(context, program, target, open).Context(what)));
   }

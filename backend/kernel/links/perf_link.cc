@@ -44,7 +44,7 @@ class IoctlLink : public BackendLink {
 
   std::uint32_t id() const override { return 0; }
   Result<void> Detach() override {
-    event_ = {};
+    event_.Close();
     open_ = nullptr;
     return {};
   }
@@ -52,7 +52,7 @@ class IoctlLink : public BackendLink {
   // Closing the event is what stops the program; a disabled one still runs it.
   Result<void> SetEnabled(bool enabled) override {
     if (!enabled) {
-      event_ = {};
+      event_.Close();
       return {};
     }
     if (event_.fd) return {};
@@ -106,6 +106,14 @@ FdLink::Make ByBpfLink(const ContextPtr& context, const AttachTarget& target, co
   };
 }
 
+// No descriptor is no perf event: EBADF.
+bool HasPerfLinks(const Context& context) {
+  LinkCreateAttr attr;
+  attr.target = UINT32_MAX;
+  attr.attach_type = static_cast<std::uint32_t>(AttachType::kPerfEvent);
+  return KnowsLinks(context, ProgramType::kTracepoint, attr);
+}
+
 Error NoCookie() {
   return Error(ErrorCode::kNotSupported, "a cookie of a perf event needs Linux 5.15 (BPF links of perf events)",
                EINVAL);
@@ -125,24 +133,25 @@ Result<std::optional<EventSource>> FindEventSource(const Context& context, const
 Result<UniqueFd> OpenPerfEvent(const Context& context, const perf_event_attr& attributes, std::int32_t pid, int cpu,
                                std::string_view what) {
   const long fd = context.syscalls->PerfEventOpen(attributes, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-  if (fd < 0) return PerfError(static_cast<int>(-fd), fmt::format("{}: perf_event_open", what));
+  if (fd < 0) {
+    return PerfError(static_cast<int>(-fd),
+                     what.empty() ? "perf_event_open" : fmt::format("{}: perf_event_open", what));
+  }
   return UniqueFd(static_cast<int>(fd));
 }
 
-Result<UniqueFd> OpenPerfEvent(const Context& context, const perf_event_attr& attributes, std::int32_t pid,
-                               std::string_view what) {
+Result<UniqueFd> OpenProbeEvent(const Context& context, const perf_event_attr& attributes, std::int32_t pid) {
   // The kernel wants a CPU where it gets no process; a probe's program runs on all of them.
   const bool every_process = pid == kAllProcesses;
-  return OpenPerfEvent(context, attributes, every_process ? -1 : pid, every_process ? 0 : -1, what);
+  return OpenPerfEvent(context, attributes, every_process ? -1 : pid, every_process ? 0 : -1, {});
 }
 
-Result<UniqueFd> OpenTracepointEvent(const Context& context, std::uint64_t id, std::int32_t pid,
-                                     std::string_view what) {
+Result<UniqueFd> OpenTracepointEvent(const Context& context, std::uint64_t id, std::int32_t pid) {
   perf_event_attr attributes{};
   attributes.size = sizeof(attributes);
   attributes.type = PERF_TYPE_TRACEPOINT;
   attributes.config = id;
-  return OpenPerfEvent(context, attributes, pid, what);
+  return OpenProbeEvent(context, attributes, pid);
 }
 
 Result<std::unique_ptr<BackendLink>> LinkToPerfEvent(const ContextPtr& context,
@@ -151,13 +160,9 @@ Result<std::unique_ptr<BackendLink>> LinkToPerfEvent(const ContextPtr& context,
   std::atomic<bool>& has_no_perf_links = context->link_limits->has_no_perf_links;
   if (!has_no_perf_links) {
     auto link = FdLink::Create(context, program, target, ByBpfLink(context, target, open));
-    if (link || link.error().sys_errno() != EINVAL) return link;
-    // EINVAL is also said of a program that does not fit. Then the ioctl fails too, and nothing is concluded.
-    auto bound = IoctlLink::Create(context, program, target, open);
-    if (!bound) return link;
+    // EINVAL is also said of a program that does not fit.
+    if (link || link.error().sys_errno() != EINVAL || HasPerfLinks(*context)) return link;
     has_no_perf_links = true;
-    if (target.cookie != 0) return NoCookie();
-    return bound;
   }
   if (target.cookie != 0) return NoCookie();
   return IoctlLink::Create(context, program, target, open);

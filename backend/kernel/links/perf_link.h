@@ -20,21 +20,24 @@ struct EventSource {
 // Nothing when the kernel has none of that name.
 Result<std::optional<EventSource>> FindEventSource(const Context& context, const std::string& name);
 
-// perf_event_open(2), close-on-exec. `what` starts the text of errors.
+// perf_event_open(2), close-on-exec. `what` starts the text of errors, unless it is empty.
 Result<UniqueFd> OpenPerfEvent(const Context& context, const perf_event_attr& attributes, std::int32_t pid, int cpu,
                                std::string_view what);
 
-// The same for an event that is not bound to a CPU.
-Result<UniqueFd> OpenPerfEvent(const Context& context, const perf_event_attr& attributes, std::int32_t pid,
-                               std::string_view what);
+// The same for an event that is not bound to a CPU: one of a tracepoint or probe.
+Result<UniqueFd> OpenProbeEvent(const Context& context, const perf_event_attr& attributes, std::int32_t pid);
 
 // An event of type PERF_TYPE_TRACEPOINT, whatever it is made of.
-Result<UniqueFd> OpenTracepointEvent(const Context& context, std::uint64_t id, std::int32_t pid, std::string_view what);
+Result<UniqueFd> OpenTracepointEvent(const Context& context, std::uint64_t id, std::int32_t pid);
 
 // An event and what must outlive it.
 struct PerfEvent {
   std::shared_ptr<void> keeps;
   UniqueFd fd;
+  void Close() {
+    fd.Reset();
+    keeps.reset();
+  }
 };
 // Called when the link is made and each time that it is enabled again.
 using OpenEvent = std::function<Result<PerfEvent>()>;

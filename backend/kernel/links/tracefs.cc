@@ -103,7 +103,11 @@ Result<std::shared_ptr<DynamicEvent>> DynamicEvent::Create(const Context& contex
       event->name_.clear();  // nothing to remove
       continue;
     }
-    event->id_ = STRATA_TRY(ReadTracepointId(context, std::string(kDynamicCategory), event->name_));
+    const auto id = ReadTracepointId(context, std::string(kDynamicCategory), event->name_);
+    if (!id) {
+      return Error(ErrorCode::kSystem, fmt::format("{}: the event that was defined: {}", path, id.error().message()));
+    }
+    event->id_ = *id;
     return event;
   }
   return Error::FromErrno(error, fmt::format("{}: defining an event at {}", path, place));

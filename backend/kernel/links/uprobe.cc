@@ -16,7 +16,6 @@ constexpr unsigned kRefCtrOffsetShift = 32;  // kernel/events/core.c PERF_UPROBE
 enum class ProbeSide { kEntry, kReturn };
 
 struct UprobeEvent {
-  std::string what;  // starts the text of errors
   std::string path;
   std::int32_t pid;
   UprobeConfig config;
@@ -31,20 +30,19 @@ Result<PerfEvent> OpenByPmu(const Context& context, const UprobeEvent& event, co
   attributes.config |= event.config.ref_ctr_file_offset << kRefCtrOffsetShift;
   attributes.config1 = AddressOf(event.path.c_str());
   attributes.config2 = event.config.file_offset;
-  return PerfEvent { nullptr, STRATA_TRY(OpenPerfEvent(context, attributes, event.pid, event.what)) };
+  return PerfEvent { nullptr, STRATA_TRY(OpenProbeEvent(context, attributes, event.pid)) };
 }
 
 Result<PerfEvent> OpenByTracefs(const Context& context, const UprobeEvent& event) {
   if (event.path.find_first_of(" \t\n") != std::string::npos) {
     return Error(ErrorCode::kNotSupported,
-                 event.what + ": tracefs takes no path with blanks, and this kernel has no uprobe PMU (Linux 4.17)");
+                 "tracefs takes no path with blanks, and this kernel has no uprobe PMU (Linux 4.17)");
   }
   std::string place = fmt::format("{}:{:#x}", event.path, event.config.file_offset);
   if (event.config.ref_ctr_file_offset != 0) place += fmt::format("({:#x})", event.config.ref_ctr_file_offset);
   auto definition =
-      STRATA_TRY(DynamicEvent::Create(context, "uprobe_events", event.side == ProbeSide::kReturn ? "r" : "p", place)
-                     .Context(event.what));
-  UniqueFd fd = STRATA_TRY(OpenTracepointEvent(context, definition->id(), event.pid, event.what));
+      STRATA_TRY(DynamicEvent::Create(context, "uprobe_events", event.side == ProbeSide::kReturn ? "r" : "p", place));
+  UniqueFd fd = STRATA_TRY(OpenTracepointEvent(context, definition->id(), event.pid));
   return PerfEvent{std::move(definition), std::move(fd)};
 }
 
@@ -57,10 +55,9 @@ Result<std::unique_ptr<BackendLink>> AttachSide(const ContextPtr& context,
                                                 const std::shared_ptr<KernelProgram>& program,
                                                 const AttachTarget& target, ProbeSide side) {
   const auto config = STRATA_TRY(DecodeConfig<UprobeConfig>(target));
-  const UprobeEvent event{fmt::format("uprobe at {}+{:#x}", target.path, config.file_offset), target.path, target.pid,
-                          config, side};
+  const UprobeEvent event{target.path, target.pid, config, side};
   return LinkToPerfEvent(context, program, target, [context, event] { return Open(*context, event); })
-      .Context(event.what);
+      .Context(fmt::format("uprobe at {}+{:#x}", target.path, config.file_offset));
 }
 
 }  // namespace

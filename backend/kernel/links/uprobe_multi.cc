@@ -61,26 +61,15 @@ Result<UniqueFd> LinkPlaces(const Context& context, const KernelProgram& program
   return CreateLink(context, program, attr);
 }
 
-// A kernel that knows these links says EBADF of a path that is no regular file, others EINVAL of the attach type.
+// A folder is no file to be probed: EBADF.
 bool KernelHas(const Context& context, AttachType attach_type) {
-  const isa::Instruction code[] = {{.opcode = 0xb7, .dst = 0, .src = 0, .offset = 0, .imm = 0},
-                                   {.opcode = 0x95, .dst = 0, .src = 0, .offset = 0, .imm = 0}};
-  ProgramLoadAttr load;
-  load.prog_type = static_cast<std::uint32_t>(ProgramType::kKprobe);
-  load.insns = AddressOf(&code[0]);
-  load.insn_cnt = 2;
-  load.license = AddressOf("GPL");
-  load.expected_attach_type = static_cast<std::uint32_t>(attach_type);
-  const FdOrErrno program = context.Open(Command::kProgramLoad, load);
-  if (!program) return false;
   const std::uint64_t offset = 0;
   LinkCreateAttr attr;
-  attr.prog_fd = static_cast<std::uint32_t>(program.fd.get());
   attr.attach_type = static_cast<std::uint32_t>(attach_type);
   attr.detail.uprobe_multi.path = AddressOf("/");
   attr.detail.uprobe_multi.offsets = AddressOf(&offset);
   attr.detail.uprobe_multi.count = 1;
-  return context.Open(Command::kLinkCreate, attr).sys_errno == EBADF;
+  return KnowsLinks(context, ProgramType::kKprobe, attr);
 }
 
 Result<std::unique_ptr<BackendLink>> AttachOneByOne(const ContextPtr& context,
