@@ -17,6 +17,7 @@
 
 #include "elf_file.h"
 #include "strata/base/byte_reader.h"
+#include "strata/base/similar_name.h"
 #include "strata/base/unique_fd.h"
 #include "usdt_notes.h"
 
@@ -71,23 +72,6 @@ struct IndexedSymbol {
   Preference preference;
 };
 
-// Changes of one character that lead from one name to the other, counted up to `limit` + 1.
-std::size_t EditDistance(std::string_view a, std::string_view b, std::size_t limit) {
-  if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) > limit) return limit + 1;
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 }  // namespace
 
 struct Image::State {
@@ -108,7 +92,7 @@ struct Image::State {
   Result<void> LoadIndex();
   Result<void> AddSymbols(const ElfSection& table, std::span<const std::uint16_t> versions);
   Result<std::vector<std::uint16_t>> Versions(const ElfSection& table) const;
-  std::string NearestName(std::string_view name) const;
+  std::string NearestHint(std::string_view name) const;
   const ImageSegment* SegmentOfAddress(std::uint64_t address) const;
   Result<UsdtProbe> ProbeOf(const UsdtNote& note, const ElfSection* base) const;
   Result<std::vector<std::byte>> Read(std::uint64_t offset, std::uint64_t count) const;
@@ -299,18 +283,10 @@ Result<void> Image::State::LoadIndex() {
   return {};
 }
 
-std::string Image::State::NearestName(std::string_view name) const {
-  std::size_t best = std::max<std::size_t>(1, name.size() / 3) + 1;
-  std::string_view nearest;
-  for (const auto& [candidate, unused] : by_name) {
-    const std::size_t distance = EditDistance(name, candidate, best);
-    if (distance < best || (distance == best && !nearest.empty() && candidate < nearest)) {
-      best = distance;
-      nearest = candidate;
-    }
-    if (best == 0) break;
-  }
-  return std::string(nearest);
+std::string Image::State::NearestHint(std::string_view name) const {
+  SimilarName similar(name);
+  for (const auto& [candidate, unused] : by_name) similar.Offer(candidate);
+  return similar.Hint();
 }
 
 Result<ImageSymbol> Image::FindSymbol(std::string_view name) const {
@@ -318,9 +294,8 @@ Result<ImageSymbol> Image::FindSymbol(std::string_view name) const {
   const std::string_view plain = WithoutVersion(name);
   const auto found = state_->by_name.find(plain);
   if (found == state_->by_name.end()) {
-    const std::string nearest = state_->NearestName(plain);
-    const std::string hint = nearest.empty() ? std::string() : fmt::format(" (there is {})", nearest);
-    return Error(ErrorCode::kNotFound, fmt::format("{}: no symbol named {}{}", path(), name, hint));
+    return Error(ErrorCode::kNotFound,
+                 fmt::format("{}: no symbol named {}{}", path(), name, state_->NearestHint(plain)));
   }
   const ImageSymbol& symbol = state_->symbols[found->second].symbol;
   if (symbol.kind == SymbolKind::kIndirectFunction) {

@@ -3,8 +3,20 @@
 #include <fmt/format.h>
 
 #include "attach_hints.h"
+#include "section_attach.h"
 
 namespace strata {
+
+Error NamesNoPlace(const Program& program, std::string_view form) {
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("names nothing to attach to; write SEC(\"{}/{}\")", program.spec().section_name, form));
+}
+
+Result<std::string_view> SectionDetails(const Program& program, std::string_view form) {
+  if (program.spec().attach_to.empty()) return NamesNoPlace(program, form);
+  return std::string_view(program.spec().attach_to);
+}
+
 namespace {
 
 struct FilePlace {
@@ -55,15 +67,46 @@ Result<Link> AttachUsdtSection(const Program& program, const AutoAttachOptions& 
                                          {.pid = options.pid, .cookie = 0, .agent = options.agent})));
 }
 
+// SEC("uprobe.multi/libc.so.6:mall*").
+Result<Link> AttachUprobesSection(const Program& program, const AutoAttachOptions& options) {
+  const FilePlace place = STRATA_TRY(ParseFilePlace(program));
+  const auto file = STRATA_TRY(OpenExecutable(place.file, OpenOptions(options)));
+  UprobesOptions uprobes;
+  uprobes.pattern = place.symbol;
+  uprobes.pid = options.pid;
+  uprobes.agent = options.agent;
+  return Link(STRATA_TRY(file.AttachUprobes(program, uprobes)));
+}
+
 // One row per attach kind whose sections say where.
 struct AutoAttachRow {
   std::string_view kind;
-  Result<Link> (*attach)(const Program& program, const AutoAttachOptions& options);
+  SectionAttach* attach;
 };
 constexpr AutoAttachRow kRows[] = {
     {"uprobe", AttachUprobeSection},
     {"uretprobe", AttachUretprobeSection},
     {"usdt", AttachUsdtSection},
+    {"uprobe_multi", AttachUprobesSection},
+    {"uretprobe_multi", AttachUprobesSection},
+    {"uprobe_session", AttachUprobesSection},
+    {"kprobe", AttachKprobeSection},
+    {"kretprobe", AttachKprobeSection},
+    {"ksyscall", AttachKsyscallSection},
+    {"kretsyscall", AttachKsyscallSection},
+    {"kprobe_multi", AttachKprobesSection},
+    {"kretprobe_multi", AttachKprobesSection},
+    {"kprobe_session", AttachKprobesSection},
+    {"tracepoint", AttachTracepointSection},
+    {"raw_tracepoint", AttachRawTracepointSection},
+    {"tp_btf", AttachTraceSection},
+    {"fentry", AttachTraceSection},
+    {"fexit", AttachTraceSection},
+    {"fmod_ret", AttachTraceSection},
+    {"fsession", AttachTraceSection},
+    {"lsm", AttachTraceSection},
+    {"freplace", AttachTraceSection},
+    {"iter", AttachIteratorSection},
 };
 
 }  // namespace

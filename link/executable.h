@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "strata/base/result.h"
+#include "strata/link/probe_moment.h"
 #include "strata/link/uprobe.h"
 #include "strata/link/usdt.h"
 #include "strata/object/program.h"
@@ -33,6 +34,22 @@ struct UprobeOptions {
   std::uint64_t offset = 0;          // bytes past the symbol
   std::uint64_t cookie = 0;          // what bpf_get_attach_cookie returns
   AgentPolicy agent = AgentPolicy::kRequire;
+  // In bytes into the file: a 16-bit counter that the kernel raises while the probe is there (USDT semaphore). 0: none.
+  std::uint64_t ref_ctr_file_offset = 0;
+};
+
+struct UprobesOptions {
+  // The places: symbols, which may end in "+0x10", and offsets in bytes into the file; or a pattern of glob(7) that
+  // names of functions match, each function once.
+  std::vector<std::string> symbols = {};
+  std::vector<std::uint64_t> file_offsets = {};
+  std::string pattern = {};
+  // None, or one for each symbol, then one for each offset. Not with a pattern.
+  std::vector<std::uint64_t> cookies = {};
+  std::vector<std::uint64_t> ref_ctr_file_offsets = {};
+  std::int32_t pid = kAllProcesses;  // one process only
+  ProbeMoment moment = ProbeMoment::kAsSectionSays;
+  AgentPolicy agent = AgentPolicy::kRequire;
 };
 
 // Move-only; may be used from any thread.
@@ -56,7 +73,12 @@ class STRATA_EXPORT Executable {
   Result<Usdt> AttachUsdt(std::string_view provider, std::string_view name, const Program& program,
                           const UsdtOptions& options = {}) const;
 
-  // The target that AttachUprobe and AttachUretprobe attach to.
+  // Many places by one link, for programs of section uprobe.multi, uretprobe.multi (one by one before Linux 6.6) and
+  // uprobe.session (Linux 6.13).
+  Result<UprobeMulti> AttachUprobes(const Program& program, const UprobesOptions& options) const;
+
+  // The targets that the functions above attach to.
+  Result<AttachTarget> UprobesTarget(std::string_view kind, const UprobesOptions& options) const;
   Result<AttachTarget> UprobeTarget(std::string_view kind, std::string_view symbol, const UprobeOptions& options) const;
 
  private:
@@ -64,6 +86,9 @@ class STRATA_EXPORT Executable {
   struct State;
   explicit Executable(std::unique_ptr<State> state);
   const elf::Image& image() const;
+  Result<std::uint64_t> FileOffsetOf(std::string_view symbol) const;
+  Result<std::vector<UprobePlace>> PlacesMatching(const std::string& pattern) const;
+  Result<std::vector<UprobePlace>> NamedPlaces(const UprobesOptions& options) const;
   std::unique_ptr<State> state_;
 };
 

@@ -36,6 +36,9 @@ struct LoadOptions {
   // What the kernel's verifier shall say of programs that it accepts (Program::log): a sum of 1 (branches), 2 (every
   // state), 4 (statistics). A rejection always has its log.
   std::uint32_t log_level = 0;
+  // By the name of a program: the loaded program (Program::backend_program) whose function it replaces (SEC("freplace/
+  // FUNCTION")) or observes (SEC("fentry/FUNCTION"), SEC("fexit/FUNCTION")). Not on the userspace backend.
+  std::map<std::string, std::shared_ptr<BackendProgram>, std::less<>> attach_programs = {};
 
   // Only these programs, whatever their autoload says, and those that prog arrays which they use hold from the start.
   // Empty: every program whose autoload is set.
@@ -46,8 +49,8 @@ struct LoadOptions {
   // Maps to be made although they are unused, or although their autocreate is off.
   std::vector<std::string> maps_to_keep = {};
   // By name, maps that exist and stand for those of the object: shared with another collection, opened by id or path.
-  // They have to be compatible, and are left as they are: no contents, slots or freezing by the object. The pointers are
-  // not kept.
+  // They have to be compatible, and are left as they are: no contents, slots or freezing by the object. The pointers
+  // are not kept.
   std::map<std::string, const Map*> maps = {};
 
   // Where maps that the object pins by name (LIBBPF_PIN_BY_NAME, PinType::kByName) are pinned: a folder in a BPF file

@@ -26,6 +26,27 @@ constexpr std::array kBuiltinKinds = {
     AttachKind{"socket_filter", ProgramType::kSocketFilter, sizeof(SocketConfig), kHooksNoFile},
     AttachKind{"sk_reuseport", ProgramType::kSkReusePort, sizeof(SocketConfig), kHooksNoFile},
     AttachKind{"sockmap", ProgramType::kUnspec, sizeof(SockMapConfig), kHooksNoFile},
+    AttachKind{"uprobe_multi", ProgramType::kKprobe, sizeof(UprobePlace), kHooksFile},
+    AttachKind{"uretprobe_multi", ProgramType::kKprobe, sizeof(UprobePlace), kHooksFile},
+    AttachKind{"uprobe_session", ProgramType::kKprobe, sizeof(UprobePlace), kHooksFile},
+    AttachKind{"kprobe", ProgramType::kKprobe, sizeof(KprobeConfig), kHooksNoFile},
+    AttachKind{"kretprobe", ProgramType::kKprobe, sizeof(KprobeConfig), kHooksNoFile},
+    AttachKind{"ksyscall", ProgramType::kKprobe, sizeof(KprobeConfig), kHooksNoFile},
+    AttachKind{"kretsyscall", ProgramType::kKprobe, sizeof(KprobeConfig), kHooksNoFile},
+    AttachKind{"kprobe_multi", ProgramType::kKprobe, sizeof(KprobePlace), kHooksNoFile},
+    AttachKind{"kretprobe_multi", ProgramType::kKprobe, sizeof(KprobePlace), kHooksNoFile},
+    AttachKind{"kprobe_session", ProgramType::kKprobe, sizeof(KprobePlace), kHooksNoFile},
+    AttachKind{"tracepoint", ProgramType::kTracepoint, kNoConfig, kHooksNoFile},
+    AttachKind{"raw_tracepoint", ProgramType::kUnspec, kNoConfig, kHooksNoFile},  // writable ones are of a type of their own
+    AttachKind{"tp_btf", ProgramType::kTracing, kNoConfig, kHooksNoFile},
+    AttachKind{"fentry", ProgramType::kTracing, kNoConfig, kHooksNoFile},
+    AttachKind{"fexit", ProgramType::kTracing, kNoConfig, kHooksNoFile},
+    AttachKind{"fmod_ret", ProgramType::kTracing, kNoConfig, kHooksNoFile},
+    AttachKind{"fsession", ProgramType::kTracing, kNoConfig, kHooksNoFile},
+    AttachKind{"lsm", ProgramType::kLsm, kNoConfig, kHooksNoFile},
+    AttachKind{"freplace", ProgramType::kExt, sizeof(FreplaceConfig), kHooksNoFile},
+    AttachKind{"iter", ProgramType::kTracing, sizeof(IteratorConfig), kHooksNoFile},
+    AttachKind{"perf_event", ProgramType::kPerfEvent, sizeof(PerfEventConfig), kHooksNoFile},
 };
 
 }  // namespace

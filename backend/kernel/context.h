@@ -1,14 +1,17 @@
 // What all objects of one kernel backend share.
 #pragma once
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "strata/backend/kernel/bpf_attr.h"
 #include "strata/backend/kernel/syscall_table.h"
+#include "strata/backend/kernel_facts.h"
 #include "strata/base/result.h"
 #include "strata/base/unique_fd.h"
 
@@ -23,12 +26,21 @@ struct FdOrErrno {
 
 inline constexpr std::uint32_t kTokenFlag = 1U << 16;  // BPF_F_TOKEN_FD
 
+// What this kernel turned out not to have, so that it is asked once.
+struct LinkLimits {
+  std::atomic<bool> has_no_perf_links = false;  // BPF links of perf events (Linux 5.15)
+};
+
 // Immutable once the backend is open; thread-safe.
 struct Context {
   std::shared_ptr<const SyscallTable> syscalls;
   std::uint32_t possible_cpus = 0;
-  UniqueFd token;  // rights that were delegated to this process; none for one that has its own
+  UniqueFd token;                    // rights that were delegated to this process; none for one that has its own
   std::uint32_t kernel_version = 0;  // KERNEL_VERSION(); 0: not known
+  std::string event_sources;         // /sys/bus/event_source/devices
+  std::vector<std::string> tracefs;  // where it may be mounted
+  std::shared_ptr<const KernelFacts> facts;
+  std::unique_ptr<LinkLimits> link_limits = std::make_unique<LinkLimits>();
 
   // The kernel's result, or -errno.
   template <typename Attr>

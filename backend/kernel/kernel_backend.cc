@@ -215,7 +215,11 @@ Result<std::shared_ptr<Backend>> OpenKernelBackend(const KernelBackendOptions& o
   auto context = std::make_shared<kernel::Context>();
   context->syscalls = options.syscalls != nullptr ? options.syscalls : std::make_shared<const kernel::SyscallTable>();
   context->possible_cpus = STRATA_TRY(kernel::CountPossibleCpus());
-  context->kernel_version = options.kernel_version != 0 ? options.kernel_version : KernelFacts().Version().value_or(0U);
+  context->event_sources = options.event_sources;
+  context->tracefs = options.tracefs;
+  context->facts = std::make_shared<const KernelFacts>(options.facts);
+  context->kernel_version =
+      options.kernel_version != 0 ? options.kernel_version : context->facts->Version().value_or(0U);
   if (!options.token_path.empty()) context->token = STRATA_TRY(kernel::CreateToken(*context, options.token_path));
   int error = TryMap(*context);
   if (error == EPERM && kernel::RaiseMemlockLimit(*context)) error = TryMap(*context);

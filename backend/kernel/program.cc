@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "attach_program.h"
 #include "failure.h"
 #include "fd_info.h"
 #include "map.h"
@@ -45,6 +46,9 @@ ProgramLoadAttr LoadAttrOf(const LinkedProgram& program, const std::vector<isa::
   attr.prog_flags = (program.is_sleepable ? program_flags::kSleepable : 0) |
                     (program.has_xdp_frags ? program_flags::kXdpHasFrags : 0);
   attr.attach_btf_id = program.attach_btf_id;
+  if (const auto* hooked = dynamic_cast<const KernelProgram*>(program.attach_program.get())) {
+    attr.attach_fd = static_cast<std::uint32_t>(hooked->fd());
+  }
   attr.kern_version = program.kernel_version;
   const auto* types = dynamic_cast<const KernelTypes*>(program.types.get());
   if (types == nullptr || program.func_info.empty()) return attr;
@@ -100,6 +104,9 @@ Result<ProgramInfo> ReadProgramInfo(const Context& context, int fd) {
 
 Result<std::shared_ptr<BackendProgram>> KernelProgram::Load(const ContextPtr& context, const LinkedProgram& program,
                                                             FeatureProber& prober) {
+  if (program.attach_program != nullptr && program.attach_btf_id == 0) {
+    return Load(context, STRATA_TRY(WithHookedFunction(*context, program)), prober);
+  }
   const auto code = STRATA_TRY(WithMapDescriptors(program));
   ProgramLoadAttr attr = LoadAttrOf(program, code);
   LoadOutcome loaded = LoadWithLog(*context, attr, program.log_level);

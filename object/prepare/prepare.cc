@@ -74,6 +74,12 @@ Result<void> BindExterns(Preparation& work) {
 // Only a kernel has hooks of its own.
 Result<void> FindHook(Preparation& work) {
   if (!work.program.hooks_btf_function || !work.options.runs_in_kernel) return {};
+  const auto hooked = work.options.attach_programs.find(work.program.name);
+  if (hooked != work.options.attach_programs.end()) {
+    work.linked.attach_program = hooked->second;
+    work.linked.attach_function = work.program.attach_to;
+    return {};
+  }
   work.linked.attach_btf_id = STRATA_TRY(FindHookedType(work.program, work.kernel));
   return {};
 }

@@ -11,39 +11,43 @@
 
 namespace strata::kernel {
 
-using AttachFunction = Result<std::unique_ptr<BackendLink>> (*)(const ContextPtr& context,
-                                                                const std::shared_ptr<KernelProgram>& program,
-                                                                const AttachTarget& target);
+using Attach = Result<std::unique_ptr<BackendLink>>(const ContextPtr& context,
+                                                    const std::shared_ptr<KernelProgram>& program,
+                                                    const AttachTarget& target);
 struct AttachRow {
   std::string_view kind;
-  AttachFunction attach;
+  Attach* attach;
 };
 std::span<const AttachRow> AttachRows();
 
 // The functions of the rows, by file.
-Result<std::unique_ptr<BackendLink>> AttachUprobe(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
-                                                  const AttachTarget&);
-Result<std::unique_ptr<BackendLink>> AttachUretprobe(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
-                                                     const AttachTarget&);
-Result<std::unique_ptr<BackendLink>> AttachXdp(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
-                                               const AttachTarget&);
-Result<std::unique_ptr<BackendLink>> AttachTcx(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
-                                               const AttachTarget&);
-Result<std::unique_ptr<BackendLink>> AttachNetkit(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
-                                                  const AttachTarget&);
-Result<std::unique_ptr<BackendLink>> AttachCgroup(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
-                                                  const AttachTarget&);
-Result<std::unique_ptr<BackendLink>> AttachSkLookup(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
-                                                    const AttachTarget&);
-Result<std::unique_ptr<BackendLink>> AttachFlowDissector(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
-                                                         const AttachTarget&);
-Result<std::unique_ptr<BackendLink>> AttachNetfilter(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
-                                                     const AttachTarget&);
-Result<std::unique_ptr<BackendLink>> AttachSocketFilter(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
-                                                        const AttachTarget&);
-Result<std::unique_ptr<BackendLink>> AttachReuseport(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
-                                                     const AttachTarget&);
-Result<std::unique_ptr<BackendLink>> AttachSockMap(const ContextPtr&, const std::shared_ptr<KernelProgram>&,
-                                                   const AttachTarget&);
+Attach AttachUprobe;  // uprobe.cc
+Attach AttachUretprobe;
+Attach AttachUprobeMulti;  // uprobe_multi.cc
+Attach AttachUretprobeMulti;
+Attach AttachUprobeSession;
+Attach AttachKprobe;  // kprobe.cc
+Attach AttachKretprobe;
+Attach AttachKsyscall;
+Attach AttachKretsyscall;
+Attach AttachKprobeMulti;  // kprobe_multi.cc
+Attach AttachKretprobeMulti;
+Attach AttachKprobeSession;
+Attach AttachTracepoint;     // tracepoint.cc
+Attach AttachRawTracepoint;  // tracing.cc
+Attach AttachTracing;
+Attach AttachFreplace;
+Attach AttachIterator;   // iterator.cc
+Attach AttachPerfEvent;  // perf_event.cc
+Attach AttachXdp;        // interface.cc
+Attach AttachTcx;
+Attach AttachNetkit;
+Attach AttachCgroup;    // cgroup.cc
+Attach AttachSkLookup;  // netns.cc
+Attach AttachFlowDissector;
+Attach AttachNetfilter;     // netfilter.cc
+Attach AttachSocketFilter;  // socket.cc
+Attach AttachReuseport;
+Attach AttachSockMap;  // sockmap.cc
 
 }  // namespace strata::kernel

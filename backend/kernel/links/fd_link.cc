@@ -15,6 +15,24 @@ Result<UniqueFd> CreateLink(const Context& context, const KernelProgram& program
   return std::move(link.fd);
 }
 
+bool KnowsLinks(const Context& context, ProgramType program_type, LinkCreateAttr attr) {
+  const isa::Instruction code[] = {{.opcode = 0xb7, .dst = 0, .src = 0, .offset = 0, .imm = 0},
+                                   {.opcode = 0x95, .dst = 0, .src = 0, .offset = 0, .imm = 0}};
+  ProgramLoadAttr load;
+  load.prog_type = static_cast<std::uint32_t>(program_type);
+  load.insns = AddressOf(&code[0]);
+  load.insn_cnt = 2;
+  load.license = AddressOf("GPL");
+  // A program that can be loaded as kPerfEvent's needs no attach type, and is refused with one by some kernels.
+  const bool has_own_type = attr.attach_type != static_cast<std::uint32_t>(AttachType::kPerfEvent);
+  load.expected_attach_type = has_own_type ? attr.attach_type : 0;
+  const FdOrErrno program = context.Open(Command::kProgramLoad, load);
+  if (!program) return false;
+  attr.prog_fd = static_cast<std::uint32_t>(program.fd.get());
+  const FdOrErrno link = context.Open(Command::kLinkCreate, attr);
+  return link || link.sys_errno != EINVAL;
+}
+
 Result<std::unique_ptr<BackendLink>> FdLink::Create(const ContextPtr& context, std::shared_ptr<KernelProgram> program,
                                                     const AttachTarget& target, Make make) {
   auto link = std::unique_ptr<FdLink>(new FdLink(context, std::move(program), std::move(make)));
