@@ -34,8 +34,8 @@ Result<MapState> BackendMap::State() {
 }
 
 Result<void> BackendMap::Pin(const std::string& path) {
-  return Error(ErrorCode::kNotSupported, fmt::format("map {}: pinning it at {} is not possible on this backend",
-                                                     info().name, path));
+  return Error(ErrorCode::kNotSupported,
+               fmt::format("map {}: pinning it at {} is not possible on this backend", info().name, path));
 }
 
 Result<std::shared_ptr<BackendMap>> Backend::OpenMap(std::uint32_t id) {

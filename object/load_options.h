@@ -46,8 +46,8 @@ struct LoadOptions {
   // Maps to be made although they are unused, or although their autocreate is off.
   std::vector<std::string> maps_to_keep = {};
   // By name, maps that exist and stand for those of the object: shared with another collection, opened by id or path.
-  // They have to be compatible, and are left as they are: no contents, slots or freezing by the object. The pointers are
-  // not kept.
+  // They have to be compatible, and are left as they are: no contents, slots or freezing by the object. The pointers
+  // are not kept.
   std::map<std::string, const Map*> maps = {};
 
   // Where maps that the object pins by name (LIBBPF_PIN_BY_NAME, PinType::kByName) are pinned: a folder in a BPF file

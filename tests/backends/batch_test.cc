@@ -153,8 +153,8 @@ TYPED_TEST(BatchTest, ArraysAreReadAndWrittenInOneCall) {
   Numbers read_keys(6);
   std::vector<std::uint64_t> read(6);
   BatchCursor cursor;
-  const BatchResult result = map.LookupBatch(cursor, std::as_writable_bytes(std::span(read_keys)),
-                                             std::as_writable_bytes(std::span(read)));
+  const BatchResult result =
+      map.LookupBatch(cursor, std::as_writable_bytes(std::span(read_keys)), std::as_writable_bytes(std::span(read)));
   ASSERT_TRUE(result) << result.error().message();
   EXPECT_EQ(result.count, 6U);
   EXPECT_EQ(read_keys, keys);

@@ -53,7 +53,8 @@ TYPED_TEST(IterationTest, ArraysAndPerCpuMapsAreRangesToo) {
   std::vector<std::pair<std::uint32_t, std::uint64_t>> seen;
   for (const auto& entry : array.Entries()) seen.push_back(entry);
   EXPECT_THAT(seen, ElementsAre(Pair(0, 0), Pair(1, 0), Pair(2, 7)));
-  auto per_cpu = PerCpuHashMap<std::uint32_t, std::uint32_t>::From(this->CreateMap(MapType::kPerCpuHash, 4, 4, 2)).value();
+  auto per_cpu =
+      PerCpuHashMap<std::uint32_t, std::uint32_t>::From(this->CreateMap(MapType::kPerCpuHash, 4, 4, 2)).value();
   ASSERT_TRUE(per_cpu.Update(5, std::vector<std::uint32_t>(this->backend_->possible_cpus(), 2)));
   EXPECT_THAT(*per_cpu.Sums(), ElementsAre(Pair(5, 2 * this->backend_->possible_cpus())));
   EXPECT_EQ(**per_cpu.Sum(5), 2 * this->backend_->possible_cpus());
