@@ -91,8 +91,8 @@ class STRATA_EXPORT BackendMap {
   // The key after `key` (after none: the first one); false at the end. A `key` that is gone starts again.
   virtual Result<bool> NextKey(std::optional<std::span<const std::byte>> key, std::span<std::byte> next) = 0;
 
-  // Many elements: keys.size() / key_size of them, whose keys and values stand in a row. What a backend or kind does not
-  // have is done element by element, with the same results.
+  // Many elements: keys.size() / key_size of them, whose keys and values stand in a row. What a backend or kind does
+  // not have is done element by element, with the same results.
   virtual BatchResult LookupBatch(BatchCursor& cursor, BatchAction action, std::span<std::byte> keys,
                                   std::span<std::byte> values, LookupMode mode);
   virtual BatchResult UpdateBatch(std::span<const std::byte> keys, std::span<const std::byte> values, UpdateMode mode);

@@ -67,7 +67,9 @@ class KeyWalk {
     return {};
   }
 
-  static std::ptrdiff_t Offset(std::size_t index, std::size_t size) { return static_cast<std::ptrdiff_t>(index * size); }
+  static std::ptrdiff_t Offset(std::size_t index, std::size_t size) {
+    return static_cast<std::ptrdiff_t>(index * size);
+  }
 
   void GoTo(bool has_next) {
     cursor_.is_at_end = !has_next;

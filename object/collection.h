@@ -23,8 +23,8 @@ namespace strata {
 STRATA_EXPORT Result<CollectionSpec> LoadCollectionSpec(const std::string& path);
 
 // Move-only. Pointers from Find* are valid as long as the collection. It is what keeps prog arrays filled: the kernel
-// empties one that no process has a handle of and that is not pinned. Programs and links keep the maps that they use, so
-// that is at the end of the process, not of the collection, for programs that stay attached by a pinned link.
+// empties one that no process has a handle of and that is not pinned. Programs and links keep the maps that they use,
+// so that is at the end of the process, not of the collection, for programs that stay attached by a pinned link.
 class STRATA_EXPORT Collection {
  public:
   Collection(Collection&&) = default;

@@ -169,6 +169,12 @@ class CollectionLoader {
   }
 
   Result<std::vector<std::byte>> DataSectionContents(const std::string& name, const MapSpec& map) const {
+    if (map.contents.size() > map.value_size) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("map {}: value_size: {} bytes have no room for {} bytes of contents (ResizeDataSection "
+                               "changes both)",
+                               name, map.value_size, map.contents.size()));
+    }
     std::vector<std::byte> contents = InitialContents(name, map, map.value_size);
     if (name == kKconfigMap) {
       STRATA_TRY(ResolveKconfig(spec(), collection_.backend_->kernel(), options_.kconfig, contents));

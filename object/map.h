@@ -19,9 +19,9 @@ namespace strata {
 // Move-only; keeps its backend alive. Element operations may be called from any thread. Keys have info().key_size
 // bytes, none for queues, stacks and Bloom filters; values info().element_size bytes.
 //
-// Errors of element operations: kKeyNotExist, kKeyExist and kMapFull for what the kernel calls ENOENT, EEXIST and E2BIG;
-// kPermissionDenied where the map is frozen or this handle may not; kNotSupported for an operation that the kind of map
-// does not have.
+// Errors of element operations: kKeyNotExist, kKeyExist and kMapFull for what the kernel calls ENOENT, EEXIST and
+// E2BIG; kPermissionDenied where the map is frozen or this handle may not; kNotSupported for an operation that the kind
+// of map does not have.
 class STRATA_EXPORT Map {
  public:
   Map(std::shared_ptr<Backend> backend, std::shared_ptr<BackendMap> map, MapSpec spec);
@@ -60,12 +60,12 @@ class STRATA_EXPORT Map {
   Result<bool> LookupAndDelete(std::span<const std::byte> key, std::span<std::byte> value,
                                LookupMode mode = LookupMode::kPlain);
 
-  // Many elements in one call: keys stand in a row, and so do values. Where the kernel or the backend has no batches for
-  // a kind, they are done one by one, with the same results.
+  // Many elements in one call: keys stand in a row, and so do values. Where the kernel or the backend has no batches
+  // for a kind, they are done one by one, with the same results.
   //
-  // A lookup reads from `cursor` on, as many as there is room for, and says whether the end was reached. An element that
-  // stays in the map meanwhile is read once; others may be or not. kNoSpace when a bucket of the kernel's hash has more
-  // elements than there is room for, which no call with that room gets past.
+  // A lookup reads from `cursor` on, as many as there is room for, and says whether the end was reached. An element
+  // that stays in the map meanwhile is read once; others may be or not. kNoSpace when a bucket of the kernel's hash has
+  // more elements than there is room for, which no call with that room gets past.
   BatchResult LookupBatch(BatchCursor& cursor, std::span<std::byte> keys, std::span<std::byte> values,
                           LookupMode mode = LookupMode::kPlain) const;
   BatchResult LookupAndDeleteBatch(BatchCursor& cursor, std::span<std::byte> keys, std::span<std::byte> values,

@@ -31,7 +31,10 @@ Result<MapSource::Obtained> MapSource::Obtain(const std::string& name, MapSpec s
     return Obtained{Map(backend_, given->second->backend_map(), std::move(spec)), false, true};
   }
   if (IsToBePinned(spec)) return ObtainPinned(name, std::move(spec), types);
-  return Obtained{STRATA_TRY(MakeMap(std::move(spec), types)), true, false};
+  return Obtained {
+    STRATA_TRY(MakeMap(std::move(spec), types))
+    , true, false
+  };
 }
 
 Result<MapSource::Obtained> MapSource::ObtainPinned(const std::string& name, MapSpec spec,
@@ -49,7 +52,10 @@ Result<MapSource::Obtained> MapSource::ObtainPinned(const std::string& name, Map
     PinTransaction::Adopt(map, path);
     return Obtained{std::move(map), false, false};
   }
-  return Obtained{STRATA_TRY(MakeMap(std::move(spec), types)), true, false};
+  return Obtained {
+    STRATA_TRY(MakeMap(std::move(spec), types))
+    , true, false
+  };
 }
 
 void MapSource::NoteForPinning(const std::string& name, Map& map) {

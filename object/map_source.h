@@ -34,7 +34,8 @@ class MapSource {
   bool IsToBePinned(const MapSpec& spec) const;
   std::string PinPathOf(const std::string& name) const;
   Result<Map> MakeMap(MapSpec spec, const std::shared_ptr<BackendTypes>& types) const;
-  Result<Obtained> ObtainPinned(const std::string& name, MapSpec spec, const std::shared_ptr<BackendTypes>& types) const;
+  Result<Obtained> ObtainPinned(const std::string& name, MapSpec spec,
+                                const std::shared_ptr<BackendTypes>& types) const;
 
   const std::shared_ptr<Backend>& backend_;
   const LoadOptions& options_;

@@ -25,9 +25,9 @@ template <typename T>
 concept MapElement = std::is_trivially_copyable_v<T> &&
     (std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>);
 
-// All elements of a map as a range: `for (const auto& [key, value] : map.Entries())`. Keeps the map alive and reads ahead
-// (MapIterator); what an iterator refers to is valid until it is incremented. An error ends the range: look at status()
-// behind the loop where that matters.
+// All elements of a map as a range: `for (const auto& [key, value] : map.Entries())`. Keeps the map alive and reads
+// ahead (MapIterator); what an iterator refers to is valid until it is incremented. An error ends the range: look at
+// status() behind the loop where that matters.
 template <typename K, typename V>
 class MapEntries {
  public:

@@ -42,7 +42,8 @@ Result<void> ResizeTail(CollectionSpec& spec, std::string_view map, VariableSpec
     return Refused(map, fmt::format("it ends inside of variable {}, which is no array", last.name));
   }
   if (left == 0 || left % *element != 0) {
-    return Refused(map, fmt::format("{} bytes are left for variable {}, whose elements have {}", left, last.name, *element));
+    return Refused(map,
+                   fmt::format("{} bytes are left for variable {}, whose elements have {}", left, last.name, *element));
   }
   last.value.resize(left);
   last.type = btf::kVoid;

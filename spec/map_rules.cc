@@ -83,8 +83,9 @@ std::string ExpectedSize(const SizeRule& rule, std::uint32_t size) {
       return size == 0 ? "" : "0 bytes";
     case SizeRule::Kind::kOneOf:
       if (size == rule.size || (size == rule.other && size != 0)) return "";
-      return rule.other == 0 ? fmt::format("{} bytes", rule.size)
-                             : fmt::format("{} or {} bytes", std::min(rule.size, rule.other), std::max(rule.size, rule.other));
+      return rule.other == 0
+                 ? fmt::format("{} bytes", rule.size)
+                 : fmt::format("{} or {} bytes", std::min(rule.size, rule.other), std::max(rule.size, rule.other));
     case SizeRule::Kind::kAtLeast:
       return size >= rule.size ? "" : fmt::format("{} bytes or more", rule.size);
     case SizeRule::Kind::kMultipleOf:
@@ -119,12 +120,14 @@ std::string_view ExpectedEntries(EntriesRule rule, std::uint32_t entries) {
 
 Result<void> CheckFlags(const MapSpec& spec, const MapRules& rules) {
   if ((spec.flags & rules.required_flags) != rules.required_flags) {
-    return Refused(spec, "flags", fmt::format("{:#x} to be set", rules.required_flags), fmt::format("{:#x}", spec.flags));
+    return Refused(spec, "flags", fmt::format("{:#x} to be set", rules.required_flags),
+                   fmt::format("{:#x}", spec.flags));
   }
   constexpr std::uint32_t kUser = map_flags::kReadOnly | map_flags::kWriteOnly;
   constexpr std::uint32_t kProgram = map_flags::kReadOnlyProgram | map_flags::kWriteOnlyProgram;
   if ((spec.flags & kUser) == kUser || (spec.flags & kProgram) == kProgram) {
-    return Refused(spec, "flags", "at most one of read-only and write-only on each side", fmt::format("{:#x}", spec.flags));
+    return Refused(spec, "flags", "at most one of read-only and write-only on each side",
+                   fmt::format("{:#x}", spec.flags));
   }
   return {};
 }

@@ -28,9 +28,9 @@ enum class EntriesRule : std::uint8_t {
 };
 
 namespace map_traits {
-inline constexpr std::uint32_t kIndexed = 1U << 0;      // keys are 0 ... max_entries - 1, and each exists
-inline constexpr std::uint32_t kPerCpu = 1U << 1;       // an element is one value per possible CPU
-inline constexpr std::uint32_t kHoldsMaps = 1U << 2;    // values are maps
+inline constexpr std::uint32_t kIndexed = 1U << 0;        // keys are 0 ... max_entries - 1, and each exists
+inline constexpr std::uint32_t kPerCpu = 1U << 1;         // an element is one value per possible CPU
+inline constexpr std::uint32_t kHoldsMaps = 1U << 2;      // values are maps
 inline constexpr std::uint32_t kTypesRequired = 1U << 3;  // made only with BTF for keys and values
 }  // namespace map_traits
 

@@ -45,9 +45,9 @@ std::optional<MapInfoRecord> MapRecordOfFdInfo(std::string_view text) {
     std::uint32_t MapInfoRecord::*member;
   };
   constexpr std::array kFields = {
-      Field{"map_type", &MapInfoRecord::type},          Field{"key_size", &MapInfoRecord::key_size},
-      Field{"value_size", &MapInfoRecord::value_size},  Field{"max_entries", &MapInfoRecord::max_entries},
-      Field{"map_flags", &MapInfoRecord::map_flags},    Field{"map_id", &MapInfoRecord::id},
+      Field{"map_type", &MapInfoRecord::type},         Field{"key_size", &MapInfoRecord::key_size},
+      Field{"value_size", &MapInfoRecord::value_size}, Field{"max_entries", &MapInfoRecord::max_entries},
+      Field{"map_flags", &MapInfoRecord::map_flags},   Field{"map_id", &MapInfoRecord::id},
   };
   if (!FdInfoNumber(text, "map_type")) return std::nullopt;
   MapInfoRecord record;

@@ -1,4 +1,5 @@
-// What /proc/self/fdinfo says of a BPF object: the only source for some facts, and the only one at all before Linux 4.13.
+// What /proc/self/fdinfo says of a BPF object: the only source for some facts, and the only one at all before
+// Linux 4.13.
 #pragma once
 
 #include <cstdint>

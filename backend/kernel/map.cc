@@ -220,8 +220,9 @@ Result<void> KernelMap::Freeze() {
 Result<std::unique_ptr<MapMemory>> KernelMap::ArenaMemory() {
   const std::size_t size = std::size_t{info_.max_entries} * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   const std::string what = "map " + info_.name;
-  auto mapping = STRATA_TRY(info_.map_extra != 0 ? Mapping::MakeAt(context_, info_.map_extra, fd(), size, what)
-                                            : Mapping::Make(context_, fd(), size, PROT_READ | PROT_WRITE, 0, what));
+  auto mapping =
+      STRATA_TRY(info_.map_extra != 0 ? Mapping::MakeAt(context_, info_.map_extra, fd(), size, what)
+                                      : Mapping::Make(context_, fd(), size, PROT_READ | PROT_WRITE, 0, what));
   return std::unique_ptr<MapMemory>(std::make_unique<KernelMapMemory>(std::move(mapping), size, false));
 }
 
@@ -229,14 +230,13 @@ Result<MapState> KernelMap::State() {
   const std::string text = ReadFdInfo(fd());
   const auto memory = FdInfoNumber(text, "memlock");
   if (!memory) {
-    return Error(ErrorCode::kNotSupported, fmt::format("map {}: /proc/self/fdinfo does not tell its state", info_.name));
+    return Error(ErrorCode::kNotSupported,
+                 fmt::format("map {}: /proc/self/fdinfo does not tell its state", info_.name));
   }
   return MapState{FdInfoNumber(text, "frozen").value_or(0) != 0, *memory};
 }
 
-Result<void> KernelMap::Pin(const std::string& path) {
-  return PinObject(*context_, fd(), path, "map " + info_.name);
-}
+Result<void> KernelMap::Pin(const std::string& path) { return PinObject(*context_, fd(), path, "map " + info_.name); }
 
 Result<std::unique_ptr<MapMemory>> KernelMap::Memory() {
   if (info_.type == MapType::kArena) return ArenaMemory();

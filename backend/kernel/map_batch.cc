@@ -14,7 +14,9 @@ constexpr int kNotSupportedErrno = 524;  // ENOTSUPP, the kernel's own
 // Of hashes the number of a bucket, of other kinds a key.
 constexpr std::size_t kLeastCursorSize = sizeof(std::uint32_t);
 
-bool IsMissing(int sys_errno) { return sys_errno == EINVAL || sys_errno == kNotSupportedErrno || sys_errno == EOPNOTSUPP; }
+bool IsMissing(int sys_errno) {
+  return sys_errno == EINVAL || sys_errno == kNotSupportedErrno || sys_errno == EOPNOTSUPP;
+}
 
 // The kernel writes the count back only once it has begun: what still is the number asked for means nothing was done.
 std::uint32_t CountAfterError(std::uint32_t asked, std::uint32_t count) { return count < asked ? count : 0; }
@@ -37,8 +39,7 @@ BatchResult KernelMap::LookupBatch(BatchCursor& cursor, BatchAction action, std:
   attr.count = asked;
   attr.map_fd = static_cast<std::uint32_t>(fd());
   attr.element_flags = static_cast<std::uint64_t>(mode);
-  const Command command =
-      action == BatchAction::kTake ? Command::kMapLookupAndDeleteBatch : Command::kMapLookupBatch;
+  const Command command = action == BatchAction::kTake ? Command::kMapLookupAndDeleteBatch : Command::kMapLookupBatch;
   const long result = context_->Bpf(command, attr);
   const int error = result < 0 ? static_cast<int>(-result) : 0;
   if (is_first && IsMissing(error)) {
@@ -74,7 +75,8 @@ BatchResult KernelMap::ChangeBatch(Command command, std::span<const std::byte> k
   const long result = context_->Bpf(command, attr);
   if (result >= 0) return {asked, false, {}};
   const std::uint32_t count = CountAfterError(asked, attr.count);
-  return {count, false, Failed(static_cast<int>(-result), command == Command::kMapUpdateBatch ? "batch update" : "batch delete")};
+  return {count, false,
+          Failed(static_cast<int>(-result), command == Command::kMapUpdateBatch ? "batch update" : "batch delete")};
 }
 
 BatchResult KernelMap::UpdateBatch(std::span<const std::byte> keys, std::span<const std::byte> values,

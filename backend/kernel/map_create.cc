@@ -46,8 +46,8 @@ FdOrErrno CreateOnce(const Context& context, MapCreateAttr attr) {
 FdOrErrno CreateWithOrWithoutTypes(const Context& context, const MapCreateAttr& attr) {
   FdOrErrno created = CreateOnce(context, attr);
   const bool may_be_types = created.sys_errno == EINVAL || created.sys_errno == kNotSupportedErrno;
-  const bool needs_types = attr.btf_vmlinux_value_type_id != 0 ||
-                           HasTrait(static_cast<MapType>(attr.map_type), map_traits::kTypesRequired);
+  const bool needs_types =
+      attr.btf_vmlinux_value_type_id != 0 || HasTrait(static_cast<MapType>(attr.map_type), map_traits::kTypesRequired);
   if (!may_be_types || attr.btf_fd == 0 || needs_types) return created;
   MapCreateAttr without = attr;
   without.btf_fd = without.btf_key_type_id = without.btf_value_type_id = 0;
@@ -55,8 +55,8 @@ FdOrErrno CreateWithOrWithoutTypes(const Context& context, const MapCreateAttr& 
   return second ? std::move(second) : std::move(created);
 }
 
-// Data sections are the loader's idea: older kernels run their programs with less. They cannot be mapped before Linux 5.5
-// and not be protected from programs before 5.2.
+// Data sections are the loader's idea: older kernels run their programs with less. They cannot be mapped before
+// Linux 5.5 and not be protected from programs before 5.2.
 FdOrErrno CreateDataSection(const Context& context, MapCreateAttr attr) {
   FdOrErrno created = CreateWithOrWithoutTypes(context, attr);
   for (const std::uint32_t flag : {map_flags::kMmapable, map_flags::kReadOnlyProgram}) {
@@ -109,8 +109,7 @@ Result<UniqueFd> CreateMap(const Context& context, const MapSpec& spec, const Ke
   STRATA_TRY(CheckMapSpec(spec));
   const UniqueFd inner = STRATA_TRY(CreateTemplate(context, spec, types));
   const MapCreateAttr attr = AttrOf(spec, types, inner.get());
-  FdOrErrno created =
-      spec.is_data_section ? CreateDataSection(context, attr) : CreateWithOrWithoutTypes(context, attr);
+  FdOrErrno created = spec.is_data_section ? CreateDataSection(context, attr) : CreateWithOrWithoutTypes(context, attr);
   if (!created) return CreationError(spec, created.sys_errno);
   return std::move(created.fd);
 }

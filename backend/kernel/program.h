@@ -47,8 +47,8 @@ class KernelProgram : public BackendProgram {
   UniqueFd fd_;
   ProgramInfo info_;
   std::string log_;
-  // The kernel empties prog arrays and stops the timers of a map when no process has a handle of it, also while programs
-  // use it.
+  // The kernel empties prog arrays and stops the timers of a map when no process has a handle of it, also while
+  // programs use it.
   std::vector<std::shared_ptr<BackendMap>> maps_;
 };
 
