@@ -33,22 +33,21 @@ constexpr std::size_t kLostCount = sizeof(perf_event_header) + sizeof(std::uint6
 }  // namespace
 
 void PerfRing::CopyOut(std::uint64_t position, std::span<std::byte> to) {
-  const std::size_t size = memory_->size_bytes();
-  const std::size_t start = position & (size - 1);
-  const std::size_t first = std::min(to.size(), size - start);
-  std::memcpy(to.data(), memory_->data() + start, first);
-  std::memcpy(to.data() + first, memory_->data(), to.size() - first);
+  const std::size_t start = position & (size_ - 1);
+  const std::size_t first = std::min(to.size(), size_ - start);
+  std::memcpy(to.data(), data_ + start, first);
+  std::memcpy(to.data() + first, data_, to.size() - first);
 }
 
 // Records start at multiples of 8, so that a header never wraps.
 std::uint16_t PerfRing::SizeAt(std::uint64_t position) {
-  const std::byte* const at = memory_->data() + (position & (memory_->size_bytes() - 1));
+  const std::byte* const at = data_ + (position & (size_ - 1));
   return ReadAt<perf_event_header>({at, sizeof(perf_event_header)}, 0).size;
 }
 
 std::span<const std::byte> PerfRing::RecordAt(std::uint64_t position, std::size_t size) {
-  const std::size_t start = position & (memory_->size_bytes() - 1);
-  if (size <= memory_->size_bytes() - start) return {memory_->data() + start, size};
+  const std::size_t start = position & (size_ - 1);
+  if (size <= size_ - start) return {data_ + start, size};
   joined_.resize(size);
   CopyOut(position, joined_);
   return joined_;
@@ -84,7 +83,7 @@ Result<std::uint64_t> PerfRing::ConsumeForward(const Handlers& handlers, std::ui
   std::uint64_t count = 0;
   while (tail != head && count < limit && !*stopped) {
     const std::uint64_t left = head - tail;
-    const std::size_t size = left <= memory_->size_bytes() ? SizeAt(tail) : 0;
+    const std::size_t size = left <= size_ ? SizeAt(tail) : 0;
     if (size < sizeof(perf_event_header) || size % 8 != 0 || size > left) return Malformed(tail, size);
     const Handled handled = Handle(RecordAt(tail, size), handlers);
     if (handled != Handled::kOther) ++count;
@@ -98,7 +97,7 @@ Result<std::uint64_t> PerfRing::ConsumeForward(const Handlers& handlers, std::ui
 // From the newest to the oldest that is whole: the kernel counts downwards, and the last one may be half overwritten.
 std::vector<std::uint64_t> PerfRing::FindNewRecords(std::uint64_t head) {
   std::vector<std::uint64_t> positions;
-  const std::uint64_t most = std::min<std::uint64_t>(last_head_ - head, memory_->size_bytes());
+  const std::uint64_t most = std::min<std::uint64_t>(last_head_ - head, size_);
   for (std::uint64_t offset = 0; offset < most;) {
     const std::size_t size = SizeAt(head + offset);
     if (size < sizeof(perf_event_header) || size % 8 != 0 || size > most - offset) break;

@@ -22,7 +22,11 @@ class PerfRing {
   };
 
   PerfRing(std::uint32_t cpu, std::unique_ptr<PerfMemory> memory, bool overwritable)
-      : cpu_(cpu), overwritable_(overwritable), memory_(std::move(memory)) {}
+      : cpu_(cpu),
+        overwritable_(overwritable),
+        memory_(std::move(memory)),
+        data_(memory_->data()),
+        size_(memory_->size_bytes()) {}
 
   // At most `limit` samples; `*stopped` is set when on_sample said so. Returns how many.
   Result<std::uint64_t> Consume(const Handlers& handlers, std::uint64_t limit, bool* stopped);
@@ -48,6 +52,8 @@ class PerfRing {
   bool overwritable_;
   bool is_paused_ = false;
   std::unique_ptr<PerfMemory> memory_;
+  const std::byte* data_;  // of the memory, as its size: asked for once
+  std::size_t size_;
   std::uint64_t lost_ = 0;
   std::uint64_t last_head_ = 0;    // of an overwritable one: what is older was handed over
   std::vector<std::byte> joined_;  // a record that goes on at the buffer's start

@@ -39,13 +39,28 @@ bool RingConsumer::IsPossible(std::uint64_t producer) const {
   return producer % 8 == 0 && position_ % 8 == 0 && producer - position_ <= size_;
 }
 
-RingConsumer::Head RingConsumer::Next(std::span<const std::byte>* record) {
+inline void RingConsumer::PublishConsumer(std::uint64_t position) {
+  std::atomic_ref(*consumer_).store(position, std::memory_order_release);
+}
+
+inline void RingConsumer::GiveBackUpTo(std::uint64_t position) {
+  if (has_kept()) return GiveBackBehindKept(position);
+  PublishConsumer(position);  // only this thread makes records kept
+}
+
+// Reads the producer's position again, which other CPUs write, only when all that it promised was read.
+RingConsumer::Head RingConsumer::LookForMore() {
+  const std::uint64_t producer = LoadAcquire(producer_);
+  if (!IsPossible(producer)) return Head::kMalformed;
+  seen_producer_ = producer;
+  return position_ == producer ? Head::kNone : Head::kRecord;
+}
+
+// Leaves the record behind, and discarded ones before it; the caller gives it back.
+inline RingConsumer::Head RingConsumer::Next(std::span<const std::byte>* record) {
   for (;;) {
     if (position_ == seen_producer_) {
-      const std::uint64_t producer = LoadAcquire(producer_);
-      if (!IsPossible(producer)) return Head::kMalformed;
-      seen_producer_ = producer;
-      if (position_ == seen_producer_) return Head::kNone;
+      if (const Head head = LookForMore(); head != Head::kRecord) return head;
     }
     const std::byte* const header = data_ + (position_ & (size_ - 1));
     const std::uint32_t word = LoadAcquire(reinterpret_cast<const std::uint32_t*>(header));
@@ -63,6 +78,18 @@ RingConsumer::Head RingConsumer::Next(std::span<const std::byte>* record) {
   }
 }
 
+RingConsumer::Head RingConsumer::Consume(const RingReader::OnRecord& on_record, std::uint64_t limit,
+                                         std::uint64_t* count) {
+  std::span<const std::byte> record;
+  for (bool go_on = true; go_on && *count < limit;) {
+    if (const Head head = Next(&record); head != Head::kRecord) return head;
+    go_on = on_record(record);
+    ++*count;
+    GiveBackUpTo(position_);
+  }
+  return Head::kRecord;
+}
+
 Error RingConsumer::Malformed() const {
   const std::uint64_t producer = producer_position();
   const std::string where = fmt::format("ring buffer {}: position {}", map_.name(), position_);
@@ -75,12 +102,7 @@ Error RingConsumer::Malformed() const {
                                                   word & ~(kBusyBit | kDiscardBit)));
 }
 
-void RingConsumer::PublishConsumer(std::uint64_t position) {
-  std::atomic_ref(*consumer_).store(position, std::memory_order_release);
-}
-
-void RingConsumer::GiveBackUpTo(std::uint64_t position) {
-  if (!has_kept()) return PublishConsumer(position);  // only this thread makes it more than none
+void RingConsumer::GiveBackBehindKept(std::uint64_t position) {
   const std::lock_guard lock(mutex_);
   if (stretches_.empty()) return PublishConsumer(position);
   if (stretches_.back().is_given_back) {
@@ -90,11 +112,14 @@ void RingConsumer::GiveBackUpTo(std::uint64_t position) {
   }
 }
 
-std::uint64_t RingConsumer::Keep() {
+RingConsumer::Head RingConsumer::Keep(std::span<const std::byte>* record, std::uint64_t* end) {
+  const Head head = Next(record);
+  if (head != Head::kRecord) return head;
   const std::lock_guard lock(mutex_);
   stretches_.push_back({position_, false});
   kept_count_.store(stretches_.size(), std::memory_order_release);
-  return position_;
+  *end = position_;
+  return head;
 }
 
 void RingConsumer::Release(std::uint64_t end) {

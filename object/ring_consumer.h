@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "strata/backend/event_memory.h"
-#include "strata/object/map.h"
+#include "strata/object/ring_reader.h"
 #include "waker.h"
 
 namespace strata {
@@ -22,13 +22,11 @@ class RingConsumer {
 
   RingConsumer(Map map, std::unique_ptr<RingMemory> ring, Waker waker);
 
-  // The next committed record; discarded ones before it are left behind. The record is the caller's until one of
-  // Finish and Keep is called.
-  Head Next(std::span<const std::byte>* record);
-  // Gives it back.
-  void Finish() { GiveBackUpTo(position_); }
-  // Somebody will call Release with what this returns.
-  std::uint64_t Keep();
+  // Hands over at most `limit` committed records, until the callback says stop; adds how many to `*count`. What ended
+  // it: kRecord where there may be more.
+  Head Consume(const RingReader::OnRecord& on_record, std::uint64_t limit, std::uint64_t* count);
+  // The next committed record, and its end: somebody will call Release with that.
+  Head Keep(std::span<const std::byte>* record, std::uint64_t* end);
   // Thread-safe.
   void Release(std::uint64_t end);
   bool has_kept() const { return kept_count_.load(std::memory_order_acquire) != 0; }
@@ -50,7 +48,10 @@ class RingConsumer {
     bool is_given_back;
   };
   bool IsPossible(std::uint64_t producer) const;
+  Head LookForMore();
+  Head Next(std::span<const std::byte>* record);
   void GiveBackUpTo(std::uint64_t position);
+  void GiveBackBehindKept(std::uint64_t position);
   void PublishConsumer(std::uint64_t position);
 
   Map map_;

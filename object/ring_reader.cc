@@ -33,17 +33,9 @@ Result<RingReader> RingReader::Open(const Map& map) {
 }
 
 Result<std::uint64_t> RingReader::Consume(const OnRecord& on_record, std::uint64_t limit) {
-  RingConsumer& consumer = *consumer_;
-  std::span<const std::byte> record;
   std::uint64_t count = 0;
-  auto head = RingConsumer::Head::kNone;
-  for (bool go_on = true; go_on && count < limit && (head = consumer.Next(&record)) == RingConsumer::Head::kRecord;) {
-    go_on = on_record(record);
-    ++count;
-    consumer.Finish();
-  }
-  if (head == RingConsumer::Head::kMalformed) return consumer.Malformed();
-  consumer.ring().Rearm();
+  if (consumer_->Consume(on_record, limit, &count) == RingConsumer::Head::kMalformed) return consumer_->Malformed();
+  consumer_->ring().Rearm();
   return count;
 }
 
@@ -58,9 +50,15 @@ Result<std::uint64_t> RingReader::Poll(const Deadline& deadline, const OnRecord&
 
 Result<std::optional<RingRecord>> RingReader::Take() {
   std::span<const std::byte> bytes;
-  const auto head = consumer_->Next(&bytes);
-  if (head == RingConsumer::Head::kMalformed) return consumer_->Malformed();
-  if (head == RingConsumer::Head::kRecord) return std::optional(RingRecord(consumer_, bytes, consumer_->Keep()));
+  std::uint64_t end = 0;
+  switch (consumer_->Keep(&bytes, &end)) {
+    case RingConsumer::Head::kRecord:
+      return std::optional(RingRecord(consumer_, bytes, end));
+    case RingConsumer::Head::kMalformed:
+      return consumer_->Malformed();
+    case RingConsumer::Head::kNone:
+      break;
+  }
   consumer_->ring().Rearm();
   return std::optional<RingRecord>();
 }
