@@ -7,6 +7,7 @@
 
 #include "link_text.h"
 #include "object_file.h"
+#include "program_text.h"
 #include "strata/spec/type_names.h"
 #include "strata/strata.h"
 #include "verb.h"
@@ -24,40 +25,18 @@ struct ListOptions {
   bool json = false;
 };
 
-std::string Tag(const ProgramInfo& program) {
-  std::string text;
-  for (const std::uint8_t byte : program.tag) text += fmt::format("{:02x}", byte);
-  return text;
-}
-
 std::string TextOf(const MapInfo& map) {
   return fmt::format("map     {:>5}  {:<16} {:<14} key {}, value {}, {} entries", map.id, map.name,
                      MapTypeName(map.type), map.key_size, map.value_size, map.max_entries);
 }
-ordered_json JsonOf(const MapInfo& map) {
-  return {{"type", "map"},
-          {"id", map.id},
-          {"name", map.name},
-          {"map_type", MapTypeName(map.type)},
-          {"key_size", map.key_size},
-          {"value_size", map.value_size},
-          {"max_entries", map.max_entries}};
-}
+ordered_json JsonOf(const MapInfo& map) { return MapJson(map); }
 
 std::string TextOf(const ProgramInfo& program) {
   return fmt::format("program {:>5}  {:<16} {:<14} tag {}, {} instructions{}", program.id, program.name,
-                     ProgramTypeName(program.type), Tag(program), program.instruction_count,
+                     ProgramTypeName(program.type), TagText(program), program.instruction_count,
                      program.is_verified ? "" : ", unverified");
 }
-ordered_json JsonOf(const ProgramInfo& program) {
-  return {{"type", "program"},
-          {"id", program.id},
-          {"name", program.name},
-          {"program_type", ProgramTypeName(program.type)},
-          {"tag", Tag(program)},
-          {"instructions", program.instruction_count},
-          {"verified", program.is_verified}};
-}
+ordered_json JsonOf(const ProgramInfo& program) { return ProgramJson(program); }
 
 std::string TextOf(const LinkInfo& link) {
   return fmt::format("link    {:>5}  {:<16} program {}{}", link.id, link.kind, link.program_id, LinkPlace(link));
