@@ -9,12 +9,16 @@
 #include "strata/base/log.h"
 #include "strata/base/result.h"
 #include "strata/btf/format_value.h"
+#include "strata/link/attach_all.h"
 #include "strata/link/auto_attach.h"
 #include "strata/link/executable.h"
 #include "strata/link/uprobe.h"
+#include "strata/object/as_bytes.h"
 #include "strata/object/collection.h"
 #include "strata/object/map_views.h"
 #include "strata/object/ring_reader.h"
+#include "strata/object/skeleton.h"
+#include "strata/object/typed_ring.h"
 
 namespace strata {
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace strata {
 namespace {
 
@@ -57,6 +59,13 @@ Result<Link> AutoAttach(const Program& program, const AutoAttachOptions& options
     if (row.kind == program.spec().attach_kind) return row.attach(program, options).Context(context);
   }
   return Error(ErrorCode::kNotSupported, context + ": cannot be attached by its section name");
+}
+
+bool NamesPlace(const Program& program) {
+  const ProgramSpec& spec = program.spec();
+  const bool has_row = std::any_of(std::begin(kRows), std::end(kRows),
+                                   [&](const AutoAttachRow& row) { return row.kind == spec.attach_kind; });
+  return has_row && !spec.attach_to.empty();
 }
 
 }  // namespace strata
