@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "strata/btf/dump_cpp.h"
-
 namespace strata::btf {
 namespace {
 

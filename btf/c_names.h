@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "strata/btf/btf.h"
+#include "strata/btf/dump_cpp.h"
 
 namespace strata::btf {
 

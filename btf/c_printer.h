@@ -53,6 +53,10 @@ class CPrinter {
     FindInlineEnums();
   }
 
+  CPrinter(const CPrinter&) = delete;
+  CPrinter& operator=(const CPrinter&) = delete;
+  virtual ~CPrinter() = default;
+
   Result<std::string> Print(std::span<const TypeId> wanted) {
     for (const TypeId id : wanted) {
       if (id.value >= types_.type_count()) return types_.TypeById(id).error();
@@ -66,8 +70,6 @@ class CPrinter {
   }
 
  protected:
-  virtual ~CPrinter() = default;
-
   // The hooks. What a padding, an enum or a member is called, and what follows a definition.
   virtual std::string NumberName(const Int& type) { return CNumberName(type); }
   virtual std::string EnumHead(std::string_view name, std::uint32_t, bool) {
@@ -431,6 +433,7 @@ class CPrinter {
     return "void";
   }
 
+ protected:
   const Btf& types_;
   CNames names_;
   CLayouts layouts_;

@@ -13,7 +13,8 @@ template <typename Values>
 Result<void> CheckHas(std::string_view kind, const Values& values, std::span<const std::string_view> names) {
   for (const std::string_view name : names) {
     if (!values.contains(name)) {
-      return Error(ErrorCode::kMalformed, fmt::format("the object has no {} {}; generate the skeleton anew", kind, name));
+      return Error(ErrorCode::kMalformed,
+                   fmt::format("the object has no {} {}; generate the skeleton anew", kind, name));
     }
   }
   return {};

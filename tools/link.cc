@@ -1,21 +1,12 @@
 // strata link: several objects made one.
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <cerrno>
-#include <cstdio>
 #include <memory>
-#include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "new_file.h"
 #include "object_file.h"
 #include "strata/base/mapped_file.h"
-#include "strata/base/unique_fd.h"
 #include "strata/elf/linker.h"
 #include "verb.h"
 
@@ -25,54 +16,6 @@ namespace {
 struct LinkOptions {
   std::string output;
   std::vector<std::string> inputs;
-};
-
-// A file beside the one that it will become: nobody sees half of it, and an error leaves nothing behind.
-class NewFile {
- public:
-  static Result<NewFile> Create(const std::string& path) {
-    NewFile file;
-    file.path_ = path;
-    file.temporary_ = path + ".XXXXXX";
-    file.fd_ = UniqueFd(::mkostemp(file.temporary_.data(), O_CLOEXEC));
-    if (!file.fd_) {
-      file.temporary_.clear();
-      return Error::FromErrno(errno, path);
-    }
-    return file;
-  }
-  NewFile(NewFile&& other) noexcept
-      : path_(std::move(other.path_)), temporary_(std::exchange(other.temporary_, {})), fd_(std::move(other.fd_)) {}
-  NewFile& operator=(NewFile&&) = delete;
-  ~NewFile() {
-    if (!temporary_.empty()) ::unlink(temporary_.c_str());
-  }
-
-  Result<void> Write(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(fd_.get(), bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return Error::FromErrno(errno, path_);
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-    return {};
-  }
-
-  // With the permissions that any new file gets.
-  Result<void> Commit() && {
-    const ::mode_t mask = ::umask(0);
-    ::umask(mask);
-    const bool is_done = ::fchmod(fd_.get(), 0666 & ~mask) == 0 && ::rename(temporary_.c_str(), path_.c_str()) == 0;
-    if (!is_done) return Error::FromErrno(errno, path_);
-    temporary_.clear();
-    return {};
-  }
-
- private:
-  NewFile() = default;
-  std::string path_;
-  std::string temporary_;  // empty once there is none
-  UniqueFd fd_;
 };
 
 Result<void> Link(const LinkOptions& options) {

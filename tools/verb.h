@@ -26,6 +26,7 @@ void SetUpList(CLI::App& app, Invocation* invocation);
 void SetUpSpec(CLI::App& app, Invocation* invocation);
 void SetUpDisasm(CLI::App& app, Invocation* invocation);
 void SetUpLink(CLI::App& app, Invocation* invocation);
+void SetUpGen(CLI::App& app, Invocation* invocation);
 void SetUpBtf(CLI::App& app, Invocation* invocation);
 
 }  // namespace strata::tools
