@@ -114,6 +114,8 @@ constexpr std::string_view kCppWords[] = {
     "s6_addr16",
     "s6_addr32",
     "ifr_name",
+    "std",
+    "strata",
     "alloca",
     "strdupa",
     "environ",

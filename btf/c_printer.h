@@ -368,6 +368,8 @@ class CPrinter {
       } else if (const auto* tag = std::get_if<TypeTag>(&*type)) {
         qualifiers += fmt::format("/* {} */ ", CIdentifier(tag->tag));
         id = tag->target;
+      } else if (const auto* alias = std::get_if<Typedef>(&*type); alias && names_.IsNameOfTarget(id)) {
+        id = alias->target;
       } else if (const auto* pointer = std::get_if<Pointer>(&*type)) {
         declarator = "*" + qualifiers + declarator;
         qualifiers.clear();

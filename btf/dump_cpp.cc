@@ -100,7 +100,7 @@ class CppPrinter final : public CPrinter {
     for (int step = 0; step < kMaxChain; ++step) {
       const auto type = types_.TypeById(id);
       if (!type) return {};
-      if (std::holds_alternative<Typedef>(*type)) return names_.Of(id);
+      if (std::holds_alternative<Typedef>(*type)) return names_.IsNameOfTarget(id) ? "" : names_.Of(id);
       if (const auto* array = std::get_if<Array>(&*type)) {
         id = array->element;
       } else if (const auto* pointer = std::get_if<Pointer>(&*type)) {

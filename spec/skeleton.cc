@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "skeleton_members.h"
 #include "skeleton_text.h"
@@ -95,8 +96,9 @@ class Writer {
     Line("  }};");
     for (const SkeletonSection& section : members_.sections) {
       Line("");
-      Line("  // The variables of {}, in the memory that programs see. Use std::atomic_ref where they change them.",
-           section.key);
+      const bool is_constant = section.variables.front().is_constant;
+      Line("  // The variables of {} in the memory that programs see{}.", section.key,
+           is_constant ? "" : ". Use std::atomic_ref for those that change meanwhile");
       Line("  struct {} {{", section.type);
       for (const auto& variable : section.variables) {
         Member(variable.comment, TypeOf(variable) + "& " + variable.name);
@@ -111,8 +113,8 @@ class Writer {
     Line("  [[nodiscard]] static strata::Result<Spec> Open();");
     Line("");
     Line("  // Opens and loads it as it is.");
-    Line("  [[nodiscard]] static strata::Result<{}> Load(std::shared_ptr<strata::Backend> backend,", name_);
-    Line("                                               strata::LoadOptions options = {{}});");
+    Line("  [[nodiscard]] static strata::Result<{}> Load(", name_);
+    Line("      std::shared_ptr<strata::Backend> backend, strata::LoadOptions options = {{}});");
     Line("");
     Line("  // The bytes of the object file.");
     Line("  [[nodiscard]] static std::span<const std::byte> object();");
@@ -121,7 +123,10 @@ class Writer {
     Line("  [[nodiscard]] const Maps& maps() const {{ return maps_; }}");
     Line("  [[nodiscard]] const Programs& programs() const {{ return programs_; }}");
     for (const SkeletonSection& section : members_.sections) {
-      Line("  [[nodiscard]] {} {}() const {{ return {{{}}}; }}", section.type, section.accessor, References(section));
+      std::vector<std::string> references;
+      for (const auto& variable : section.variables)
+        references.push_back("*variables_." + PointerOf(section, variable));
+      Line("  [[nodiscard]] {} {}() const {{ return {}; }}", section.type, section.accessor, InLines(references));
     }
     Line("");
     Line("  // Attaches the loaded programs whose sections say where, and names the others.");
@@ -134,12 +139,9 @@ class Writer {
     Line("  [[nodiscard]] const strata::Collection& collection() const {{ return collection_; }}");
   }
 
-  static std::string References(const SkeletonSection& section) {
-    std::string list;
-    for (const auto& variable : section.variables) {
-      list += fmt::format("{}*variables_.{}", list.empty() ? "" : ", ", PointerOf(section, variable));
-    }
-    return list;
+  // Braces around a list that has one line for each of its parts.
+  static std::string InLines(const std::vector<std::string>& parts) {
+    return fmt::format("{{{}{}}}", parts.empty() ? "" : "\n      ", fmt::join(parts, ",\n      "));
   }
 
   void WritePrivatePart() {
@@ -201,38 +203,34 @@ class Writer {
 
   template <typename Members>
   void WriteSpecAccessor(std::string_view type, std::string_view name, const Members& members) {
-    std::string list;
+    std::vector<std::string> references;
     for (const auto& member : members) {
-      list += fmt::format("{}\n            spec_.{}.find(\"{}\")->second", list.empty() ? "" : ",", name, member.key);
+      references.push_back(fmt::format("spec_.{}.find(\"{}\")->second", name, member.key));
     }
-    Line("  [[nodiscard]] {} {}() {{", type, name);
-    Line("    return {{{}}};", list);
-    Line("  }}");
+    Line("  [[nodiscard]] {} {}() {{ return {}; }}", type, name, InLines(references));
   }
 
   void WriteSpecVariablesAccessor(const SkeletonSection& section) {
-    std::string list;
+    std::vector<std::string> references;
     for (const auto& variable : section.variables) {
-      list += fmt::format("{}\n            strata::internal::VariableValue<{}>(spec_, \"{}\")", list.empty() ? "" : ",",
-                          variable.type, variable.key);
+      references.push_back(
+          fmt::format("strata::internal::VariableValue<{}>(spec_, \"{}\")", variable.type, variable.key));
     }
-    Line("  [[nodiscard]] {} {}() {{", section.type, section.accessor);
-    Line("    return {{{}}};", list);
-    Line("  }}");
+    Line("  [[nodiscard]] {} {}() {{ return {}; }}", section.type, section.accessor, InLines(references));
   }
 
   void WriteSpecFunctions() {
     Line("");
     Line("  // Makes the maps and loads the programs. The spec may be loaded again, on the same or another backend.");
-    Line("  [[nodiscard]] strata::Result<{}> Load(std::shared_ptr<strata::Backend> backend,", name_);
-    Line("                                        strata::LoadOptions options = {{}}) const& {{");
+    Line("  [[nodiscard]] strata::Result<{}> Load(", name_);
+    Line("      std::shared_ptr<strata::Backend> backend, strata::LoadOptions options = {{}}) const& {{");
     Line("    return FromCollection(");
     Line(
         "        STRATA_TRY(strata::LoadCollection(std::move(backend), strata::CollectionSpec(spec_), "
         "std::move(options))));");
     Line("  }}");
-    Line("  [[nodiscard]] strata::Result<{}> Load(std::shared_ptr<strata::Backend> backend,", name_);
-    Line("                                        strata::LoadOptions options = {{}}) && {{");
+    Line("  [[nodiscard]] strata::Result<{}> Load(", name_);
+    Line("      std::shared_ptr<strata::Backend> backend, strata::LoadOptions options = {{}}) && {{");
     Line("    return FromCollection(");
     Line("        STRATA_TRY(strata::LoadCollection(std::move(backend), std::move(spec_), std::move(options))));");
     Line("  }}");
@@ -262,66 +260,66 @@ class Writer {
   void WriteOpen() {
     Line("");
     Line("inline strata::Result<{0}::Spec> {0}::Open() {{", name_);
-    WriteNames("std::string_view", "kMaps", members_.maps);
-    WriteNames("std::string_view", "kPrograms", members_.programs);
-    std::string variables;
-    std::size_t count = 0;
+    WriteNames("kMaps", members_.maps);
+    WriteNames("kPrograms", members_.programs);
+    std::vector<std::string> variables;
     for (const SkeletonSection& section : members_.sections) {
-      count += section.variables.size();
       for (const auto& variable : section.variables) {
-        variables +=
-            fmt::format("{}{{{{\"{}\"}}, {}}}", variables.empty() ? "" : ", ", variable.key, variable.size_bytes);
+        variables.push_back(fmt::format("{{\"{}\", {}}}", variable.key, variable.size_bytes));
       }
     }
-    Line("  static constexpr std::array<strata::internal::SkeletonVariable, {}> kVariables = {{{{{}}}}};", count,
-         variables);
+    WriteArray("strata::internal::SkeletonVariable", "kVariables", variables);
     Line("  return Spec(STRATA_TRY(strata::internal::OpenSkeleton(");
     Line("      \"{}\", object(), {{.maps = kMaps, .programs = kPrograms, .variables = kVariables}})));", name_);
     Line("}}");
     Line("");
-    Line(
-        "inline strata::Result<{0}> {0}::Load(std::shared_ptr<strata::Backend> backend, strata::LoadOptions options) "
-        "{{",
-        name_);
+    Line("inline strata::Result<{0}> {0}::Load(", name_);
+    Line("    std::shared_ptr<strata::Backend> backend, strata::LoadOptions options) {{");
     Line("  return STRATA_TRY(Open()).Load(std::move(backend), std::move(options));");
     Line("}}");
   }
 
   template <typename Members>
-  void WriteNames(std::string_view type, std::string_view name, const Members& members) {
-    std::string list;
-    for (const auto& member : members) list += fmt::format("{}\"{}\"", list.empty() ? "" : ", ", member.key);
-    Line("  static constexpr std::array<{}, {}> {} = {{{}}};", type, members.size(), name, list);
+  void WriteNames(std::string_view array, const Members& members) {
+    std::vector<std::string> names;
+    for (const auto& member : members) names.push_back(fmt::format("\"{}\"", member.key));
+    WriteArray("std::string_view", array, names);
+  }
+
+  void WriteArray(std::string_view type, std::string_view name, const std::vector<std::string>& parts) {
+    Line("  static constexpr std::array<{}, {}> {} = {{{}}};", type, parts.size(), name, InLines(parts));
   }
 
   void WriteFromCollection() {
     Line("");
     Line("inline strata::Result<{0}> {0}::FromCollection(strata::Collection collection) {{", name_);
-    std::string maps;
+    std::vector<std::string> maps;
     for (const SkeletonMap& map : members_.maps) {
       if (map.type.empty()) {
         Line("  auto map_{} = collection.FindMap(\"{}\").value_or(nullptr);", map.name, map.key);
       } else {
         Line("  auto map_{} = STRATA_TRY(collection.FindMap<{}>(\"{}\"));", map.name, map.type, map.key);
       }
-      maps += fmt::format("{}std::move(map_{})", maps.empty() ? "" : ", ", map.name);
+      maps.push_back(fmt::format("std::move(map_{})", map.name));
     }
-    std::string programs;
+    std::vector<std::string> programs;
     for (const SkeletonProgram& program : members_.programs) {
-      Line("  auto program_{} = collection.FindProgram(\"{}\").value_or(nullptr);", program.name, program.key);
-      programs += fmt::format("{}program_{}", programs.empty() ? "" : ", ", program.name);
+      programs.push_back(fmt::format("collection.FindProgram(\"{}\").value_or(nullptr)", program.key));
     }
+    Line("  Programs programs = {};", InLines(programs));
     Line("  Variables variables = {{}};");
     for (const SkeletonSection& section : members_.sections) {
-      for (const auto& variable : section.variables) {
-        Line("  variables.handles.push_back(STRATA_TRY(collection.FindVariable(\"{}\")));", variable.key);
-        Line("  variables.{} = STRATA_TRY(variables.handles.back().Pointer<{}>());", PointerOf(section, variable),
-             TypeOf(variable));
-      }
+      for (const auto& variable : section.variables) WriteVariable(section, variable);
     }
-    Line("  return {}(std::move(collection), Maps{{{}}}, Programs{{{}}}, std::move(variables));", name_, maps,
-         programs);
+    Line("  Maps maps = {};", InLines(maps));
+    Line("  return {}(std::move(collection), std::move(maps), programs, std::move(variables));", name_);
     Line("}}");
+  }
+
+  void WriteVariable(const SkeletonSection& section, const SkeletonVariableMember& variable) {
+    Line("  variables.handles.push_back(STRATA_TRY(collection.FindVariable(\"{}\")));", variable.key);
+    Line("  variables.{} = STRATA_TRY(variables.handles.back().Pointer<{}>());", PointerOf(section, variable),
+         TypeOf(variable));
   }
 
   std::string name_;
