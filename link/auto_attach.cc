@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "attach_hints.h"
 #include "section_attach.h"
 
@@ -119,6 +121,13 @@ Result<Link> AutoAttach(const Program& program, const AutoAttachOptions& options
   const std::string_view hint = AttachHint(program.spec().attach_kind);
   return Error(ErrorCode::kNotSupported,
                fmt::format("{}: {}", context, hint.empty() ? "cannot be attached by its section name" : hint));
+}
+
+bool NamesPlace(const Program& program) {
+  const ProgramSpec& spec = program.spec();
+  const bool has_row = std::any_of(std::begin(kRows), std::end(kRows),
+                                   [&](const AutoAttachRow& row) { return row.kind == spec.attach_kind; });
+  return has_row && !spec.attach_to.empty();
 }
 
 }  // namespace strata

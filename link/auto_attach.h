@@ -22,4 +22,7 @@ struct AutoAttachOptions {
 // names no place (SEC("uprobe")), kNotSupported for sections whose programs are attached by other means.
 STRATA_EXPORT Result<Link> AutoAttach(const Program& program, const AutoAttachOptions& options = {});
 
+// Whether AutoAttach knows what to do with the program's section, and the section says where.
+STRATA_EXPORT bool NamesPlace(const Program& program);
+
 }  // namespace strata

@@ -4,21 +4,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+// strata link: several objects made one.
 #include <CLI/CLI.hpp>
-#include <cerrno>
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "link_text.h"
 #include "live_object.h"
+#include "new_file.h"
 #include "object_file.h"
 #include "strata/base/mapped_file.h"
-#include "strata/base/unique_fd.h"
 #include "strata/elf/linker.h"
 #include "verb.h"
 
@@ -79,6 +77,7 @@ class NewFile {
 };
 
 Result<void> LinkFiles(const LinkOptions& options) {
+Result<void> Link(const LinkOptions& options) {
   std::vector<MappedFile> files;
   for (const std::string& path : options.inputs) files.push_back(STRATA_TRY(MappedFile::Open(path)));
   std::vector<elf::LinkInput> inputs;

@@ -30,6 +30,7 @@ void SetUpLoad(CLI::App& app, Invocation* invocation);
 void SetUpMap(CLI::App& app, Invocation* invocation);
 void SetUpProg(CLI::App& app, Invocation* invocation);
 void SetUpFeature(CLI::App& app, Invocation* invocation);
+void SetUpGen(CLI::App& app, Invocation* invocation);
 void SetUpBtf(CLI::App& app, Invocation* invocation);
 void SetUpUsdt(CLI::App& app, Invocation* invocation);
 
