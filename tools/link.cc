@@ -1,10 +1,6 @@
 // strata link: several objects made one; links that exist.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-// strata link: several objects made one.
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -28,56 +24,7 @@ struct LinkOptions {
   std::vector<std::string> inputs;
 };
 
-// A file beside the one that it will become: nobody sees half of it, and an error leaves nothing behind.
-class NewFile {
- public:
-  static Result<NewFile> Create(const std::string& path) {
-    NewFile file;
-    file.path_ = path;
-    file.temporary_ = path + ".XXXXXX";
-    file.fd_ = UniqueFd(::mkostemp(file.temporary_.data(), O_CLOEXEC));
-    if (!file.fd_) {
-      file.temporary_.clear();
-      return Error::FromErrno(errno, path);
-    }
-    return file;
-  }
-  NewFile(NewFile&& other) noexcept
-      : path_(std::move(other.path_)), temporary_(std::exchange(other.temporary_, {})), fd_(std::move(other.fd_)) {}
-  NewFile& operator=(NewFile&&) = delete;
-  ~NewFile() {
-    if (!temporary_.empty()) ::unlink(temporary_.c_str());
-  }
-
-  Result<void> Write(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(fd_.get(), bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return Error::FromErrno(errno, path_);
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-    return {};
-  }
-
-  // With the permissions that any new file gets.
-  Result<void> Commit() && {
-    const ::mode_t mask = ::umask(0);
-    ::umask(mask);
-    const bool is_done = ::fchmod(fd_.get(), 0666 & ~mask) == 0 && ::rename(temporary_.c_str(), path_.c_str()) == 0;
-    if (!is_done) return Error::FromErrno(errno, path_);
-    temporary_.clear();
-    return {};
-  }
-
- private:
-  NewFile() = default;
-  std::string path_;
-  std::string temporary_;  // empty once there is none
-  UniqueFd fd_;
-};
-
 Result<void> LinkFiles(const LinkOptions& options) {
-Result<void> Link(const LinkOptions& options) {
   std::vector<MappedFile> files;
   for (const std::string& path : options.inputs) files.push_back(STRATA_TRY(MappedFile::Open(path)));
   std::vector<elf::LinkInput> inputs;

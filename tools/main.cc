@@ -28,7 +28,6 @@ constexpr Verb kVerbs[] = {
     {"spec", "Show what an object holds: maps, programs, variables, types", strata::tools::SetUpSpec},
     {"disasm", "Show an object's code with source lines and names", strata::tools::SetUpDisasm},
     {"link", "Make one object of several; look at links that exist, and detach them", strata::tools::SetUpLink},
-    {"link", "Make one object of several", strata::tools::SetUpLink},
     {"gen", "Write a C++ header of an object: its bytes, types and members", strata::tools::SetUpGen},
     {"btf", "Print the types that a file describes", strata::tools::SetUpBtf},
     {"usdt", "List the USDT probes of an executable or library", strata::tools::SetUpUsdt},
