@@ -41,6 +41,7 @@ constexpr FigureRow kFigures[] = {
     {"loader.open.200_programs.time", "ratio", 0.5},
     {"loader.open.200_programs.memory", "ratio", 0.5},
     {"loader.core.500_relocations.time", "ratio", 1},
+    {"map.iterate.10000_elements.time", "ratio", 0.5},
 };
 
 }  // namespace
