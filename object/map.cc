@@ -55,7 +55,8 @@ Map Map::Clone() const { return Map(backend_, map_, spec_); }
 bool Map::is_per_cpu() const { return HasTrait(info().type, map_traits::kPerCpu); }
 
 bool Map::SizesFit(std::span<const std::byte> key, std::size_t value_size) const {
-  return key.size() == info().key_size && value_size == info().element_size;
+  const MapInfo& own = info();
+  return key.size() == own.key_size && value_size == own.element_size;
 }
 
 Error Map::CheckSizes(std::size_t key_size, std::size_t value_size) const {
@@ -75,7 +76,7 @@ Result<void> Map::Update(std::span<const std::byte> key, std::span<const std::by
 }
 
 Result<bool> Map::Delete(std::span<const std::byte> key) {
-  if (!SizesFit(key, info().element_size)) return CheckSizes(key.size(), info().element_size);
+  if (key.size() != info().key_size) return CheckSizes(key.size(), info().element_size);
   return map_->Delete(key);
 }
 

@@ -25,6 +25,14 @@ T ReadAt(std::span<const std::byte> bytes, std::size_t offset) {
   return value;
 }
 
+// Of a record, with so many bytes up to the end of what is there.
+bool IsPossible(std::size_t size, std::uint64_t left) {
+  return size >= sizeof(perf_event_header) && size % 8 == 0 && size <= left;
+}
+
+// The kernel gets its room back in so many steps a buffer: each is a write to a line that it reads.
+constexpr std::size_t kStepsOfRoom = 8;
+
 // PERF_RECORD_SAMPLE with PERF_SAMPLE_RAW alone: the count of bytes, then they.
 constexpr std::size_t kSampleStart = sizeof(perf_event_header) + sizeof(std::uint32_t);
 // PERF_RECORD_LOST: the event's id, then the count.
@@ -32,24 +40,19 @@ constexpr std::size_t kLostCount = sizeof(perf_event_header) + sizeof(std::uint6
 
 }  // namespace
 
-void PerfRing::CopyOut(std::uint64_t position, std::span<std::byte> to) {
-  const std::size_t start = position & (size_ - 1);
-  const std::size_t first = std::min(to.size(), size_ - start);
-  std::memcpy(to.data(), data_ + start, first);
-  std::memcpy(to.data() + first, data_, to.size() - first);
-}
-
 // Records start at multiples of 8, so that a header never wraps.
-std::uint16_t PerfRing::SizeAt(std::uint64_t position) {
-  const std::byte* const at = data_ + (position & (size_ - 1));
-  return ReadAt<perf_event_header>({at, sizeof(perf_event_header)}, 0).size;
+inline std::uint16_t PerfRing::SizeAt(std::uint64_t position) const {
+  return ReadAt<perf_event_header>({data_ + (position & (size_ - 1)), sizeof(perf_event_header)}, 0).size;
 }
 
-std::span<const std::byte> PerfRing::RecordAt(std::uint64_t position, std::size_t size) {
+inline std::span<const std::byte> PerfRing::RecordAt(std::uint64_t position, std::size_t size) {
   const std::size_t start = position & (size_ - 1);
-  if (size <= size_ - start) return {data_ + start, size};
-  joined_.resize(size);
-  CopyOut(position, joined_);
+  return size <= size_ - start ? std::span(data_ + start, size) : JoinAt(start, size);
+}
+
+std::span<const std::byte> PerfRing::JoinAt(std::size_t start, std::size_t size) {
+  joined_.assign(data_ + start, data_ + size_);
+  joined_.insert(joined_.end(), data_, data_ + (size - joined_.size()));
   return joined_;
 }
 
@@ -58,18 +61,21 @@ Error PerfRing::Malformed(std::uint64_t position, std::size_t size) const {
                fmt::format("perf buffer of CPU {}: position {}: a record cannot have {} bytes", cpu_, position, size));
 }
 
-PerfRing::Handled PerfRing::Handle(std::span<const std::byte> record, const Handlers& handlers) {
-  const auto header = ReadAt<perf_event_header>(record, 0);
-  if (header.type == PERF_RECORD_LOST && record.size() >= kLostCount + sizeof(std::uint64_t)) {
-    const auto count = ReadAt<std::uint64_t>(record, kLostCount);
-    lost_ += count;
-    if (handlers.on_lost) handlers.on_lost(cpu_, count);
-    return Handled::kOther;
-  }
-  if (header.type != PERF_RECORD_SAMPLE || record.size() < kSampleStart) return Handled::kOther;
+inline PerfRing::Handled PerfRing::Handle(std::span<const std::byte> record, const Handlers& handlers) {
+  const auto type = ReadAt<perf_event_header>(record, 0).type;
+  if (type != PERF_RECORD_SAMPLE || record.size() < kSampleStart) return HandleOther(type, record, handlers);
   const std::size_t size = ReadAt<std::uint32_t>(record, sizeof(perf_event_header));
   if (size > record.size() - kSampleStart) return Handled::kOther;
   return handlers.on_sample(cpu_, record.subspan(kSampleStart, size)) ? Handled::kSample : Handled::kStop;
+}
+
+PerfRing::Handled PerfRing::HandleOther(std::uint32_t type, std::span<const std::byte> record,
+                                        const Handlers& handlers) {
+  if (type != PERF_RECORD_LOST || record.size() < kLostCount + sizeof(std::uint64_t)) return Handled::kOther;
+  const auto count = ReadAt<std::uint64_t>(record, kLostCount);
+  lost_ += count;
+  if (handlers.on_lost) handlers.on_lost(cpu_, count);
+  return Handled::kOther;
 }
 
 Result<std::uint64_t> PerfRing::Consume(const Handlers& handlers, std::uint64_t limit, bool* stopped) {
@@ -77,21 +83,30 @@ Result<std::uint64_t> PerfRing::Consume(const Handlers& handlers, std::uint64_t 
 }
 
 Result<std::uint64_t> PerfRing::ConsumeForward(const Handlers& handlers, std::uint64_t limit, bool* stopped) {
-  std::atomic_ref shared_tail(Control(*memory_).data_tail);
-  std::uint64_t tail = shared_tail.load(std::memory_order_relaxed);
   const std::uint64_t head = LoadHead(*memory_);
+  const std::uint64_t room_step = size_ / kStepsOfRoom;
+  std::uint64_t tail = tail_;  // in a register: what is read next hangs on it
+  if (head - tail > size_) return Malformed(tail, head - tail);
   std::uint64_t count = 0;
   while (tail != head && count < limit && !*stopped) {
-    const std::uint64_t left = head - tail;
-    const std::size_t size = left <= size_ ? SizeAt(tail) : 0;
-    if (size < sizeof(perf_event_header) || size % 8 != 0 || size > left) return Malformed(tail, size);
+    const std::size_t size = SizeAt(tail);
+    if (!IsPossible(size, head - tail)) {
+      PublishTail(tail);
+      return Malformed(tail, size);
+    }
     const Handled handled = Handle(RecordAt(tail, size), handlers);
     if (handled != Handled::kOther) ++count;
     *stopped = handled == Handled::kStop;
     tail += size;
-    shared_tail.store(tail, std::memory_order_release);
+    if (tail - tail_ >= room_step) PublishTail(tail);
   }
+  PublishTail(tail);
   return count;
+}
+
+void PerfRing::PublishTail(std::uint64_t tail) {
+  std::atomic_ref(Control(*memory_).data_tail).store(tail, std::memory_order_release);
+  tail_ = tail;
 }
 
 // From the newest to the oldest that is whole: the kernel counts downwards, and the last one may be half overwritten.
@@ -100,7 +115,7 @@ std::vector<std::uint64_t> PerfRing::FindNewRecords(std::uint64_t head) {
   const std::uint64_t most = std::min<std::uint64_t>(last_head_ - head, size_);
   for (std::uint64_t offset = 0; offset < most;) {
     const std::size_t size = SizeAt(head + offset);
-    if (size < sizeof(perf_event_header) || size % 8 != 0 || size > most - offset) break;
+    if (!IsPossible(size, most - offset)) break;
     positions.push_back(head + offset);
     offset += size;
   }

@@ -41,12 +41,15 @@ class PerfRing {
 
   Result<std::uint64_t> ConsumeForward(const Handlers& handlers, std::uint64_t limit, bool* stopped);
   Result<std::uint64_t> ConsumeBackward(const Handlers& handlers, bool* stopped);
+  void PublishTail(std::uint64_t tail);
   std::vector<std::uint64_t> FindNewRecords(std::uint64_t head);
   Handled Handle(std::span<const std::byte> record, const Handlers& handlers);
-  std::uint16_t SizeAt(std::uint64_t position);
+  Handled HandleOther(std::uint32_t type, std::span<const std::byte> record, const Handlers& handlers);
+  std::uint16_t SizeAt(std::uint64_t position) const;
   std::span<const std::byte> RecordAt(std::uint64_t position, std::size_t size);
+  // Of a record that goes on at the buffer's start.
+  std::span<const std::byte> JoinAt(std::size_t start, std::size_t size);
   Error Malformed(std::uint64_t position, std::size_t size) const;
-  void CopyOut(std::uint64_t position, std::span<std::byte> to);
 
   std::uint32_t cpu_;
   bool overwritable_;
@@ -55,8 +58,9 @@ class PerfRing {
   const std::byte* data_;  // of the memory, as its size: asked for once
   std::size_t size_;
   std::uint64_t lost_ = 0;
-  std::uint64_t last_head_ = 0;    // of an overwritable one: what is older was handed over
-  std::vector<std::byte> joined_;  // a record that goes on at the buffer's start
+  std::uint64_t tail_ = 0;       // as published; the shared word is only written
+  std::uint64_t last_head_ = 0;  // of an overwritable one: what is older was handed over
+  std::vector<std::byte> joined_;
 };
 
 }  // namespace strata
