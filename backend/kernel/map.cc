@@ -10,6 +10,7 @@
 
 #include "mapping.h"
 #include "program.h"
+#include "strata/spec/type_names.h"
 
 namespace strata::kernel {
 namespace {
@@ -203,7 +204,9 @@ Result<void> KernelMap::UpdateProgram(std::span<const std::byte> key, const std:
   auto result = UpdateDescriptor(key, stored->fd(), "program " + program->info().name);
   if (result || result.error().sys_errno() != EINVAL) return result;
   // kernel/bpf/core.c, bpf_prog_map_compatible: the first program decides.
-  return std::move(result).Context("it takes programs of one type and attach type only, those of its users");
+  return std::move(result).Context(fmt::format(
+      "program {} is of type {}, and it takes programs of one type and attach type only, those of its users{}",
+      program->info().name, ProgramTypeName(program->info().type), UsersOfProgramArray(fd())));
 }
 
 Result<void> KernelMap::UpdateMap(std::span<const std::byte> key, const std::shared_ptr<BackendMap>& map) {

@@ -6,11 +6,13 @@
 #include <cerrno>
 #include <cstdlib>
 #include <fstream>
+#include <optional>
 
 #include "failure.h"
 #include "map.h"
 #include "program_code.h"
 #include "program_load.h"
+#include "strata/spec/type_names.h"
 #include "types.h"
 
 namespace strata::kernel {
@@ -64,6 +66,15 @@ ProgramLoadAttr LoadAttrOf(const LinkedProgram& program, const std::vector<isa::
 
 // Of the program's fdinfo in /proc.
 std::string FdInfo(int fd) { return fmt::format("/proc/self/fdinfo/{}", fd); }
+
+// The number behind `field`, "memlock:".
+std::optional<std::uint64_t> FdInfoNumber(int fd, std::string_view field) {
+  std::ifstream file(FdInfo(fd));
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with(field)) return std::strtoull(line.c_str() + field.size(), nullptr, 10);
+  }
+  return std::nullopt;
+}
 
 // What /proc says that a descriptor is: "anon_inode:bpf-prog". Empty for what is no object of bpf(2).
 std::string KindOfObject(int fd) {
@@ -125,6 +136,7 @@ Result<std::shared_ptr<BackendProgram>> KernelProgram::Load(const ContextPtr& co
   if (!loaded.fd) return LoadFailure(program, std::move(loaded), prober);
   auto info = STRATA_TRY(ReadProgramInfo(*context, loaded.fd.get()).Context("program " + program.name));
   info.name = program.name;
+  info.type = program.type;
   return std::shared_ptr<BackendProgram>(
       new KernelProgram(context, std::move(loaded.fd), std::move(info), std::move(loaded.log)));
 }
@@ -142,12 +154,13 @@ Result<void> KernelProgram::Pin(const std::string& path) {
   return PinObject(*context_, fd(), path, "program " + info_.name);
 }
 
+std::string UsersOfProgramArray(int map_fd) {
+  const auto type = FdInfoNumber(map_fd, "owner_prog_type:");
+  return type ? fmt::format(" ({})", ProgramTypeName(static_cast<ProgramType>(*type))) : std::string();
+}
+
 Result<std::uint64_t> KernelProgram::MemoryBytes() {
-  constexpr std::string_view kField = "memlock:";
-  std::ifstream file(FdInfo(fd()));
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with(kField)) return std::strtoull(line.c_str() + kField.size(), nullptr, 10);
-  }
+  if (const auto bytes = FdInfoNumber(fd(), "memlock:")) return *bytes;
   return Error(ErrorCode::kNotSupported,
                fmt::format("program {}: {} does not say how much memory it takes", info_.name, FdInfo(fd())));
 }
