@@ -268,7 +268,8 @@ struct FirstKernel {
   std::uint32_t operator()(const ProgramTypeFeature& f) const {
     const std::uint32_t exact =
         FirstOf(kPrograms, [&](const ProgramRow& r) { return r.type == f.type && r.attach_type == f.attach_type; });
-    return exact != 0 ? exact : FirstOf(kPrograms, [&](const ProgramRow& row) { return row.type == f.type; });
+    if (exact != 0 || f.attach_type != AttachType::kNone) return exact;
+    return FirstOf(kPrograms, [&](const ProgramRow& row) { return row.type == f.type; });
   }
   std::uint32_t operator()(const HelperFeature& f) const {
     if (f.helper == 0) return 0;

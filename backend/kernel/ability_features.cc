@@ -22,7 +22,7 @@ constexpr std::uint32_t kGetAttachCookie = 174;
 FeatureAnswer TryCode(const ProbeTools& tools, Builder builder) {
   const auto code = std::move(builder).Build();
   if (!code) return {Support::kInconclusive, code.error().message()};
-  const ProbeLoad load = LoadProbe(tools, ProgramType::kSocketFilter, AttachType::kNone, *code);
+  const ProbeLoad load = LoadProbe(tools, ProgramType::kSocketFilter, AttachType::kNone, *code, 0);
   return AnswerOf(tools, load.sys_errno, "loading a program that uses it");
 }
 

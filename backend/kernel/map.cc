@@ -15,6 +15,7 @@
 #include "program.h"
 #include "strata/backend/map_errors.h"
 #include "strata/spec/map_rules.h"
+#include "strata/spec/type_names.h"
 
 namespace strata::kernel {
 namespace {
@@ -180,7 +181,9 @@ Result<void> KernelMap::UpdateProgram(std::span<const std::byte> key, const std:
   auto result = UpdateDescriptor(key, stored->fd(), "program " + program->info().name);
   if (result || result.error().sys_errno() != EINVAL) return result;
   // kernel/bpf/core.c, bpf_prog_map_compatible: the first program decides.
-  return std::move(result).Context("it takes programs of one type and attach type only, those of its users");
+  return std::move(result).Context(fmt::format(
+      "program {} is of type {}, and it takes programs of one type and attach type only, those of its users{}",
+      program->info().name, ProgramTypeName(program->info().type), UsersOfProgramArray(fd())));
 }
 
 Result<void> KernelMap::UpdateMap(std::span<const std::byte> key, const std::shared_ptr<BackendMap>& map) {

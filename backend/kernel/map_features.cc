@@ -71,8 +71,7 @@ FdOrErrno LoadIntType(const Context& context) {
   return context.Open(Command::kBtfLoad, attr);
 }
 
-// A struct_ops map of a type that is none: a kernel that has such maps finds that out (ENOTSUPP, or ENOENT and EINVAL
-// of later ones), so the types that it has are asked instead.
+// One for the kernel's congestion controls, which is what such maps were made for.
 FeatureAnswer ProbeStructOps(const ProbeTools& tools) {
   constexpr std::string_view kWrapper = "bpf_struct_ops_tcp_congestion_ops";
   const auto types = tools.kernel.Types();
@@ -83,6 +82,9 @@ FeatureAnswer ProbeStructOps(const ProbeTools& tools) {
   const auto layout = (*types)->Get<btf::Struct>(*wrapper);
   attr.value_size = layout ? layout->size_bytes : 0;
   attr.btf_vmlinux_value_type_id = wrapper->value;
+  const FdOrErrno own = LoadIntType(tools.context);
+  if (!own) return {Support::kInconclusive, "loading BTF: " + ErrnoText(own.sys_errno)};
+  attr.btf_fd = static_cast<std::uint32_t>(own.fd.get());
   return AnswerOf(tools, Create(tools.context, attr), "creating one for tcp_congestion_ops");
 }
 

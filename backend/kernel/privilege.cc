@@ -82,8 +82,7 @@ std::vector<std::string_view> MissingFor(const Privileges& privileges, ProgramTy
 std::optional<Error> MissingRight(const Privileges& privileges, const std::vector<std::string_view>& missing,
                                   std::string_view what) {
   if (!missing.empty()) {
-    std::string text =
-        fmt::format("{}: the kernel backend needs {}, which this process lacks", what, fmt::join(missing, " and "));
+    std::string text = fmt::format("{}: needs {}, which this process lacks", what, fmt::join(missing, " and "));
     if (privileges.unprivileged_bpf_disabled != 0) {
       text += fmt::format(" (kernel.unprivileged_bpf_disabled is {})", privileges.unprivileged_bpf_disabled);
     }

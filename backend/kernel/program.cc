@@ -10,6 +10,7 @@
 #include "map.h"
 #include "program_code.h"
 #include "program_load.h"
+#include "strata/spec/type_names.h"
 #include "types.h"
 
 namespace strata::kernel {
@@ -118,6 +119,7 @@ Result<std::shared_ptr<BackendProgram>> KernelProgram::Load(const ContextPtr& co
   if (!loaded.fd) return LoadFailure(program, std::move(loaded), prober);
   auto info = STRATA_TRY(ReadProgramInfo(*context, loaded.fd.get()).Context("program " + program.name));
   info.name = program.name;
+  info.type = program.type;
   std::shared_ptr<KernelProgram> result(
       new KernelProgram(context, std::move(loaded.fd), std::move(info), std::move(loaded.log)));
   for (const MapReference& reference : program.map_references) result->maps_.push_back(reference.map);
@@ -134,6 +136,11 @@ Result<std::shared_ptr<BackendProgram>> KernelProgram::Adopt(const ContextPtr& c
 
 Result<void> KernelProgram::Pin(const std::string& path) {
   return PinObject(*context_, fd(), path, "program " + info_.name);
+}
+
+std::string UsersOfProgramArray(int map_fd) {
+  const auto type = FdInfoNumber(ReadFdInfo(map_fd), "owner_prog_type");
+  return type ? fmt::format(" ({})", ProgramTypeName(static_cast<ProgramType>(*type))) : std::string();
 }
 
 Result<std::uint64_t> KernelProgram::MemoryBytes() {

@@ -23,6 +23,9 @@ Result<ProgramInfo> ReadProgramInfo(const Context& context, int fd);
 // The BTF with that id, parsed.
 Result<std::shared_ptr<const btf::Btf>> ReadTypesById(const Context& context, std::uint32_t id);
 
+// " (sched_cls)": what programs a prog array takes, where the kernel tells.
+std::string UsersOfProgramArray(int map_fd);
+
 class KernelProgram : public BackendProgram {
  public:
   // `prober` explains a refusal.

@@ -65,7 +65,7 @@ int packet_end_is_not_checked(struct xdp_md* ctx) {
 
 SEC("?socket")
 int helper_of_another_type(struct __sk_buff* skb) {
-  return bpf_probe_read_user(0, 0, 0);
+  return bpf_xdp_adjust_head((struct xdp_md*)skb, 0);
 }
 
 SEC("?socket")
@@ -75,10 +75,7 @@ int helper_of_the_future(struct __sk_buff* skb) {
 }
 
 SEC("?socket")
-int returns_nothing(struct __sk_buff* skb) {
-  asm volatile("exit");
-  return 0;
-}
+void returns_nothing(struct __sk_buff* skb) {}
 
 SEC("?socket")
 int deep_stack(struct __sk_buff* skb) {
@@ -94,8 +91,9 @@ int writes_where_it_must_not(struct xdp_md* ctx) {
 
 SEC("?socket")
 int reads_what_was_not_written(struct __sk_buff* skb) {
-  asm volatile("r0 = r7; exit");
-  return 0;
+  int value;
+  asm volatile("%0 = r7" : "=r"(value));
+  return value;
 }
 
 static __attribute__((noinline)) int big(struct __sk_buff* skb) {
