@@ -31,7 +31,7 @@ struct LinkLimits {
   std::atomic<bool> has_no_perf_links = false;  // BPF links of perf events (Linux 5.15)
 };
 
-// Immutable once the backend is open; thread-safe.
+// Immutable once the backend is open, but for the limits that are found; thread-safe.
 struct Context {
   std::shared_ptr<const SyscallTable> syscalls;
   std::uint32_t possible_cpus = 0;

@@ -253,6 +253,16 @@ TEST_F(KprobeTest, OfManyFunctionsTheOneThatIsMissingIsNamed) {
   EXPECT_THAT(error.message(), HasSubstr("no function do_nanoslumbr (there is do_nanoslumber)"));
 }
 
+TEST_F(KprobeTest, OfManyFunctionsTheOneWithSeveralAddressesIsNamed) {
+  Many many{};
+  auto objects =
+      LoadOn(kernel_.Open(std::make_shared<kernel::FakeSyscalls>(Record(many, -EADDRNOTAVAIL))), {"on_kprobes"});
+  const Error error =
+      ErrorOf(AttachKprobes(ProgramOf(objects, "on_kprobes"), {.functions = {"do_nanosleep", "twice"}}));
+  EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+  EXPECT_THAT(error.message(), HasSubstr("kprobe_multi do_nanosleep,twice: twice is the name of 2 functions"));
+}
+
 TEST_F(KprobeTest, ManyFunctionsOnAnOlderKernelNameTheVersion) {
   Many many{};
   auto objects =

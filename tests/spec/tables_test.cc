@@ -62,6 +62,21 @@ TEST(AttachTarget, ConfigRoundTripsAndChecksItsSize) {
               testing::HasSubstr("config has 15 bytes, expected 16"));
 }
 
+TEST(AttachTarget, ListsOfRecordsRoundTripAndCheckTheirSize) {
+  AttachTarget target;
+  target.kind = "uprobe_multi";
+  target.config = EncodeConfigs<UprobePlace>({{.file_offset = 1, .cookie = 2}, {.file_offset = 3}});
+  const auto places = DecodeConfigs<UprobePlace>(target).value();
+  ASSERT_EQ(places.size(), 2U);
+  EXPECT_EQ(places[0].cookie, 2U);
+  EXPECT_EQ(places[1].file_offset, 3U);
+  target.config.pop_back();
+  EXPECT_THAT(DecodeConfigs<UprobePlace>(target).error().message(),
+              testing::HasSubstr("config has 47 bytes, expected records of 24"));
+  target.config.clear();
+  EXPECT_TRUE(DecodeConfigs<UprobePlace>(target)->empty());
+}
+
 TEST(TypeNames, AreUniqueAndWithoutHoles) {
   std::set<std::string> maps;
   for (std::uint32_t number = 0; number <= static_cast<std::uint32_t>(MapType::kInsnArray); ++number) {

@@ -23,7 +23,7 @@ bool KnowsLinks(const Context& context, ProgramType program_type, LinkCreateAttr
   load.insns = AddressOf(&code[0]);
   load.insn_cnt = 2;
   load.license = AddressOf("GPL");
-  // A program that can be loaded as kPerfEvent's needs no attach type, and is refused with one by some kernels.
+  // Programs of perf events are loaded without an attach type.
   const bool has_own_type = attr.attach_type != static_cast<std::uint32_t>(AttachType::kPerfEvent);
   load.expected_attach_type = has_own_type ? attr.attach_type : 0;
   const FdOrErrno program = context.Open(Command::kProgramLoad, load);

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <functional>
+#include <map>
 
 #include "strata/base/similar_name.h"
 #include "tracefs.h"
@@ -35,31 +37,35 @@ bool AddTraceable(const Context& context, const std::string& pattern, std::vecto
   return has_any;
 }
 
+Error NoSuchFunction(const Context& context, const std::string& name, int sys_errno) {
+  SimilarName similar(name);
+  static_cast<void>(context.facts->ForEachSymbol([&](const KernelFacts::Symbol& symbol) {
+    if (IsFunction(symbol.type)) similar.Offer(symbol.name);
+  }));
+  return Error(ErrorCode::kNotFound, fmt::format("this kernel has no function {}{}", name, similar.Hint()), sys_errno);
+}
+
 }  // namespace
 
-Error ExplainSymbol(const Context& context, const std::string& name, int sys_errno) {
-  SimilarName similar(name);
-  std::vector<std::uint64_t> addresses;
+Error ExplainFunctions(const Context& context, const std::vector<std::string>& names, int sys_errno) {
+  std::map<std::string, std::vector<std::uint64_t>, std::less<>> addresses;
+  for (const std::string& name : names) addresses.try_emplace(name);
   const auto read = context.facts->ForEachSymbol([&](const KernelFacts::Symbol& symbol) {
-    if (!IsFunction(symbol.type)) return;
-    if (symbol.name == name) {
-      addresses.push_back(symbol.address);
-    } else if (addresses.empty()) {
-      similar.Offer(symbol.name);
-    }
+    const auto found = addresses.find(symbol.name);
+    if (found != addresses.end() && IsFunction(symbol.type)) found->second.push_back(symbol.address);
   });
-  if (!read) return BpfError(sys_errno, "hooking " + name);
-  if (addresses.empty()) {
-    return Error(ErrorCode::kNotFound, fmt::format("this kernel has no function {}{}", name, similar.Hint()),
-                 sys_errno);
-  }
-  if (addresses.size() > 1) {
+  if (!read) return BpfError(sys_errno, fmt::format("hooking {}", fmt::join(names, ", ")));
+  for (const std::string& name : names) {
+    const auto& found = addresses.at(name);
+    if (found.empty()) return NoSuchFunction(context, name, sys_errno);
+    if (found.size() == 1) continue;
     return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("{} is the name of {} functions: hook one by its address, {:#x}", name, addresses.size(),
-                             fmt::join(addresses, ", ")),
+                 fmt::format("{} is the name of {} functions: hook one by its address, {:#x}", name, found.size(),
+                             fmt::join(found, ", ")),
                  sys_errno);
   }
-  return BpfError(sys_errno, fmt::format("function {} exists and cannot be hooked", name));
+  return BpfError(sys_errno, names.size() == 1 ? fmt::format("function {} exists and cannot be hooked", names.front())
+                                               : std::string("all functions exist, and not all can be hooked"));
 }
 
 Result<std::vector<std::string>> FunctionsMatching(const Context& context, const std::string& pattern) {

@@ -9,9 +9,9 @@
 
 namespace strata::kernel {
 
-// Why `name` could not be hooked, read from the kernel's symbols: it does not exist (what resembles it), or it stands
-// for several functions (their addresses). `sys_errno` is what the kernel had said.
-Error ExplainSymbol(const Context& context, const std::string& name, int sys_errno);
+// Why one of these functions could not be hooked, read from the kernel's symbols: it does not exist (what resembles
+// it), or its name is that of several (their addresses). `sys_errno` is what the kernel had said.
+Error ExplainFunctions(const Context& context, const std::vector<std::string>& names, int sys_errno);
 
 // The functions that match a pattern of glob(7) and can be hooked, sorted, each once: of tracefs's
 // available_filter_functions, of all kernel functions where that cannot be read. kNotFound when there is none.

@@ -30,7 +30,7 @@ Error KprobeError(const Context& context, const KprobeEvent& event, const Error&
   const int sys_errno = error.sys_errno();
   const bool is_about_name =
       sys_errno == ENOENT || sys_errno == EINVAL || sys_errno == EADDRNOTAVAIL || sys_errno == EILSEQ;
-  return is_about_name && !event.function.empty() ? ExplainSymbol(context, event.function, sys_errno) : error;
+  return is_about_name && !event.function.empty() ? ExplainFunctions(context, {event.function}, sys_errno) : error;
 }
 
 Result<PerfEvent> OpenByPmu(const Context& context, const KprobeEvent& event, const EventSource& source) {

@@ -88,15 +88,6 @@ Result<UniqueFd> LinkFunctions(const Context& context, const KernelProgram& prog
   return CreateLink(context, program, attr);
 }
 
-// The kernel does not say which of the names it means: the one that its symbols do not have.
-Error ExplainFunctions(const Context& context, const Functions& functions, int sys_errno, const std::string& what) {
-  const auto known = context.facts->AddressesOf(functions.names);
-  for (const std::string& name : functions.names) {
-    if (!known || !known->contains(name)) return ExplainSymbol(context, name, sys_errno).WithContext(what);
-  }
-  return BpfError(sys_errno, what);
-}
-
 Error ExplainFailure(const Context& context, const Functions& functions, const Error& error, const MultiRow& row,
                      const std::string& what) {
   const int sys_errno = error.sys_errno();
@@ -112,7 +103,10 @@ Error ExplainFailure(const Context& context, const Functions& functions, const E
                  fmt::format("{}: needs {} with CONFIG_FPROBE; this is Linux {}", what, row.needs, release), sys_errno);
   }
   const bool is_about_names = sys_errno == ESRCH || sys_errno == ENOENT || sys_errno == EADDRNOTAVAIL;
-  if (is_about_names && !functions.names.empty()) return ExplainFunctions(context, functions, sys_errno, what);
+  // The kernel does not say which of the names it means.
+  if (is_about_names && !functions.names.empty()) {
+    return ExplainFunctions(context, functions.names, sys_errno).WithContext(what);
+  }
   return error.WithContext(what);
 }
 

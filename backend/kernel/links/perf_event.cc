@@ -65,7 +65,8 @@ Result<std::unique_ptr<BackendLink>> AttachPerfEvent(const ContextPtr& context,
     const std::string what = fmt::format("perf event {}:{:#x}{}", config.type, config.config,
                                          cpu < 0 ? std::string() : fmt::format(" on CPU {}", cpu));
     const auto open = [context, target, config, cpu]() -> Result<PerfEvent> {
-      return PerfEvent { nullptr, STRATA_TRY(Open(*context, target, config, cpu)) };
+      UniqueFd fd = STRATA_TRY(Open(*context, target, config, cpu));
+      return PerfEvent{nullptr, std::move(fd)};
     };
     links.push_back(STRATA_TRY(LinkToPerfEvent(context, program, target, open).Context(what)));
   }

@@ -16,7 +16,8 @@ Result<std::unique_ptr<BackendLink>> AttachTracepoint(const ContextPtr& context,
   const std::string name = slash == std::string::npos ? std::string() : target.name.substr(slash + 1);
   const std::uint64_t id = STRATA_TRY(ReadTracepointId(*context, category, name).Context(what));
   const auto open = [context, id]() -> Result<PerfEvent> {
-    return PerfEvent { nullptr, STRATA_TRY(OpenTracepointEvent(*context, id, kAllProcesses)) };
+    UniqueFd fd = STRATA_TRY(OpenTracepointEvent(*context, id, kAllProcesses));
+    return PerfEvent{nullptr, std::move(fd)};
   };
   return LinkToPerfEvent(context, program, target, open).Context(what);
 }

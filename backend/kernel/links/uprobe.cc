@@ -30,7 +30,8 @@ Result<PerfEvent> OpenByPmu(const Context& context, const UprobeEvent& event, co
   attributes.config |= event.config.ref_ctr_file_offset << kRefCtrOffsetShift;
   attributes.config1 = AddressOf(event.path.c_str());
   attributes.config2 = event.config.file_offset;
-  return PerfEvent { nullptr, STRATA_TRY(OpenProbeEvent(context, attributes, event.pid)) };
+  UniqueFd fd = STRATA_TRY(OpenProbeEvent(context, attributes, event.pid));
+  return PerfEvent{nullptr, std::move(fd)};
 }
 
 Result<PerfEvent> OpenByTracefs(const Context& context, const UprobeEvent& event) {
