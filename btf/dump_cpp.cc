@@ -17,8 +17,8 @@ std::string IntegerName(std::uint32_t size_bytes, bool is_signed) {
 class CppPrinter final : public CPrinter {
  public:
   CppPrinter(const Btf& types, const GivenNames& given)
-      : CPrinter(types, CNames(types, CLanguage::kCpp, given)), in_union_(types.type_count()) {
-    FindTypesInUnions();
+      : CPrinter(types, CNames(types, CLanguage::kCpp, given)), is_plain_(types.type_count()) {
+    FindPlainTypes();
   }
 
   // As it is written outside of the namespace `scope`; empty for what has no values.
@@ -72,17 +72,21 @@ class CppPrinter final : public CPrinter {
     return fmt::format("{}unsigned char {}[0];\n", Indent(level), PaddingName());
   }
 
-  // What unions hold by value. A compiler would not know how to make such a union if the member had initializers.
-  void FindTypesInUnions() {
+  // What is held by value where compilers take no initializers: in unions, in structs without a name, and packed ones.
+  void FindPlainTypes() {
     std::vector<TypeId> found;
     for (TypeId id{1}; id.value < types_.type_count(); ++id.value) {
       if (const auto either = types_.Get<Union>(id)) AddMemberTypes(either->members, &found);
+      const auto composite = types_.Get<Struct>(id);
+      const bool holds_plain =
+          composite && (names_.Of(id).empty() || layouts_.OfStruct(*composite).form == CLayout::Form::kPacked);
+      if (holds_plain) AddMemberTypes(composite->members, &found);
     }
     while (!found.empty()) {
       const TypeId id = found.back();
       found.pop_back();
-      if (in_union_[id.value]) continue;
-      in_union_[id.value] = true;
+      if (is_plain_[id.value]) continue;
+      is_plain_[id.value] = true;
       if (const auto composite = types_.Get<Struct>(id)) AddMemberTypes(composite->members, &found);
     }
   }
@@ -100,7 +104,7 @@ class CppPrinter final : public CPrinter {
 
   // Bits up to the next byte, then bytes, then bits. Zero from the start, where that is possible.
   void AddPadding(TypeId id, std::uint64_t from, std::uint64_t to, int level, std::string* text) override {
-    const bool has_initializer = level == 1 && !names_.Of(id).empty() && !in_union_[id.value];
+    const bool has_initializer = level == 1 && !names_.Of(id).empty() && !is_plain_[id.value];
     const std::string_view initializer = has_initializer ? " = {}" : "";
     const auto add_bits = [&](std::uint64_t bits) {
       if (bits > 0)
@@ -190,7 +194,7 @@ class CppPrinter final : public CPrinter {
     }
   }
 
-  std::vector<bool> in_union_;  // by id
+  std::vector<bool> is_plain_;  // by id: has no initializers
   int paddings_ = 0;            // in the definition that is being printed
 };
 
