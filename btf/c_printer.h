@@ -78,7 +78,7 @@ class CPrinter {
   virtual std::string EnumTail(const Enum& type) { return EnumAttribute(type); }
   virtual std::string EnumTail(const Enum64& type) { return EnumAttribute(type); }
   virtual bool ShowsEveryGap() const { return false; }
-  virtual void AddPadding(std::uint64_t from, std::uint64_t to, int level, std::string* text) {
+  virtual void AddPadding(TypeId, std::uint64_t from, std::uint64_t to, int level, std::string* text) {
     AddUnnamedPadding(from, to, level, text);
   }
   virtual std::string PaddingName() { return "__padding"; }
@@ -322,13 +322,13 @@ class CPrinter {
                           type.size_bytes);
       return text + Indent(level) + "}";
     }
-    if (type.size_bytes == 0) text += EmptyBody(level + 1);
+    if (type.members.empty() && type.size_bytes == 0) text += EmptyBody(level + 1);
     std::uint64_t position = 0;
     const std::vector<std::string> members = MemberNames(type.members);
     for (std::uint32_t i = 0; i < type.members.size() && !error_; ++i) {
       const CField& field = layout.fields[i];
       const std::uint64_t next = ShowsEveryGap() ? position : NaturalOffset(field, position, layout.form);
-      if (!kIsUnion && next < field.offset_bits) AddPadding(position, field.offset_bits, level + 1, &text);
+      if (!kIsUnion && next < field.offset_bits) AddPadding(id, position, field.offset_bits, level + 1, &text);
       text += MemberText(type.members[i], members[i], field, level + 1);
       position = field.end_bits();
     }
@@ -336,7 +336,7 @@ class CPrinter {
     if (layout.needs_tail && kIsUnion) {
       text += fmt::format("{}char {}[{}];\n", Indent(level + 1), PaddingName(), type.size_bytes);
     } else if (!kIsUnion && (layout.needs_tail || (ShowsEveryGap() && position < size_bits))) {
-      AddPadding(position, size_bits, level + 1, &text);
+      AddPadding(id, position, size_bits, level + 1, &text);
     }
     text += Indent(level) + "}";
     if (layout.form == CLayout::Form::kPacked) text += " __attribute__((packed))";

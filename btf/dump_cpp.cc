@@ -16,7 +16,10 @@ std::string IntegerName(std::uint32_t size_bytes, bool is_signed) {
 
 class CppPrinter final : public CPrinter {
  public:
-  CppPrinter(const Btf& types, const GivenNames& given) : CPrinter(types, CNames(types, CLanguage::kCpp, given)) {}
+  CppPrinter(const Btf& types, const GivenNames& given)
+      : CPrinter(types, CNames(types, CLanguage::kCpp, given)), is_plain_(types.type_count()) {
+    FindPlainTypes();
+  }
 
   // As it is written outside of the namespace `scope`; empty for what has no values.
   std::string Spell(TypeId id, std::string_view scope, int depth = 0) const {
@@ -65,17 +68,53 @@ class CppPrinter final : public CPrinter {
   bool ShowsEveryGap() const override { return true; }
   std::string PaddingName() override { return fmt::format("padding_{}_", ++paddings_); }
   // An empty struct has no size in C, but one byte in C++.
-  std::string EmptyBody(int level) override { return Indent(level) + "unsigned char empty_[0];\n"; }
+  std::string EmptyBody(int level) override {
+    return fmt::format("{}unsigned char {}[0];\n", Indent(level), PaddingName());
+  }
 
-  // Bits up to the next byte, then bytes, then bits.
-  void AddPadding(std::uint64_t from, std::uint64_t to, int level, std::string* text) override {
+  // What is held by value where compilers take no initializers: in unions, in structs without a name, and packed ones.
+  void FindPlainTypes() {
+    std::vector<TypeId> found;
+    for (TypeId id{1}; id.value < types_.type_count(); ++id.value) {
+      if (const auto either = types_.Get<Union>(id)) AddMemberTypes(either->members, &found);
+      const auto composite = types_.Get<Struct>(id);
+      const bool holds_plain =
+          composite && (names_.Of(id).empty() || layouts_.OfStruct(*composite).form == CLayout::Form::kPacked);
+      if (holds_plain) AddMemberTypes(composite->members, &found);
+    }
+    while (!found.empty()) {
+      const TypeId id = found.back();
+      found.pop_back();
+      if (is_plain_[id.value]) continue;
+      is_plain_[id.value] = true;
+      if (const auto composite = types_.Get<Struct>(id)) AddMemberTypes(composite->members, &found);
+    }
+  }
+  void AddMemberTypes(const RecordList<Member>& members, std::vector<TypeId>* found) {
+    for (const Member member : members) {
+      auto resolved = types_.Resolve(member.type);
+      for (int step = 0; resolved && step < kMaxChain; ++step) {
+        const auto array = types_.Get<Array>(*resolved);
+        if (!array) break;
+        resolved = types_.Resolve(array->element);
+      }
+      if (resolved && types_.KindOf(*resolved) == Kind::kStruct) found->push_back(*resolved);
+    }
+  }
+
+  // Bits up to the next byte, then bytes, then bits. Zero from the start, where that is possible.
+  void AddPadding(TypeId id, std::uint64_t from, std::uint64_t to, int level, std::string* text) override {
+    const bool has_initializer = level == 1 && !names_.Of(id).empty() && !is_plain_[id.value];
+    const std::string_view initializer = has_initializer ? " = {}" : "";
     const auto add_bits = [&](std::uint64_t bits) {
-      if (bits > 0) *text += fmt::format("{}unsigned char {} : {};\n", Indent(level), PaddingName(), bits);
+      if (bits > 0)
+        *text += fmt::format("{}unsigned char {} : {}{};\n", Indent(level), PaddingName(), bits,
+                             has_initializer ? " = 0" : "");
       from += bits;
     };
     if (from % 8 != 0) add_bits(std::min(to - from, 8 - from % 8));
     if (const std::uint64_t bytes = (to - from) / 8; bytes > 0) {
-      *text += fmt::format("{}unsigned char {}[{}];\n", Indent(level), PaddingName(), bytes);
+      *text += fmt::format("{}unsigned char {}[{}]{};\n", Indent(level), PaddingName(), bytes, initializer);
       from += bytes * 8;
     }
     add_bits(to - from);
@@ -155,7 +194,8 @@ class CppPrinter final : public CPrinter {
     }
   }
 
-  int paddings_ = 0;  // in the definition that is being printed
+  std::vector<bool> is_plain_;  // by id: has no initializers
+  int paddings_ = 0;            // in the definition that is being printed
 };
 
 }  // namespace
