@@ -2,8 +2,8 @@
 
 namespace strata {
 
-Result<AttachedPrograms> AttachAll(const Collection& collection, const AutoAttachOptions& options) {
-  AttachedPrograms attached;
+Result<AttachedCollection> AttachAll(const Collection& collection, const AutoAttachOptions& options) {
+  AttachedCollection attached;
   for (const auto& [name, program] : collection.programs()) {
     auto link = AutoAttach(program, options);
     if (link) {

@@ -15,13 +15,13 @@ struct SkippedProgram {
   Error reason;
 };
 
-struct AttachedPrograms {
+struct AttachedCollection {
   std::vector<Link> links;              // in the order of the programs' names
   std::vector<SkippedProgram> skipped;  // loaded, but their section does not say where: attach them yourself
 };
 
 // Every program that is loaded. Skipped are those of sections that name no place, or need more than a place (an
 // interface, a cgroup). The error of the first one that cannot be attached to the place that it names; then none is.
-STRATA_EXPORT Result<AttachedPrograms> AttachAll(const Collection& collection, const AutoAttachOptions& options = {});
+STRATA_EXPORT Result<AttachedCollection> AttachAll(const Collection& collection, const AutoAttachOptions& options = {});
 
 }  // namespace strata

@@ -130,7 +130,7 @@ class Writer {
     }
     Line("");
     Line("  // Attaches the loaded programs whose sections say where, and names the others.");
-    Line("  [[nodiscard]] strata::Result<strata::AttachedPrograms> AttachAll(");
+    Line("  [[nodiscard]] strata::Result<strata::AttachedCollection> AttachAll(");
     Line("      const strata::AutoAttachOptions& options = {{}}) const {{");
     Line("    return strata::AttachAll(collection_, options);");
     Line("  }}");
