@@ -11,43 +11,43 @@
 
 namespace strata::kernel {
 
-using Attach = Result<std::unique_ptr<BackendLink>>(const ContextPtr& context,
-                                                    const std::shared_ptr<KernelProgram>& program,
-                                                    const AttachTarget& target);
+using AttachFunction = Result<std::unique_ptr<BackendLink>>(const ContextPtr& context,
+                                                            const std::shared_ptr<KernelProgram>& program,
+                                                            const AttachTarget& target);
 struct AttachRow {
   std::string_view kind;
-  Attach* attach;
+  AttachFunction* attach;
 };
 std::span<const AttachRow> AttachRows();
 
 // The functions of the rows, by file.
-Attach AttachUprobe;  // uprobe.cc
-Attach AttachUretprobe;
-Attach AttachUprobeMulti;  // uprobe_multi.cc
-Attach AttachUretprobeMulti;
-Attach AttachUprobeSession;
-Attach AttachKprobe;  // kprobe.cc
-Attach AttachKretprobe;
-Attach AttachKsyscall;
-Attach AttachKretsyscall;
-Attach AttachKprobeMulti;  // kprobe_multi.cc
-Attach AttachKretprobeMulti;
-Attach AttachKprobeSession;
-Attach AttachTracepoint;     // tracepoint.cc
-Attach AttachRawTracepoint;  // tracing.cc
-Attach AttachTracing;
-Attach AttachFreplace;
-Attach AttachIterator;   // iterator.cc
-Attach AttachPerfEvent;  // perf_event.cc
-Attach AttachXdp;        // interface.cc
-Attach AttachTcx;
-Attach AttachNetkit;
-Attach AttachCgroup;    // cgroup.cc
-Attach AttachSkLookup;  // netns.cc
-Attach AttachFlowDissector;
-Attach AttachNetfilter;     // netfilter.cc
-Attach AttachSocketFilter;  // socket.cc
-Attach AttachReuseport;
-Attach AttachSockMap;  // sockmap.cc
+AttachFunction AttachUprobe;  // uprobe.cc
+AttachFunction AttachUretprobe;
+AttachFunction AttachUprobeMulti;  // uprobe_multi.cc
+AttachFunction AttachUretprobeMulti;
+AttachFunction AttachUprobeSession;
+AttachFunction AttachKprobe;  // kprobe.cc
+AttachFunction AttachKretprobe;
+AttachFunction AttachKsyscall;
+AttachFunction AttachKretsyscall;
+AttachFunction AttachKprobeMulti;  // kprobe_multi.cc
+AttachFunction AttachKretprobeMulti;
+AttachFunction AttachKprobeSession;
+AttachFunction AttachTracepoint;     // tracepoint.cc
+AttachFunction AttachRawTracepoint;  // tracing.cc
+AttachFunction AttachTracing;
+AttachFunction AttachFreplace;
+AttachFunction AttachIterator;   // iterator.cc
+AttachFunction AttachPerfEvent;  // perf_event.cc
+AttachFunction AttachXdp;        // interface.cc
+AttachFunction AttachTcx;
+AttachFunction AttachNetkit;
+AttachFunction AttachCgroup;    // cgroup.cc
+AttachFunction AttachSkLookup;  // netns.cc
+AttachFunction AttachFlowDissector;
+AttachFunction AttachNetfilter;     // netfilter.cc
+AttachFunction AttachSocketFilter;  // socket.cc
+AttachFunction AttachReuseport;
+AttachFunction AttachSockMap;  // sockmap.cc
 
 }  // namespace strata::kernel

@@ -19,7 +19,7 @@ struct MultiRow {
   std::uint32_t flags;
   std::string_view needs;
   std::string_view single_kind;  // what does the same for one place; empty for what nothing else does
-  Attach* attach_single;
+  AttachFunction* attach_single;
 };
 constexpr MultiRow kEntryRow = {AttachType::kTraceUprobeMulti, 0, "Linux 6.6", "uprobe", AttachUprobe};
 constexpr MultiRow kReturnRow = {AttachType::kTraceUprobeMulti, kReturn, "Linux 6.6", "uretprobe", AttachUretprobe};
