@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <unordered_set>
 #include <utility>
 
 #include "data_sections.h"
@@ -67,26 +66,26 @@ int RankOf(const ElfSymbol& symbol) {
 }
 
 // The function symbols of a section by place and rank.
-std::vector<const ElfSymbol*> FunctionSymbolsOf(const ObjectContext& context, const ElfSection& section) {
-  std::vector<const ElfSymbol*> symbols;
+std::vector<ElfSymbol> FunctionSymbolsOf(const ObjectContext& context, const ElfSection& section) {
+  std::vector<ElfSymbol> symbols;
   for (const std::uint32_t index : context.SymbolsOf(section.index)) {
-    const ElfSymbol& symbol = context.symbols[index];
-    if (IsFunctionSymbol(symbol)) symbols.push_back(&symbol);
+    const ElfSymbol symbol = context.symbols[index];
+    if (IsFunctionSymbol(symbol)) symbols.push_back(symbol);
   }
-  std::stable_sort(symbols.begin(), symbols.end(), [](const ElfSymbol* a, const ElfSymbol* b) {
-    return std::pair(a->value, RankOf(*a)) < std::pair(b->value, RankOf(*b));
+  std::stable_sort(symbols.begin(), symbols.end(), [](const ElfSymbol& a, const ElfSymbol& b) {
+    return std::pair(a.value, RankOf(a)) < std::pair(b.value, RankOf(b));
   });
   return symbols;
 }
 
 // A symbol without type and size reaches to the next function.
-std::uint64_t SizeOf(std::span<const ElfSymbol* const> symbols, std::size_t index, const ElfSection& section) {
-  const ElfSymbol& symbol = *symbols[index];
+std::uint64_t SizeOf(std::span<const ElfSymbol> symbols, std::size_t index, const ElfSection& section) {
+  const ElfSymbol& symbol = symbols[index];
   if (symbol.size_bytes != 0 || symbol.type != STT_NOTYPE || symbol.value > section.size_bytes) {
     return symbol.size_bytes;
   }
-  while (index < symbols.size() && symbols[index]->value == symbol.value) ++index;
-  return (index < symbols.size() ? symbols[index]->value : section.size_bytes) - symbol.value;
+  while (index < symbols.size() && symbols[index].value == symbol.value) ++index;
+  return (index < symbols.size() ? symbols[index].value : section.size_bytes) - symbol.value;
 }
 
 }  // namespace
@@ -104,22 +103,7 @@ Result<CodeTable> CodeTable::Find(const ObjectContext& context) {
         ErrorCode::kMalformed,
         fmt::format("{}: has code, and no symbol says which functions (was the file stripped?)", context.Place(*code)));
   }
-  table.NameFunctions();
   return table;
-}
-
-void CodeTable::NameFunctions() {
-  std::unordered_set<std::string> taken;
-  const auto unique = [&](const std::string& name, const CodeFunction& function) {
-    if (taken.insert(name).second) return name;
-    std::string key = fmt::format("{}@{}+{}", name, function.spec.section_name, function.offset);
-    taken.insert(key);
-    return key;
-  };
-  for (CodeFunction& function : functions_) function.key = unique(function.spec.name, function);
-  for (CodeFunction& function : functions_) {
-    for (FunctionAlias& alias : function.aliases) alias.key = unique(alias.name, function);
-  }
 }
 
 // Code between functions is allowed: linkers leave weak functions that another file overrides.
@@ -130,12 +114,12 @@ Result<void> CodeTable::FindInSection(const ObjectContext& context, const ElfSec
   if (section.size_bytes % kInstructionSize != 0) {
     return malformed(fmt::format("{} bytes are no whole instructions", section.size_bytes));
   }
-  const std::vector<const ElfSymbol*> symbols = FunctionSymbolsOf(context, section);
+  const std::vector<ElfSymbol> symbols = FunctionSymbolsOf(context, section);
   std::uint64_t covered = 0;  // up to here instructions belong to a function
   // Each alias is a copy of the code.
   std::uint64_t room_for_aliases = kMaxAliasesOfSection * section.size_bytes;
   for (std::size_t i = 0; i < symbols.size(); ++i) {
-    const ElfSymbol& symbol = *symbols[i];
+    const ElfSymbol& symbol = symbols[i];
     const std::uint64_t size = SizeOf(symbols, i, section);
     if (symbol.value > section.size_bytes || size > section.size_bytes - symbol.value) {
       return malformed(fmt::format("symbol {}: [{}, +{}) is outside of the section's {} bytes", symbol.name,
@@ -147,25 +131,22 @@ Result<void> CodeTable::FindInSection(const ObjectContext& context, const ElfSec
       return malformed(fmt::format("symbol {}: [{}, +{}) are no whole instructions", symbol.name, symbol.value, size));
     }
     if (is_inside) {
-      CodeFunction& function = functions_.back();
+      const CodeFunction& function = functions_.back();
       const bool is_alias =
           symbol.value == function.offset && (size == function.size_bytes || symbol.type == STT_NOTYPE);
-      if (!is_alias) return malformed(fmt::format("symbol {}: overlaps {}", symbol.name, function.spec.name));
+      if (!is_alias) return malformed(fmt::format("symbol {}: overlaps {}", symbol.name, function.name));
       if (function.size_bytes > room_for_aliases)
         return malformed(fmt::format("symbol {}: one alias too many", symbol.name));
       room_for_aliases -= function.size_bytes;
-      function.aliases.push_back(FunctionAlias{{}, std::string(symbol.name), symbol.binding == STB_LOCAL});
+      aliases_.push_back(FunctionAlias{functions_.size() - 1, symbol.name, symbol.binding == STB_LOCAL});
       continue;
     }
     covered = symbol.value + size;
-    CodeFunction function;
-    function.section = section.index;
-    function.offset = symbol.value;
-    function.size_bytes = size;
-    function.spec.name = symbol.name;
-    function.spec.section_name = section.name;
-    function.spec.is_static = symbol.binding == STB_LOCAL;
-    functions_.push_back(std::move(function));
+    functions_.push_back(CodeFunction{.name = symbol.name,
+                                      .is_static = symbol.binding == STB_LOCAL,
+                                      .section = section.index,
+                                      .offset = symbol.value,
+                                      .size_bytes = size});
   }
   return {};
 }
@@ -234,14 +215,14 @@ class SectionCodeReader {
   }
 
   static void MarkUnusable(CodeFunction& function, const Error& reason) {
-    if (function.spec.unusable.empty()) function.spec.unusable = reason.message();
+    if (function.spec->unusable.empty()) function.spec->unusable = reason.message();
   }
 
   Result<void> ReadInstructions() {
     const auto bytes = STRATA_TRY(context_.file.Contents(section_));
     return ForEachFunction([&](CodeFunction& function) -> Result<void> {
       const auto code = bytes.subspan(function.offset, function.size_bytes);
-      auto& instructions = function.spec.instructions;
+      auto& instructions = function.spec->instructions;
       instructions.resize(code.size() / kInstructionSize);
       if (context_.file.byte_order() == std::endian::native) {
         std::memcpy(instructions.data(), code.data(), code.size());
@@ -256,7 +237,7 @@ class SectionCodeReader {
   // The second slot of a 64-bit load holds nothing but the upper half of its constant.
   Result<void> CheckWideLoads() {
     return ForEachFunction([&](CodeFunction& function) -> Result<void> {
-      const auto& code = function.spec.instructions;
+      const auto& code = function.spec->instructions;
       for (std::size_t i = 0; i < code.size(); ++i) {
         if (!IsLoadImm64(code[i])) continue;
         const std::uint64_t offset = function.offset + i * kInstructionSize;
@@ -275,7 +256,7 @@ class SectionCodeReader {
       STRATA_TRY(ApplyRelocation(relocation));
     }
     return ForEachFunction([&](CodeFunction& function) -> Result<void> {
-      auto& references = function.spec.references;
+      auto& references = function.spec->references;
       std::stable_sort(references.begin(), references.end(),
                        [](const Reference& a, const Reference& b) { return a.index < b.index; });
       for (std::size_t i = 1; i < references.size(); ++i) {
@@ -296,8 +277,8 @@ class SectionCodeReader {
     if (function == nullptr || relocation.type == kRelocateNothing) return {};
     auto reference = Refer(relocation, *function);
     if (reference) {
-      Neutralise(*reference, function->spec.instructions);
-      function->spec.references.push_back(std::move(*reference));
+      Neutralise(*reference, function->spec->instructions);
+      function->spec->references.push_back(std::move(*reference));
       return {};
     }
     if (reference.error().code() != ErrorCode::kNotSupported) return reference.error();
@@ -307,14 +288,14 @@ class SectionCodeReader {
 
   Result<Reference> Refer(const ElfRelocation& relocation, const CodeFunction& function) const {
     const std::uint64_t index = (relocation.offset - function.offset) / kInstructionSize;
-    const Instruction& instruction = function.spec.instructions[index];
+    const Instruction& instruction = function.spec->instructions[index];
     const bool fits = (relocation.type == kRelocateLoadImm64 && IsLoadImm64(instruction)) ||
                       (relocation.type == kRelocateCall && IsCall(instruction));
     if (!fits) {
       return Unusable(relocation.offset, fmt::format("relocation type {} does not fit opcode {:#04x}", relocation.type,
                                                      instruction.opcode));
     }
-    const ElfSymbol& symbol = context_.symbols[relocation.symbol];
+    const ElfSymbol symbol = context_.symbols[relocation.symbol];
     Reference reference = STRATA_TRY(ReferToSymbol(relocation, symbol, instruction));
     reference.index.value = static_cast<std::uint32_t>(index);
     reference.is_weak = symbol.binding == STB_WEAK && symbol.section == SHN_UNDEF;
@@ -373,7 +354,7 @@ class SectionCodeReader {
 
   std::string SymbolText(const ElfSymbol& symbol) const {
     const bool has_section = symbol.section < context_.file.sections().size();
-    const std::string section = has_section ? context_.NameOf(symbol.section) : std::string("absolute");
+    const std::string_view section = has_section ? context_.NameOf(symbol.section) : "absolute";
     return symbol.name.empty() ? fmt::format("section {}", section)
                                : fmt::format("{} of section {}", symbol.name, section);
   }
@@ -424,7 +405,7 @@ class SectionCodeReader {
                       fmt::format("refers to offset {} of section {}, where no function starts",
                                   static_cast<std::int64_t>(target), context_.NameOf(symbol.section)));
     }
-    return Make(IsCall(instruction) ? ReferenceKind::kFunctionCall : ReferenceKind::kFunctionAddress, callee->key);
+    return Make(IsCall(instruction) ? ReferenceKind::kFunctionCall : ReferenceKind::kFunctionAddress, *callee->key);
   }
 
   Result<Reference> ReferToMap(const ElfRelocation& relocation, const ElfSymbol& symbol,
@@ -459,7 +440,7 @@ class SectionCodeReader {
   }
 
   Result<Reference> ReferToData(const ElfRelocation& relocation, const ElfSymbol& symbol,
-                                const Instruction& instruction, const std::string& map) const {
+                                const Instruction& instruction, std::string_view map) const {
     const ElfSection& data = context_.file.sections()[symbol.section];
     const std::uint64_t target = symbol.value + static_cast<std::uint64_t>(AddendOf(relocation, instruction));
     if (target > data.size_bytes) {
@@ -476,9 +457,9 @@ class SectionCodeReader {
   Result<void> ResolveLocalCalls() {
     return ForEachFunction([&](CodeFunction& function) -> Result<void> {
       std::vector<Reference> found;
-      auto& code = function.spec.instructions;
+      auto& code = function.spec->instructions;
       for (std::uint32_t i = 0; i < code.size(); i += isa::SlotCount(code[i])) {
-        if (!IsFunctionCall(code[i]) || function.spec.FindReference(isa::InsnIndex{i}) != nullptr) continue;
+        if (!IsFunctionCall(code[i]) || function.spec->FindReference(isa::InsnIndex{i}) != nullptr) continue;
         const std::uint64_t offset = function.offset + std::uint64_t{i} * kInstructionSize;
         const std::uint64_t target =
             offset + static_cast<std::uint64_t>((std::int64_t{code[i].imm} + 1) * kInstructionSize);
@@ -488,11 +469,11 @@ class SectionCodeReader {
                                                               static_cast<std::int64_t>(target))));
           continue;
         }
-        found.push_back(Make(ReferenceKind::kFunctionCall, callee->key));
+        found.push_back(Make(ReferenceKind::kFunctionCall, *callee->key));
         found.back().index.value = i;
         Neutralise(found.back(), code);
       }
-      MergeReferences(function.spec.references, std::move(found));
+      MergeReferences(function.spec->references, std::move(found));
       return {};
     });
   }
@@ -526,11 +507,11 @@ class SectionCodeReader {
     if (found == records_.end()) return;
     for (CodeFunction& function : functions_) {
       const auto start = static_cast<std::uint32_t>(function.offset / kInstructionSize);
-      const auto end = start + static_cast<std::uint32_t>(function.spec.instructions.size());
+      const auto end = start + static_cast<std::uint32_t>(function.spec->instructions.size());
       const auto at_start = Take(found->second.functions, start, start + 1);
-      if (!at_start.empty()) function.spec.type = at_start.front().type;
-      function.spec.line_infos = Take(found->second.lines, start, end);
-      function.spec.core_relocations = Take(found->second.core_relocations, start, end);
+      if (!at_start.empty()) function.spec->type = at_start.front().type;
+      function.spec->line_infos = Take(found->second.lines, start, end);
+      function.spec->core_relocations = Take(found->second.core_relocations, start, end);
     }
   }
 

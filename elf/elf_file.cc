@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <utility>
 
@@ -31,7 +32,82 @@ Result<std::string_view> NameAt(std::span<const std::byte> table, std::uint64_t 
   return std::string_view(start, static_cast<std::size_t>(end - start));
 }
 
+template <typename T>
+T LoadAt(const std::byte* at, std::endian order) {
+  T value;
+  std::memcpy(&value, at, sizeof(value));
+  return order == std::endian::native ? value : SwapBytes(value);
+}
+
+template <typename Entry>
+ElfRelocation DecodeRelocation(const std::byte* at, std::endian order) {
+  constexpr bool kIs64 = sizeof(Entry::r_info) == sizeof(std::uint64_t);
+  constexpr int kSymbolShift = kIs64 ? 32 : 8;
+  const auto info = LoadAt<decltype(Entry::r_info)>(at + offsetof(Entry, r_info), order);
+  ElfRelocation relocation;
+  relocation.offset = LoadAt<decltype(Entry::r_offset)>(at + offsetof(Entry, r_offset), order);
+  relocation.symbol = static_cast<std::uint32_t>(info >> kSymbolShift);
+  relocation.type = static_cast<std::uint32_t>(info & ((std::uint64_t{1} << kSymbolShift) - 1));
+  if constexpr (requires { Entry::r_addend; }) {
+    relocation.has_addend = true;
+    relocation.addend = LoadAt<decltype(Entry::r_addend)>(at + offsetof(Entry, r_addend), order);
+  }
+  return relocation;
+}
+
+struct RelocationForm {
+  std::size_t size_bytes;
+  ElfRelocation (*decode)(const std::byte* at, std::endian order);
+};
+
+RelocationForm FormOf(std::uint32_t table_type, bool is_64_bit) {
+  if (table_type == SHT_RELA) {
+    return is_64_bit ? RelocationForm{sizeof(Elf64_Rela), DecodeRelocation<Elf64_Rela>}
+                     : RelocationForm{sizeof(Elf32_Rela), DecodeRelocation<Elf32_Rela>};
+  }
+  return is_64_bit ? RelocationForm{sizeof(Elf64_Rel), DecodeRelocation<Elf64_Rel>}
+                   : RelocationForm{sizeof(Elf32_Rel), DecodeRelocation<Elf32_Rel>};
+}
+
 }  // namespace
+
+template <typename T>
+T SymbolTable::Load(std::uint32_t index, std::size_t offset32, std::size_t offset64) const {
+  const std::size_t entry_size = is_64_bit_ ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
+  return LoadAt<T>(entries_.data() + index * entry_size + (is_64_bit_ ? offset64 : offset32), order_);
+}
+
+std::uint32_t SymbolTable::NameOffsetOf(std::uint32_t index) const {
+  return Load<std::uint32_t>(index, offsetof(Elf32_Sym, st_name), offsetof(Elf64_Sym, st_name));
+}
+
+// A symbol has 16 bits for its section's number. In a file of more sections a table of its own holds what does not fit.
+std::uint32_t SymbolTable::SectionOf(std::uint32_t index) const {
+  const auto number = Load<std::uint16_t>(index, offsetof(Elf32_Sym, st_shndx), offsetof(Elf64_Sym, st_shndx));
+  if (number != SHN_XINDEX || extended_.empty()) return number;
+  return LoadAt<std::uint32_t>(extended_.data() + index * sizeof(std::uint32_t), order_);
+}
+
+std::uint64_t SymbolTable::ValueOf(std::uint32_t index) const {
+  if (!is_64_bit_) return Load<std::uint32_t>(index, offsetof(Elf32_Sym, st_value), 0);
+  return Load<std::uint64_t>(index, 0, offsetof(Elf64_Sym, st_value));
+}
+
+ElfSymbol SymbolTable::operator[](std::uint32_t index) const {
+  ElfSymbol symbol;
+  const std::uint32_t name = NameOffsetOf(index);
+  if (name != 0) symbol.name = reinterpret_cast<const char*>(names_.data()) + name;
+  symbol.value = ValueOf(index);
+  symbol.size_bytes = is_64_bit_ ? Load<std::uint64_t>(index, 0, offsetof(Elf64_Sym, st_size))
+                                 : Load<std::uint32_t>(index, offsetof(Elf32_Sym, st_size), 0);
+  const auto info = Load<std::uint8_t>(index, offsetof(Elf32_Sym, st_info), offsetof(Elf64_Sym, st_info));
+  const auto other = Load<std::uint8_t>(index, offsetof(Elf32_Sym, st_other), offsetof(Elf64_Sym, st_other));
+  symbol.type = ELF64_ST_TYPE(info);
+  symbol.binding = ELF64_ST_BIND(info);
+  symbol.visibility = ELF64_ST_VISIBILITY(other);
+  symbol.section = SectionOf(index);
+  return symbol;
+}
 
 void ElfFile::Closer::operator()(Elf* elf) const { elf_end(elf); }
 
@@ -40,7 +116,7 @@ Error ElfFile::Malformed(std::string_view message) const {
 }
 
 Error ElfFile::Malformed(const ElfSection& section, std::string_view message) const {
-  const std::string name = section.name.empty() ? fmt::format("number {}", section.index) : section.name;
+  const std::string name = section.name.empty() ? fmt::format("number {}", section.index) : std::string(section.name);
   return Malformed(fmt::format("section {}: {}", name, message));
 }
 
@@ -48,7 +124,10 @@ Result<ElfFile> ElfFile::FromMemory(std::span<const std::byte> bytes, std::strin
   elf_version(EV_CURRENT);
   // libelf only reads what it is given to read, in spite of the parameter's type.
   auto* start = const_cast<char*>(reinterpret_cast<const char*>(bytes.data()));
-  return FromElf(elf_memory(start, bytes.size()), bytes.size(), std::move(where));
+  ElfFile file = STRATA_TRY(FromElf(elf_memory(start, bytes.size()), bytes.size(), std::move(where)));
+  file.bytes_ = bytes;
+  file.elf_.reset();
+  return file;
 }
 
 Result<ElfFile> ElfFile::FromDescriptor(int fd, std::string where) {
@@ -123,6 +202,8 @@ Result<void> ElfFile::ReadSections() {
   std::size_t count = 0;
   if (elf_getshdrnum(elf_.get(), &count) != 0) return Malformed("cannot count the sections");
   std::vector<std::uint32_t> name_offsets;
+  sections_.reserve(count);
+  name_offsets.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     GElf_Shdr header;
     Elf_Scn* section = elf_getscn(elf_.get(), i);
@@ -188,6 +269,7 @@ Result<std::span<const std::byte>> ElfFile::Contents(const ElfSection& section) 
   if ((section.flags & SHF_COMPRESSED) != 0) {
     return Error(ErrorCode::kNotSupported, fmt::format("{}: section {}: is compressed", where_, section.name));
   }
+  if (elf_ == nullptr) return bytes_.subspan(section.offset, section.size_bytes);
   const Elf_Data* data = elf_rawdata(elf_getscn(elf_.get(), section.index), nullptr);
   if (data == nullptr || data->d_buf == nullptr || data->d_size != section.size_bytes) {
     return Malformed(section, "its bytes cannot be read");
@@ -195,29 +277,18 @@ Result<std::span<const std::byte>> ElfFile::Contents(const ElfSection& section) 
   return std::span(static_cast<const std::byte*>(data->d_buf), data->d_size);
 }
 
-// A symbol has 16 bits for its section's number. In a file of more sections a table of its own (SHT_SYMTAB_SHNDX) holds
-// what does not fit. Empty when there is no such table.
-Result<std::vector<std::uint32_t>> ElfFile::ExtendedSectionNumbers(const ElfSection& table, std::uint64_t count) const {
-  std::vector<std::uint32_t> numbers;
+// Empty when there is no such table (SHT_SYMTAB_SHNDX).
+Result<std::span<const std::byte>> ElfFile::ExtendedSectionNumbers(const ElfSection& table, std::uint64_t count) const {
   for (const ElfSection& section : sections_) {
     if (section.type != SHT_SYMTAB_SHNDX || section.link != table.index) continue;
-    ByteReader reader(STRATA_TRY(Contents(section)), fmt::format("{}: section {}", where_, section.name), byte_order_);
-    if (reader.size() / sizeof(std::uint32_t) < count) return Malformed(section, "is shorter than its symbol table");
-    numbers.reserve(count);
-    while (numbers.size() < count) numbers.push_back(STRATA_TRY(reader.Read<std::uint32_t>("section number")));
-    break;
+    const auto numbers = STRATA_TRY(Contents(section));
+    if (numbers.size() / sizeof(std::uint32_t) < count) return Malformed(section, "is shorter than its symbol table");
+    return numbers;
   }
-  return numbers;
+  return std::span<const std::byte>();
 }
 
-Result<std::uint32_t> ElfFile::SectionOfSymbol(std::uint64_t symbol, std::uint32_t index,
-                                               std::span<const std::uint32_t> extended) const {
-  if (index == SHN_XINDEX && symbol < extended.size()) index = extended[symbol];
-  if (index < sections_.size() || index == SHN_ABS || index == SHN_COMMON) return index;
-  return Error(ErrorCode::kMalformed, fmt::format("section number {} is out of range", index));
-}
-
-Result<std::vector<ElfSymbol>> ElfFile::Symbols(const ElfSection& table, std::size_t longest_name) const {
+Result<SymbolTable> ElfFile::Symbols(const ElfSection& table, std::size_t longest_name) const {
   const std::uint64_t entry_size = is_64_bit_ ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
   if (table.size_bytes % entry_size != 0) {
     return Malformed(table, fmt::format("{} bytes are no multiple of a symbol's {}", table.size_bytes, entry_size));
@@ -225,68 +296,52 @@ Result<std::vector<ElfSymbol>> ElfFile::Symbols(const ElfSection& table, std::si
   if (table.link >= sections_.size() || sections_[table.link].type != SHT_STRTAB) {
     return Malformed(table, fmt::format("its string table, section number {}, is none", table.link));
   }
-  STRATA_TRY(Contents(table));
-  const auto names = STRATA_TRY(Contents(sections_[table.link]));
-  Elf_Data* data = elf_getdata(elf_getscn(elf_.get(), table.index), nullptr);
   const std::uint64_t count = table.size_bytes / entry_size;
-  if (count > 0 && data == nullptr) return Malformed(table, "its symbols cannot be read");
-  const std::vector<std::uint32_t> extended = STRATA_TRY(ExtendedSectionNumbers(table, count));
-
-  std::vector<ElfSymbol> symbols;
-  symbols.reserve(count);
-  for (std::uint64_t i = 0; i < count; ++i) {
-    GElf_Sym raw;
-    if (gelf_getsym(data, static_cast<int>(i), &raw) == nullptr) {
-      return Malformed(table, fmt::format("symbol {} cannot be read", i));
-    }
-    ElfSymbol symbol;
-    if (raw.st_name != 0) {
-      auto name = NameAt(names, raw.st_name, longest_name);
-      if (!name) {
-        return std::move(name.error()).WithContext(fmt::format("{}: section {}: symbol {}", where_, table.name, i));
-      }
-      symbol.name = *name;
-    }
-    symbol.value = raw.st_value;
-    symbol.size_bytes = raw.st_size;
-    symbol.type = GELF_ST_TYPE(raw.st_info);
-    symbol.binding = GELF_ST_BIND(raw.st_info);
-    symbol.visibility = GELF_ST_VISIBILITY(raw.st_other);
-    auto section = SectionOfSymbol(i, raw.st_shndx, extended);
-    if (!section)
-      return std::move(section.error()).WithContext(fmt::format("{}: section {}: symbol {}", where_, table.name, i));
-    symbol.section = *section;
-    symbols.push_back(symbol);
-  }
+  if (count > UINT32_MAX) return Malformed(table, fmt::format("{} symbols are too many", count));
+  SymbolTable symbols;
+  symbols.entries_ = STRATA_TRY(Contents(table));
+  symbols.names_ = STRATA_TRY(Contents(sections_[table.link]));
+  symbols.extended_ = STRATA_TRY(ExtendedSectionNumbers(table, count));
+  symbols.count_ = static_cast<std::uint32_t>(symbols.entries_.size() / entry_size);
+  symbols.is_64_bit_ = is_64_bit_;
+  symbols.order_ = byte_order_;
+  STRATA_TRY(CheckSymbols(table, symbols, longest_name));
   return symbols;
 }
 
-Result<std::vector<ElfRelocation>> ElfFile::Relocations(const ElfSection& table, std::size_t symbol_count) const {
-  const bool has_addend = table.type == SHT_RELA;
-  const std::uint64_t entry_size = has_addend ? (is_64_bit_ ? sizeof(Elf64_Rela) : sizeof(Elf32_Rela))
-                                              : (is_64_bit_ ? sizeof(Elf64_Rel) : sizeof(Elf32_Rel));
-  if (table.size_bytes % entry_size != 0) {
-    return Malformed(table, fmt::format("{} bytes are no multiple of a relocation's {}", table.size_bytes, entry_size));
-  }
-  STRATA_TRY(Contents(table));
-  Elf_Data* data = elf_getdata(elf_getscn(elf_.get(), table.index), nullptr);
-  const std::uint64_t count = table.size_bytes / entry_size;
-  if (count > 0 && data == nullptr) return Malformed(table, "its relocations cannot be read");
-
-  std::vector<ElfRelocation> relocations;
-  relocations.reserve(count);
-  for (std::uint64_t i = 0; i < count; ++i) {
-    GElf_Rela raw{};
-    GElf_Rel short_form{};
-    const bool is_read = has_addend ? gelf_getrela(data, static_cast<int>(i), &raw) != nullptr
-                                    : gelf_getrel(data, static_cast<int>(i), &short_form) != nullptr;
-    if (!is_read) return Malformed(table, fmt::format("relocation {} cannot be read", i));
-    if (!has_addend) raw = GElf_Rela{short_form.r_offset, short_form.r_info, 0};
-    if (GELF_R_SYM(raw.r_info) >= symbol_count) {
-      return Malformed(table, fmt::format("relocation {}: there is no symbol {}", i, GELF_R_SYM(raw.r_info)));
+Result<void> ElfFile::CheckSymbols(const ElfSection& table, const SymbolTable& symbols,
+                                   std::size_t longest_name) const {
+  const auto place = [&](std::uint32_t i) { return fmt::format("{}: section {}: symbol {}", where_, table.name, i); };
+  for (std::uint32_t i = 0; i < symbols.size(); ++i) {
+    const std::uint32_t name = symbols.NameOffsetOf(i);
+    if (name != 0) {
+      auto text = NameAt(symbols.names_, name, longest_name);
+      if (!text) return std::move(text.error()).WithContext(place(i));
     }
-    relocations.push_back(ElfRelocation{raw.r_offset, static_cast<std::uint32_t>(GELF_R_SYM(raw.r_info)),
-                                        static_cast<std::uint32_t>(GELF_R_TYPE(raw.r_info)), has_addend, raw.r_addend});
+    const std::uint32_t section = symbols.SectionOf(i);
+    if (section >= sections_.size() && section != SHN_ABS && section != SHN_COMMON) {
+      return Error(ErrorCode::kMalformed, fmt::format("{}: section number {} is out of range", place(i), section));
+    }
+  }
+  return {};
+}
+
+Result<std::vector<ElfRelocation>> ElfFile::Relocations(const ElfSection& table, std::size_t symbol_count) const {
+  const RelocationForm form = FormOf(table.type, is_64_bit_);
+  if (table.size_bytes % form.size_bytes != 0) {
+    return Malformed(table,
+                     fmt::format("{} bytes are no multiple of a relocation's {}", table.size_bytes, form.size_bytes));
+  }
+  const auto bytes = STRATA_TRY(Contents(table));
+  std::vector<ElfRelocation> relocations;
+  relocations.reserve(bytes.size() / form.size_bytes);
+  for (std::size_t at = 0; at < bytes.size(); at += form.size_bytes) {
+    const ElfRelocation relocation = form.decode(bytes.data() + at, byte_order_);
+    if (relocation.symbol >= symbol_count) {
+      return Malformed(table,
+                       fmt::format("relocation {}: there is no symbol {}", relocations.size(), relocation.symbol));
+    }
+    relocations.push_back(relocation);
   }
   return relocations;
 }

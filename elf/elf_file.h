@@ -18,7 +18,7 @@ namespace strata::elf {
 
 struct ElfSection {
   std::uint32_t index = 0;
-  std::string name;
+  std::string_view name;   // in the file's string table: valid as long as the ElfFile, or the bytes it was made of
   std::uint32_t type = 0;  // SHT_*
   std::uint64_t flags = 0;
   std::uint64_t address = 0;
@@ -30,7 +30,7 @@ struct ElfSection {
 };
 
 struct ElfSymbol {
-  std::string_view name;  // in the file's string table: valid as long as the ElfFile
+  std::string_view name;  // as that of a section
   std::uint64_t value = 0;
   std::uint64_t size_bytes = 0;
   std::uint8_t type = 0;        // STT_*
@@ -57,6 +57,45 @@ struct ElfSegment {
   std::uint64_t alignment = 0;
 };
 
+// A symbol table that is decoded where it lies. Valid as long as the ElfFile, or the bytes it was made of.
+class SymbolTable {
+ public:
+  SymbolTable() = default;
+  std::uint32_t size() const { return count_; }
+  // Of an index below size(), the null symbol at 0 included. The second and third tell a part without the rest.
+  ElfSymbol operator[](std::uint32_t index) const;
+  std::uint32_t SectionOf(std::uint32_t index) const;
+  std::uint64_t ValueOf(std::uint32_t index) const;
+
+  // For range-for.
+  struct Iterator {
+    const SymbolTable* table;
+    std::uint32_t index;
+    ElfSymbol operator*() const { return (*table)[index]; }
+    Iterator& operator++() {
+      ++index;
+      return *this;
+    }
+    bool operator!=(const Iterator& other) const { return index != other.index; }
+  };
+  Iterator begin() const { return {this, 0}; }
+  Iterator end() const { return {this, count_}; }
+
+ private:
+  friend class ElfFile;
+  std::uint32_t NameOffsetOf(std::uint32_t index) const;
+  template <typename T>
+  T Load(std::uint32_t index, std::size_t offset32, std::size_t offset64) const;
+
+  std::span<const std::byte> entries_;
+  std::span<const std::byte> names_;
+  std::span<const std::byte> extended_;  // section numbers of 32 bits; empty when there is no such table
+  std::uint32_t count_ = 0;
+  bool is_64_bit_ = true;
+  std::endian order_ = std::endian::native;
+};
+
+// libelf tells where the tables are and is let go before they are read, unless the file is read piece by piece.
 // Not thread-safe, as libelf is not. Move-only.
 class ElfFile {
  public:
@@ -80,9 +119,8 @@ class ElfFile {
 
   // Valid as long as this object. Empty for SHT_NOBITS; kNotSupported for compressed sections.
   Result<std::span<const std::byte>> Contents(const ElfSection& section) const;
-  // All entries of a symbol table, the null symbol at 0 included. Every section index lies in the file; a name of
-  // `longest_name` bytes or more is an error.
-  Result<std::vector<ElfSymbol>> Symbols(const ElfSection& table, std::size_t longest_name = SIZE_MAX) const;
+  // Every section index of its symbols lies in the file; a name of `longest_name` bytes or more is an error.
+  Result<SymbolTable> Symbols(const ElfSection& table, std::size_t longest_name = SIZE_MAX) const;
   Result<std::vector<ElfRelocation>> Relocations(const ElfSection& table, std::size_t symbol_count) const;
 
  private:
@@ -95,16 +133,16 @@ class ElfFile {
   Result<void> ReadSegments();
   Result<void> ReadSections();
   Result<void> NameSections(std::span<const std::uint32_t> name_offsets);
-  Result<std::vector<std::uint32_t>> ExtendedSectionNumbers(const ElfSection& table, std::uint64_t count) const;
-  Result<std::uint32_t> SectionOfSymbol(std::uint64_t symbol, std::uint32_t index,
-                                        std::span<const std::uint32_t> extended) const;
+  Result<std::span<const std::byte>> ExtendedSectionNumbers(const ElfSection& table, std::uint64_t count) const;
+  Result<void> CheckSymbols(const ElfSection& table, const SymbolTable& symbols, std::size_t longest_name) const;
   bool IsInFile(std::uint64_t offset, std::uint64_t size_bytes) const {
     return offset <= size_bytes_ && size_bytes <= size_bytes_ - offset;
   }
   Error Malformed(std::string_view message) const;
   Error Malformed(const ElfSection& section, std::string_view message) const;
 
-  std::unique_ptr<Elf, Closer> elf_;
+  std::unique_ptr<Elf, Closer> elf_;  // null once a file in memory was looked over
+  std::span<const std::byte> bytes_;  // of a file in memory
   std::string where_;
   std::uint64_t size_bytes_ = 0;
   std::uint16_t type_ = 0;

@@ -252,7 +252,8 @@ Result<std::vector<std::uint16_t>> Image::State::Versions(const ElfSection& tabl
   std::vector<std::uint16_t> versions;
   for (const ElfSection& section : file->sections()) {
     if (section.type != SHT_GNU_versym || section.link != table.index) continue;
-    ByteReader reader(STRATA_TRY(file->Contents(section)), path + ": section " + section.name, file->byte_order());
+    ByteReader reader(STRATA_TRY(file->Contents(section)), fmt::format("{}: section {}", path, section.name),
+                      file->byte_order());
     while (reader.remaining() >= sizeof(std::uint16_t)) {
       versions.push_back(STRATA_TRY(reader.Read<std::uint16_t>("version")));
     }
@@ -261,9 +262,9 @@ Result<std::vector<std::uint16_t>> Image::State::Versions(const ElfSection& tabl
 }
 
 Result<void> Image::State::AddSymbols(const ElfSection& table, std::span<const std::uint16_t> versions) {
-  const std::vector<ElfSymbol> raw = STRATA_TRY(file->Symbols(table));
-  for (std::size_t i = 0; i < raw.size(); ++i) {
-    const ElfSymbol& symbol = raw[i];
+  const SymbolTable raw = STRATA_TRY(file->Symbols(table));
+  for (std::uint32_t i = 0; i < raw.size(); ++i) {
+    const ElfSymbol symbol = raw[i];
     const ImageSegment* segment = HasAddress(symbol) ? SegmentOfAddress(symbol.value) : nullptr;
     if (segment == nullptr) continue;
     const bool is_hidden = i < versions.size() && (versions[i] & kHiddenVersion) != 0;

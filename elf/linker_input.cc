@@ -31,7 +31,7 @@ Result<void> ReadSymbols(LinkObject& object) {
   if (table == nullptr) return Error(ErrorCode::kMalformed, fmt::format("{}: has no symbol table", object.name));
   object.symbol_table = table->index;
   object.symbols = STRATA_TRY(object.file.Symbols(*table));
-  for (const ElfSymbol& symbol : object.symbols) {
+  for (const ElfSymbol symbol : object.symbols) {
     if (symbol.type != STT_SECTION || symbol.value == 0) continue;
     return Error(ErrorCode::kMalformed, fmt::format("{}: the symbol of section number {} has the value {}, not 0",
                                                     object.Place(*table), symbol.section, symbol.value));

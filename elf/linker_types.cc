@@ -164,7 +164,7 @@ class TypeLinker {
     const LinkObject& input = plan_.objects[object];
     const ElfSection* placed = input.file.FindSection(section.name);
     if (placed == nullptr || section.size_bytes != 0) return offsets;
-    for (const ElfSymbol& symbol : input.symbols) {
+    for (const ElfSymbol symbol : input.symbols) {
       if (symbol.section == placed->index && input.global_types.contains(symbol.name)) {
         offsets.emplace(symbol.name, symbol.value);
       }

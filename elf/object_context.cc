@@ -75,11 +75,11 @@ Result<void> ReadSymbols(ObjectContext& context) {
 void IndexSymbols(ObjectContext& context) {
   auto& index = context.symbols_by_section;
   for (std::uint32_t i = 0; i < context.symbols.size(); ++i) {
-    const std::uint32_t section = context.symbols[i].section;
+    const std::uint32_t section = context.symbols.SectionOf(i);
     if (section != SHN_UNDEF && section < context.file.sections().size()) index.push_back(i);
   }
   const auto place = [&](std::uint32_t i) {
-    return std::tuple(context.symbols[i].section, context.symbols[i].value, i);
+    return std::tuple(context.symbols.SectionOf(i), context.symbols.ValueOf(i), i);
   };
   std::sort(index.begin(), index.end(), [&](std::uint32_t a, std::uint32_t b) { return place(a) < place(b); });
 }
@@ -113,14 +113,14 @@ btf::ObjectLayout LayoutOf(const ObjectContext& context) {
     btf::SectionLayout& place = layout.sections[section.name];
     place.size_bytes = section.size_bytes;
     for (const std::uint32_t index : context.SymbolsOf(section.index)) {
-      const ElfSymbol& symbol = context.symbols[index];
+      const ElfSymbol symbol = context.symbols[index];
       const bool is_variable = symbol.type == STT_OBJECT || symbol.type == STT_NOTYPE;
       if (!is_variable || symbol.name.empty() || symbol.binding == STB_LOCAL) continue;
       place.variable_offsets.emplace(symbol.name, symbol.value);
       if (IsHidden(symbol)) layout.hidden_variables.insert(symbol.name);
     }
   }
-  for (const ElfSymbol& symbol : context.symbols) {
+  for (const ElfSymbol symbol : context.symbols) {
     const bool is_hidden = symbol.type == STT_FUNC && symbol.binding != STB_LOCAL && IsHidden(symbol);
     if (is_hidden) layout.hidden_functions.insert(symbol.name);
   }
@@ -142,7 +142,7 @@ Result<std::set<std::string_view>> NamesThatMayBeMissing(const ObjectContext& co
     for (const btf::SectionVariable variable : section.variables) weak.insert(types.NameOf(variable.type));
   }
   if (weak.empty()) return weak;
-  for (const ElfSymbol& symbol : context.symbols) {
+  for (const ElfSymbol symbol : context.symbols) {
     if (symbol.section == SHN_UNDEF && symbol.binding != STB_WEAK) weak.erase(symbol.name);
   }
   return weak;
@@ -151,7 +151,7 @@ Result<std::set<std::string_view>> NamesThatMayBeMissing(const ObjectContext& co
 // Functions that another file was to define.
 std::unordered_set<std::string_view> DeclaredFunctions(const ObjectContext& context) {
   std::unordered_set<std::string_view> undefined;
-  for (const ElfSymbol& symbol : context.symbols) {
+  for (const ElfSymbol symbol : context.symbols) {
     if (symbol.section == SHN_UNDEF && !symbol.name.empty() && !context.externs.contains(symbol.name)) {
       undefined.insert(symbol.name);
     }
@@ -197,7 +197,7 @@ SectionRole ClassifySection(const ElfSection& section) {
 
 std::span<const std::uint32_t> ObjectContext::SymbolsOf(std::uint32_t section) const {
   // Two searches: the subrange that equal_range returns does not compile with clang 14 and libstdc++ 12.
-  const auto section_of = [this](std::uint32_t index) { return symbols[index].section; };
+  const auto section_of = [this](std::uint32_t index) { return symbols.SectionOf(index); };
   const auto first = std::ranges::lower_bound(symbols_by_section, section, {}, section_of);
   return std::span(first, std::ranges::upper_bound(symbols_by_section, section, {}, section_of));
 }

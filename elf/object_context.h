@@ -44,7 +44,7 @@ struct ObjectContext {
   const ReadOptions& options;
   std::vector<SectionRole> roles;  // by section index
   const ElfSection* symbol_table = nullptr;
-  std::vector<ElfSymbol> symbols;
+  SymbolTable symbols;
   std::shared_ptr<const btf::Btf> types;                            // null without .BTF; fixed up for the kernel
   std::unordered_map<std::string_view, btf::TypeId> data_sections;  // each DATASEC of `types`, by name
   std::map<std::string, ExternSpec, std::less<>> externs;
@@ -64,10 +64,10 @@ struct ObjectContext {
     const auto found = data_sections.find(name);
     return found != data_sections.end() ? std::optional(found->second) : std::nullopt;
   }
-  const std::string& NameOf(std::uint32_t section) const { return file.sections()[section].name; }
+  std::string_view NameOf(std::uint32_t section) const { return file.sections()[section].name; }
 
   // "a.bpf.o: section .maps"
-  std::string Place(const ElfSection& section) const { return file.where() + ": section " + section.name; }
+  std::string Place(const ElfSection& section) const { return file.where() + ": section " + std::string(section.name); }
 
   // Indices of the symbols that a section defines, by value and then by index.
   std::span<const std::uint32_t> SymbolsOf(std::uint32_t section) const;
