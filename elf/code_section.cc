@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "data_sections.h"
@@ -169,15 +172,32 @@ const CodeFunction* CodeTable::At(std::uint32_t section, std::uint64_t offset) c
   return found != functions.end() && found->offset == offset ? &*found : nullptr;
 }
 
+namespace {
+
+// Few names serve many references.
+class NamePool {
+ public:
+  const SharedString& Share(std::string_view name) {
+    const auto found = names_.find(name);
+    return found != names_.end() ? *found : *names_.emplace(name).first;
+  }
+
+ private:
+  std::set<SharedString, std::less<>> names_;
+};
+
+}  // namespace
+
 // Fills the functions of one section.
 class SectionCodeReader {
  public:
   SectionCodeReader(const ObjectContext& context, const CollectionSpec& spec, const ElfSection& section,
-                    btf::ExtInfo& records, CodeTable& table)
+                    btf::ExtInfoReader* records, NamePool& names, CodeTable& table)
       : context_(context),
         spec_(spec),
         section_(section),
         records_(records),
+        names_(names),
         place_(context.Place(section)),
         table_(table),
         functions_(table.InSection(section.index)) {}
@@ -187,8 +207,7 @@ class SectionCodeReader {
     STRATA_TRY(CheckWideLoads());
     STRATA_TRY(ApplyRelocations());
     STRATA_TRY(ResolveLocalCalls());
-    AssignExtInfo();
-    return {};
+    return AssignExtInfo();
   }
 
  private:
@@ -223,15 +242,29 @@ class SectionCodeReader {
     return ForEachFunction([&](CodeFunction& function) -> Result<void> {
       const auto code = bytes.subspan(function.offset, function.size_bytes);
       auto& instructions = function.spec->instructions;
-      instructions.resize(code.size() / kInstructionSize);
-      if (context_.file.byte_order() == std::endian::native) {
-        std::memcpy(instructions.data(), code.data(), code.size());
+      if (const auto in_place = InPlace(code)) {
+        instructions = SharedList<Instruction>(context_.options.owner, *in_place);
         return {};
       }
-      ByteReader reader(code, place_, context_.file.byte_order());
-      for (Instruction& instruction : instructions) instruction = STRATA_TRY(ReadInstruction(reader));
+      std::vector<Instruction> copy(code.size() / kInstructionSize);
+      if (context_.file.byte_order() == std::endian::native) {
+        std::memcpy(copy.data(), code.data(), code.size());
+      } else {
+        ByteReader reader(code, place_, context_.file.byte_order());
+        for (Instruction& instruction : copy) instruction = STRATA_TRY(ReadInstruction(reader));
+      }
+      instructions = std::move(copy);
       return {};
     });
+  }
+
+  // The code as it lies in bytes that live as long as the spec. Nothing where it has to be copied.
+  std::optional<std::span<const Instruction>> InPlace(std::span<const std::byte> code) const {
+    const bool is_aligned = reinterpret_cast<std::uintptr_t>(code.data()) % alignof(Instruction) == 0;
+    if (context_.options.owner == nullptr || !is_aligned || context_.file.byte_order() != std::endian::native) {
+      return std::nullopt;
+    }
+    return std::span(reinterpret_cast<const Instruction*>(code.data()), code.size() / kInstructionSize);
   }
 
   // The second slot of a 64-bit load holds nothing but the upper half of its constant.
@@ -277,7 +310,6 @@ class SectionCodeReader {
     if (function == nullptr || relocation.type == kRelocateNothing) return {};
     auto reference = Refer(relocation, *function);
     if (reference) {
-      Neutralise(*reference, function->spec->instructions);
       function->spec->references.push_back(std::move(*reference));
       return {};
     }
@@ -300,28 +332,6 @@ class SectionCodeReader {
     reference.index.value = static_cast<std::uint32_t>(index);
     reference.is_weak = symbol.binding == STB_WEAK && symbol.section == SHN_UNDEF;
     return reference;
-  }
-
-  // What a reference describes is not said a second time in the code: equal meaning, equal instructions.
-  static void Neutralise(const Reference& reference, std::vector<Instruction>& code) {
-    struct Form {
-      ReferenceKind kind;
-      std::uint8_t source_register;
-    };
-    static constexpr Form kForms[] = {
-        {ReferenceKind::kMap, static_cast<std::uint8_t>(isa::PseudoLoad::kMapFd)},
-        {ReferenceKind::kMapValue, static_cast<std::uint8_t>(isa::PseudoLoad::kMapValue)},
-        {ReferenceKind::kFunctionCall, static_cast<std::uint8_t>(isa::PseudoCall::kFunction)},
-        {ReferenceKind::kFunctionAddress, static_cast<std::uint8_t>(isa::PseudoLoad::kFunction)},
-        {ReferenceKind::kKsym, static_cast<std::uint8_t>(isa::PseudoLoad::kNone)},
-        {ReferenceKind::kKfunc, static_cast<std::uint8_t>(isa::PseudoCall::kKfunc)},
-    };
-    Instruction& instruction = code[reference.index.value];
-    const auto* form = std::ranges::find(kForms, reference.kind, &Form::kind);
-    if (form != std::end(kForms)) instruction.src = form->source_register;
-    const bool is_call = IsCall(instruction);
-    instruction.imm = is_call ? -1 : 0;
-    if (!is_call) code[reference.index.value + 1].imm = 0;
   }
 
   Result<Reference> ReferToSymbol(const ElfRelocation& relocation, const ElfSymbol& symbol,
@@ -384,8 +394,8 @@ class SectionCodeReader {
     return Make(ReferenceKind::kKsym, external.name, AddendOf(relocation, instruction));
   }
 
-  static Reference Make(ReferenceKind kind, std::string_view symbol, std::int64_t addend = 0) {
-    return Reference{.index = {}, .kind = kind, .symbol = std::string(symbol), .addend = addend};
+  Reference Make(ReferenceKind kind, std::string_view symbol, std::int64_t addend = 0) const {
+    return Reference{.index = {}, .kind = kind, .symbol = names_.Share(symbol), .addend = addend};
   }
 
   // Where the relocation has no addend of its own, it is in the instruction: bytes in a 64-bit load, instructions from
@@ -457,7 +467,7 @@ class SectionCodeReader {
   Result<void> ResolveLocalCalls() {
     return ForEachFunction([&](CodeFunction& function) -> Result<void> {
       std::vector<Reference> found;
-      auto& code = function.spec->instructions;
+      const auto& code = function.spec->instructions;
       for (std::uint32_t i = 0; i < code.size(); i += isa::SlotCount(code[i])) {
         if (!IsFunctionCall(code[i]) || function.spec->FindReference(isa::InsnIndex{i}) != nullptr) continue;
         const std::uint64_t offset = function.offset + std::uint64_t{i} * kInstructionSize;
@@ -471,7 +481,6 @@ class SectionCodeReader {
         }
         found.push_back(Make(ReferenceKind::kFunctionCall, *callee->key));
         found.back().index.value = i;
-        Neutralise(found.back(), code);
       }
       MergeReferences(function.spec->references, std::move(found));
       return {};
@@ -485,50 +494,61 @@ class SectionCodeReader {
                        [](const Reference& a, const Reference& b) { return a.index < b.index; });
   }
 
-  // Takes the entries of [start, end) from a list sorted by index, counted from the function's start. The list itself
-  // moves where it belongs to one function: most sections have no other.
+  // The entries of [start, end) of a list that is sorted by index.
   template <typename Info>
-  static std::vector<Info> Take(std::vector<Info>& list, std::uint32_t start, std::uint32_t end) {
+  static std::span<const Info> Part(const std::vector<Info>& list, std::uint32_t start, std::uint32_t end) {
     const auto is_before = [](const Info& info, std::uint32_t index) { return info.index.value < index; };
     const auto first = std::lower_bound(list.begin(), list.end(), start, is_before);
-    const auto last = std::lower_bound(first, list.end(), end, is_before);
-    std::vector<Info> part;
-    if (first == list.begin() && last == list.end()) {
-      part.swap(list);
-    } else {
-      part.assign(first, last);
-    }
-    for (Info& info : part) info.index.value -= start;
-    return part;
+    return std::span(first, std::lower_bound(first, list.end(), end, is_before));
   }
 
-  void AssignExtInfo() {
-    const auto found = records_.find(section_.name);
-    if (found == records_.end()) return;
+  // The same, counted from `start`.
+  template <typename Info>
+  static std::vector<Info> Take(const std::vector<Info>& list, std::uint32_t start, std::uint32_t end) {
+    const auto part = Part(list, start, end);
+    std::vector<Info> taken(part.begin(), part.end());
+    for (Info& info : taken) info.index.value -= start;
+    return taken;
+  }
+
+  btf::LineInfos TakeLines(const btf::SectionExtInfo& records, std::uint32_t start, std::uint32_t end) const {
+    if (context_.options.owner == nullptr || records.line_records.empty()) return Take(records.lines, start, end);
+    constexpr std::size_t kSize = btf::LineInfos::kRecordSize;
+    const auto part = Part(records.lines, start, end);
+    const auto first = static_cast<std::size_t>(part.data() - records.lines.data());
+    return {context_.options.owner, records.line_records.subspan(first * kSize, part.size() * kSize), {start}};
+  }
+
+  Result<void> AssignExtInfo() {
+    if (records_ == nullptr) return {};
+    const btf::SectionExtInfo records = STRATA_TRY(records_->Read(section_.name));
     for (CodeFunction& function : functions_) {
       const auto start = static_cast<std::uint32_t>(function.offset / kInstructionSize);
       const auto end = start + static_cast<std::uint32_t>(function.spec->instructions.size());
-      const auto at_start = Take(found->second.functions, start, start + 1);
+      const auto at_start = Part(records.functions, start, start + 1);
       if (!at_start.empty()) function.spec->type = at_start.front().type;
-      function.spec->line_infos = Take(found->second.lines, start, end);
-      function.spec->core_relocations = Take(found->second.core_relocations, start, end);
+      function.spec->line_infos = TakeLines(records, start, end);
+      function.spec->core_relocations = Take(records.core_relocations, start, end);
     }
+    return {};
   }
 
   const ObjectContext& context_;
   const CollectionSpec& spec_;
   const ElfSection& section_;
-  btf::ExtInfo& records_;
+  btf::ExtInfoReader* const records_;  // null without .BTF.ext
+  NamePool& names_;
   const std::string place_;
   CodeTable& table_;
   const std::span<CodeFunction> functions_;  // of the section
 };
 
 Result<void> CodeTable::ReadCode(const ObjectContext& context, const CollectionSpec& spec) {
-  btf::ExtInfo records = STRATA_TRY(ReadExtRecords(context));
+  std::optional<btf::ExtInfoReader> records = STRATA_TRY(OpenExtRecords(context));
+  NamePool names;
   for (const ElfSection& section : context.file.sections()) {
     if (context.IsCode(section.index) && section.size_bytes > 0) {
-      STRATA_TRY(SectionCodeReader(context, spec, section, records, *this).Read());
+      STRATA_TRY(SectionCodeReader(context, spec, section, records ? &*records : nullptr, names, *this).Read());
     }
   }
   return {};

@@ -237,11 +237,15 @@ Result<ObjectContext> OpenObject(const ElfFile& file, const ReadOptions& options
   return context;
 }
 
-Result<btf::ExtInfo> ReadExtRecords(const ObjectContext& context) {
-  if (context.types == nullptr) return btf::ExtInfo{};
+Result<std::optional<btf::ExtInfoReader>> OpenExtRecords(const ObjectContext& context) {
+  std::optional<btf::ExtInfoReader> records;
   const ElfSection* section = context.file.FindSection(".BTF.ext");
-  if (section == nullptr || context.RoleOf(section->index) != SectionRole::kExtInfo) return btf::ExtInfo{};
-  return btf::ReadExtInfo(STRATA_TRY(context.file.Contents(*section)), *context.types, context.Place(*section));
+  const bool has_records =
+      context.types != nullptr && section != nullptr && context.RoleOf(section->index) == SectionRole::kExtInfo;
+  if (!has_records) return records;
+  const auto bytes = STRATA_TRY(context.file.Contents(*section));
+  records = STRATA_TRY(btf::ExtInfoReader::Open(bytes, *context.types, context.Place(*section)));
+  return records;
 }
 
 Result<void> CheckIsBpfObject(const ElfFile& file) {

@@ -92,7 +92,7 @@ SectionRole ClassifySection(const ElfSection& section);
 // Sections, symbols, types, externs. `file` and `options` must outlive the result.
 Result<ObjectContext> OpenObject(const ElfFile& file, const ReadOptions& options);
 
-// Function, line and CO-RE records, by section. Apart from the context, because they are handed on to the functions.
-Result<btf::ExtInfo> ReadExtRecords(const ObjectContext& context);
+// Function, line and CO-RE records; nothing without .BTF.ext. `context` must outlive it.
+Result<std::optional<btf::ExtInfoReader>> OpenExtRecords(const ObjectContext& context);
 
 }  // namespace strata::elf

@@ -173,6 +173,10 @@ class ObjectReader {
 
 }  // namespace
 
+std::shared_ptr<const void> KeepForever(std::span<const std::byte> bytes) {
+  return {std::shared_ptr<const void>(), bytes.data()};
+}
+
 Result<CollectionSpec> ReadCollectionSpec(std::span<const std::byte> bytes, const ReadOptions& options) {
   const std::string name = options.name.empty() ? NameFromPath(options.path) : options.name;
   const std::string where = !options.path.empty() ? options.path : name.empty() ? "object" : name;
