@@ -103,14 +103,15 @@ Result<ExtInfoReader::Table> ExtInfoReader::OpenTable(const ByteReader& body, st
   }
   while (reader.remaining() > 0) {
     const auto name_offset = STRATA_TRY(reader.Read<std::uint32_t>("section name"));
-    const auto name = STRATA_TRY(types.StringAt(name_offset).Context(reader.where()));
+    STRATA_TRY(types.StringAt(name_offset).Context(reader.where()));
     const auto count = STRATA_TRY(reader.Read<std::uint32_t>("number of records"));
-    table.blocks.push_back(Block{name, static_cast<std::uint32_t>(reader.offset()), count});
+    table.blocks.push_back(Block{name_offset, static_cast<std::uint32_t>(reader.offset()), count});
     STRATA_TRY(reader.Skip(std::uint64_t{count} * table.record_size, "record"));
   }
   reader = STRATA_TRY(body.Slice(offset, size_bytes, what));
   table.bytes = STRATA_TRY(reader.ReadBytes(size_bytes, what));
-  std::ranges::stable_sort(table.blocks, {}, &Block::section);
+  std::ranges::stable_sort(table.blocks, {}, [&](const Block& block) { return types.StringAt(block.section).value(); });
+  table.blocks.shrink_to_fit();
   return table;
 }
 
@@ -164,11 +165,17 @@ Result<void> ExtInfoReader::ReadRecord(ByteReader& reader, std::vector<CoreReloc
   return {};
 }
 
+std::string_view ExtInfoReader::NameOf(const Block& block) const { return types_->StringAt(block.section).value(); }
+
+std::span<const ExtInfoReader::Block> ExtInfoReader::BlocksOf(const Table& table, std::string_view section) const {
+  const auto name_of = [this](const Block& block) { return NameOf(block); };
+  const auto first = std::ranges::lower_bound(table.blocks, section, {}, name_of);
+  return std::span(first, std::ranges::upper_bound(table.blocks, section, {}, name_of));
+}
+
 template <typename Info>
 Result<void> ExtInfoReader::ReadTable(const Table& table, std::string_view section, std::vector<Info>& list) {
-  const auto first = std::ranges::lower_bound(table.blocks, section, {}, &Block::section);
-  const auto last = std::ranges::upper_bound(table.blocks, section, {}, &Block::section);
-  for (const Block& block : std::span(first, last)) {
+  for (const Block& block : BlocksOf(table, section)) {
     ByteReader reader(table.bytes, table.where, types_->byte_order());
     STRATA_TRY(reader.Seek(block.offset, "records"));
     list.reserve(list.size() + block.count);
@@ -183,13 +190,12 @@ Result<void> ExtInfoReader::ReadTable(const Table& table, std::string_view secti
 
 std::span<const std::byte> ExtInfoReader::LineRecords(std::string_view section,
                                                       const std::vector<LineInfo>& lines) const {
-  const auto first = std::ranges::lower_bound(lines_.blocks, section, {}, &Block::section);
-  const bool is_one_block = first != lines_.blocks.end() && first->section == section && first->count == lines.size();
-  const bool is_in_place = is_one_block && lines_.record_size == LineInfos::kRecordSize &&
+  const auto blocks = BlocksOf(lines_, section);
+  const bool is_in_place = blocks.size() == 1 && lines_.record_size == LineInfos::kRecordSize &&
                            types_->byte_order() == std::endian::native &&
                            std::is_sorted(lines.begin(), lines.end(), IsBefore<LineInfo>);
   if (!is_in_place) return {};
-  return lines_.bytes.subspan(first->offset, lines.size() * LineInfos::kRecordSize);
+  return lines_.bytes.subspan(blocks.front().offset, lines.size() * LineInfos::kRecordSize);
 }
 
 Result<SectionExtInfo> ExtInfoReader::Read(std::string_view section) {
@@ -208,7 +214,7 @@ Result<SectionExtInfo> ExtInfoReader::Read(std::string_view section) {
 std::set<std::string_view> ExtInfoReader::Sections() const {
   std::set<std::string_view> sections;
   for (const Table* table : {&functions_, &lines_, &core_relocations_}) {
-    for (const Block& block : table->blocks) sections.insert(block.section);
+    for (const Block& block : table->blocks) sections.insert(NameOf(block));
   }
   return sections;
 }

@@ -46,8 +46,8 @@ class STRATA_EXPORT ExtInfoReader {
  private:
   // Records of one section in a table.
   struct Block {
-    std::string_view section;
-    std::uint32_t offset = 0;  // of the first record, in the table
+    std::uint32_t section = 0;  // its name, in the strings
+    std::uint32_t offset = 0;   // of the first record, in the table
     std::uint32_t count = 0;
   };
   struct Table {
@@ -56,6 +56,8 @@ class STRATA_EXPORT ExtInfoReader {
     std::uint32_t record_size = 0;
     std::vector<Block> blocks;  // by section
   };
+  std::span<const Block> BlocksOf(const Table& table, std::string_view section) const;
+  std::string_view NameOf(const Block& block) const;
   explicit ExtInfoReader(const Btf& types) : types_(&types) {}
   static Result<Table> OpenTable(const ByteReader& body, std::uint32_t offset, std::uint32_t size_bytes,
                                  std::string_view what, std::uint32_t known_size, const Btf& types);

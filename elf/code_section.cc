@@ -95,17 +95,18 @@ std::uint64_t SizeOf(std::span<const ElfSymbol> symbols, std::size_t index, cons
 
 Result<CodeTable> CodeTable::Find(const ObjectContext& context) {
   CodeTable table;
-  const ElfSection* code = nullptr;
-  for (const ElfSection& section : context.file.sections()) {
+  std::optional<ElfSection> code;
+  for (const ElfSection section : context.file.sections()) {
     if (!context.IsCode(section.index) || section.size_bytes == 0) continue;
-    code = &section;
+    code = section;
     STRATA_TRY(table.FindInSection(context, section));
   }
-  if (code != nullptr && table.functions_.empty()) {
+  if (code && table.functions_.empty()) {
     return Error(
         ErrorCode::kMalformed,
         fmt::format("{}: has code, and no symbol says which functions (was the file stripped?)", context.Place(*code)));
   }
+  table.functions_.shrink_to_fit();
   return table;
 }
 
@@ -451,7 +452,7 @@ class SectionCodeReader {
 
   Result<Reference> ReferToData(const ElfRelocation& relocation, const ElfSymbol& symbol,
                                 const Instruction& instruction, std::string_view map) const {
-    const ElfSection& data = context_.file.sections()[symbol.section];
+    const ElfSection data = context_.file.sections()[symbol.section];
     const std::uint64_t target = symbol.value + static_cast<std::uint64_t>(AddendOf(relocation, instruction));
     if (target > data.size_bytes) {
       return Malformed(relocation.offset, fmt::format("refers to offset {} of section {}, which has {} bytes",
@@ -546,7 +547,7 @@ class SectionCodeReader {
 Result<void> CodeTable::ReadCode(const ObjectContext& context, const CollectionSpec& spec) {
   std::optional<btf::ExtInfoReader> records = STRATA_TRY(OpenExtRecords(context));
   NamePool names;
-  for (const ElfSection& section : context.file.sections()) {
+  for (const ElfSection section : context.file.sections()) {
     if (context.IsCode(section.index) && section.size_bytes > 0) {
       STRATA_TRY(SectionCodeReader(context, spec, section, records ? &*records : nullptr, names, *this).Read());
     }

@@ -38,7 +38,7 @@ class DataSectionsReader {
   DataSectionsReader(const ObjectContext& context, CollectionSpec& spec) : context_(context), spec_(spec) {}
 
   Result<void> Read() {
-    for (const ElfSection& section : context_.file.sections()) {
+    for (const ElfSection section : context_.file.sections()) {
       if (section.size_bytes == 0) continue;
       const bool is_arena = context_.RoleOf(section.index) == SectionRole::kArenaData;
       if (is_arena) STRATA_TRY(ReadArena(section).Context(context_.Place(section)));

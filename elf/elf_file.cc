@@ -32,32 +32,25 @@ Result<std::string_view> NameAt(std::span<const std::byte> table, std::uint64_t 
   return std::string_view(start, static_cast<std::size_t>(end - start));
 }
 
-template <typename T>
-T LoadAt(const std::byte* at, std::endian order) {
-  T value;
-  std::memcpy(&value, at, sizeof(value));
-  return order == std::endian::native ? value : SwapBytes(value);
-}
-
 template <typename Entry>
-ElfRelocation DecodeRelocation(const std::byte* at, std::endian order) {
+ElfRelocation DecodeRelocation(const RawTable& table, std::uint32_t index) {
   constexpr bool kIs64 = sizeof(Entry::r_info) == sizeof(std::uint64_t);
   constexpr int kSymbolShift = kIs64 ? 32 : 8;
-  const auto info = LoadAt<decltype(Entry::r_info)>(at + offsetof(Entry, r_info), order);
+  const auto info = table.Load<decltype(Entry::r_info)>(index, offsetof(Entry, r_info));
   ElfRelocation relocation;
-  relocation.offset = LoadAt<decltype(Entry::r_offset)>(at + offsetof(Entry, r_offset), order);
+  relocation.offset = table.Load<decltype(Entry::r_offset)>(index, offsetof(Entry, r_offset));
   relocation.symbol = static_cast<std::uint32_t>(info >> kSymbolShift);
   relocation.type = static_cast<std::uint32_t>(info & ((std::uint64_t{1} << kSymbolShift) - 1));
   if constexpr (requires { Entry::r_addend; }) {
     relocation.has_addend = true;
-    relocation.addend = LoadAt<decltype(Entry::r_addend)>(at + offsetof(Entry, r_addend), order);
+    relocation.addend = table.Load<decltype(Entry::r_addend)>(index, offsetof(Entry, r_addend));
   }
   return relocation;
 }
 
 struct RelocationForm {
-  std::size_t size_bytes;
-  ElfRelocation (*decode)(const std::byte* at, std::endian order);
+  std::uint32_t size_bytes;
+  ElfRelocation (*decode)(const RawTable& table, std::uint32_t index);
 };
 
 RelocationForm FormOf(std::uint32_t table_type, bool is_64_bit) {
@@ -71,40 +64,65 @@ RelocationForm FormOf(std::uint32_t table_type, bool is_64_bit) {
 
 }  // namespace
 
-template <typename T>
-T SymbolTable::Load(std::uint32_t index, std::size_t offset32, std::size_t offset64) const {
-  const std::size_t entry_size = is_64_bit_ ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
-  return LoadAt<T>(entries_.data() + index * entry_size + (is_64_bit_ ? offset64 : offset32), order_);
+namespace {
+
+template <typename Header>
+ElfSection DecodeSection(const RawTable& table, std::uint32_t index) {
+#define STRATA_FIELD(field) table.Load<decltype(Header::field)>(index, offsetof(Header, field))
+  return ElfSection{.index = index,
+                    .name = {},
+                    .type = STRATA_FIELD(sh_type),
+                    .flags = STRATA_FIELD(sh_flags),
+                    .address = STRATA_FIELD(sh_addr),
+                    .offset = STRATA_FIELD(sh_offset),
+                    .size_bytes = STRATA_FIELD(sh_size),
+                    .link = STRATA_FIELD(sh_link),
+                    .info = STRATA_FIELD(sh_info),
+                    .alignment = STRATA_FIELD(sh_addralign)};
+#undef STRATA_FIELD
 }
 
-std::uint32_t SymbolTable::NameOffsetOf(std::uint32_t index) const {
-  return Load<std::uint32_t>(index, offsetof(Elf32_Sym, st_name), offsetof(Elf64_Sym, st_name));
+template <typename Symbol>
+ElfSymbol DecodeSymbol(const RawTable& table, std::uint32_t index) {
+  const auto info = table.Load<std::uint8_t>(index, offsetof(Symbol, st_info));
+  ElfSymbol symbol;
+  symbol.value = table.Load<decltype(Symbol::st_value)>(index, offsetof(Symbol, st_value));
+  symbol.size_bytes = table.Load<decltype(Symbol::st_size)>(index, offsetof(Symbol, st_size));
+  symbol.type = ELF64_ST_TYPE(info);
+  symbol.binding = ELF64_ST_BIND(info);
+  symbol.visibility = ELF64_ST_VISIBILITY(table.Load<std::uint8_t>(index, offsetof(Symbol, st_other)));
+  return symbol;
+}
+
+const char* TextAt(std::span<const std::byte> table, std::uint32_t offset) {
+  return reinterpret_cast<const char*>(table.data()) + offset;
+}
+
+}  // namespace
+
+ElfSection SectionTable::operator[](std::uint32_t index) const {
+  ElfSection section =
+      is_64_bit_ ? DecodeSection<Elf64_Shdr>(headers_, index) : DecodeSection<Elf32_Shdr>(headers_, index);
+  if (!names_.empty()) section.name = TextAt(names_, NameOffsetOf(index));
+  return section;
 }
 
 // A symbol has 16 bits for its section's number. In a file of more sections a table of its own holds what does not fit.
 std::uint32_t SymbolTable::SectionOf(std::uint32_t index) const {
-  const auto number = Load<std::uint16_t>(index, offsetof(Elf32_Sym, st_shndx), offsetof(Elf64_Sym, st_shndx));
-  if (number != SHN_XINDEX || extended_.empty()) return number;
-  return LoadAt<std::uint32_t>(extended_.data() + index * sizeof(std::uint32_t), order_);
+  const std::size_t offset = is_64_bit_ ? offsetof(Elf64_Sym, st_shndx) : offsetof(Elf32_Sym, st_shndx);
+  const auto number = symbols_.Load<std::uint16_t>(index, offset);
+  const bool is_extended = number == SHN_XINDEX && extended_.size() > 0;
+  return is_extended ? extended_.Load<std::uint32_t>(index, 0) : number;
 }
 
 std::uint64_t SymbolTable::ValueOf(std::uint32_t index) const {
-  if (!is_64_bit_) return Load<std::uint32_t>(index, offsetof(Elf32_Sym, st_value), 0);
-  return Load<std::uint64_t>(index, 0, offsetof(Elf64_Sym, st_value));
+  return is_64_bit_ ? symbols_.Load<std::uint64_t>(index, offsetof(Elf64_Sym, st_value))
+                    : symbols_.Load<std::uint32_t>(index, offsetof(Elf32_Sym, st_value));
 }
 
 ElfSymbol SymbolTable::operator[](std::uint32_t index) const {
-  ElfSymbol symbol;
-  const std::uint32_t name = NameOffsetOf(index);
-  if (name != 0) symbol.name = reinterpret_cast<const char*>(names_.data()) + name;
-  symbol.value = ValueOf(index);
-  symbol.size_bytes = is_64_bit_ ? Load<std::uint64_t>(index, 0, offsetof(Elf64_Sym, st_size))
-                                 : Load<std::uint32_t>(index, offsetof(Elf32_Sym, st_size), 0);
-  const auto info = Load<std::uint8_t>(index, offsetof(Elf32_Sym, st_info), offsetof(Elf64_Sym, st_info));
-  const auto other = Load<std::uint8_t>(index, offsetof(Elf32_Sym, st_other), offsetof(Elf64_Sym, st_other));
-  symbol.type = ELF64_ST_TYPE(info);
-  symbol.binding = ELF64_ST_BIND(info);
-  symbol.visibility = ELF64_ST_VISIBILITY(other);
+  ElfSymbol symbol = is_64_bit_ ? DecodeSymbol<Elf64_Sym>(symbols_, index) : DecodeSymbol<Elf32_Sym>(symbols_, index);
+  if (const std::uint32_t name = NameOffsetOf(index); name != 0) symbol.name = TextAt(names_, name);
   symbol.section = SectionOf(index);
   return symbol;
 }
@@ -124,8 +142,7 @@ Result<ElfFile> ElfFile::FromMemory(std::span<const std::byte> bytes, std::strin
   elf_version(EV_CURRENT);
   // libelf only reads what it is given to read, in spite of the parameter's type.
   auto* start = const_cast<char*>(reinterpret_cast<const char*>(bytes.data()));
-  ElfFile file = STRATA_TRY(FromElf(elf_memory(start, bytes.size()), bytes.size(), std::move(where)));
-  file.bytes_ = bytes;
+  ElfFile file = STRATA_TRY(FromElf(elf_memory(start, bytes.size()), bytes, -1, bytes.size(), std::move(where)));
   file.elf_.reset();
   return file;
 }
@@ -134,18 +151,21 @@ Result<ElfFile> ElfFile::FromDescriptor(int fd, std::string where) {
   elf_version(EV_CURRENT);
   struct stat status {};
   if (::fstat(fd, &status) != 0) return Error::FromErrno(errno, where);
-  return FromElf(elf_begin(fd, ELF_C_READ, nullptr), static_cast<std::uint64_t>(status.st_size), std::move(where));
+  return FromElf(elf_begin(fd, ELF_C_READ, nullptr), {}, fd, static_cast<std::uint64_t>(status.st_size),
+                 std::move(where));
 }
 
-Result<ElfFile> ElfFile::FromElf(Elf* elf, std::uint64_t size_bytes, std::string where) {
+Result<ElfFile> ElfFile::FromElf(Elf* elf, std::span<const std::byte> bytes, int fd, std::uint64_t size_bytes,
+                                 std::string where) {
   ElfFile file;
   file.elf_.reset(elf);
+  file.bytes_ = bytes;
   file.where_ = std::move(where);
   file.size_bytes_ = size_bytes;
   if (elf == nullptr || elf_kind(elf) != ELF_K_ELF) return file.Malformed("is no ELF file");
   STRATA_TRY(file.ReadHeader());
   STRATA_TRY(file.ReadSegments());
-  STRATA_TRY(file.ReadSections());
+  STRATA_TRY(file.ReadSections(fd));
   return file;
 }
 
@@ -198,70 +218,71 @@ Result<void> ElfFile::ReadSegments() {
   return {};
 }
 
-Result<void> ElfFile::ReadSections() {
-  std::size_t count = 0;
-  if (elf_getshdrnum(elf_.get(), &count) != 0) return Malformed("cannot count the sections");
-  std::vector<std::uint32_t> name_offsets;
-  sections_.reserve(count);
-  name_offsets.reserve(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    GElf_Shdr header;
-    Elf_Scn* section = elf_getscn(elf_.get(), i);
-    if (section == nullptr || gelf_getshdr(section, &header) == nullptr) {
-      return Malformed(fmt::format("section header {} cannot be read", i));
-    }
-    const bool has_bytes = header.sh_type != SHT_NOBITS && header.sh_type != SHT_NULL;
-    if (has_bytes && !IsInFile(header.sh_offset, header.sh_size)) {
-      return Malformed(fmt::format("section number {}: [{}, +{}) is outside of the file's {} bytes", i,
-                                   header.sh_offset, header.sh_size, size_bytes_));
-    }
-    ElfSection entry;
-    entry.index = static_cast<std::uint32_t>(i);
-    entry.type = header.sh_type;
-    entry.flags = header.sh_flags;
-    entry.address = header.sh_addr;
-    entry.offset = header.sh_offset;
-    entry.size_bytes = header.sh_size;
-    entry.link = header.sh_link;
-    entry.info = header.sh_info;
-    entry.alignment = header.sh_addralign;
-    sections_.push_back(std::move(entry));
-    name_offsets.push_back(header.sh_name);
+Result<std::span<const std::byte>> ElfFile::ReadSectionHeaders(int fd, std::uint64_t offset, std::size_t size_bytes) {
+  if (!bytes_.empty()) return bytes_.subspan(offset, size_bytes);
+  headers_.resize(size_bytes);
+  std::size_t done = 0;
+  while (done < size_bytes) {
+    const ssize_t count = ::pread(fd, headers_.data() + done, size_bytes - done, static_cast<off_t>(offset + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return Error::FromErrno(errno, where_);
+    if (count == 0) return Malformed("the section headers are truncated");
+    done += static_cast<std::size_t>(count);
   }
-  return sections_.empty() ? Result<void>() : NameSections(name_offsets);
+  return std::span<const std::byte>(headers_);
 }
 
-Result<void> ElfFile::NameSections(std::span<const std::uint32_t> name_offsets) {
+Result<void> ElfFile::ReadSections(int fd) {
+  std::size_t count = 0;
+  GElf_Ehdr header;
+  if (elf_getshdrnum(elf_.get(), &count) != 0 || gelf_getehdr(elf_.get(), &header) == nullptr) {
+    return Malformed("cannot count the sections");
+  }
+  if (count == 0) return {};
+  sections_.is_64_bit_ = is_64_bit_;
+  sections_.headers_.order = byte_order_;
+  sections_.headers_.entry_size = is_64_bit_ ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr);
+  sections_.headers_.entries =
+      STRATA_TRY(ReadSectionHeaders(fd, header.e_shoff, count * sections_.headers_.entry_size));
+  for (const ElfSection section : sections_) {
+    const bool has_bytes = section.type != SHT_NOBITS && section.type != SHT_NULL;
+    if (has_bytes && !IsInFile(section.offset, section.size_bytes)) {
+      return Malformed(fmt::format("section number {}: [{}, +{}) is outside of the file's {} bytes", section.index,
+                                   section.offset, section.size_bytes, size_bytes_));
+    }
+  }
+  return ReadSectionNames();
+}
+
+Result<void> ElfFile::ReadSectionNames() {
   std::size_t index = 0;
   const bool has_names = elf_getshdrstrndx(elf_.get(), &index) == 0;
   // A file may do without section names.
   if (has_names && index == SHN_UNDEF) return {};
   if (!has_names || index >= sections_.size()) return Malformed("the section name table's number is out of range");
-  const ElfSection& table = sections_[index];
+  const ElfSection table = sections_[static_cast<std::uint32_t>(index)];
   if (table.type != SHT_STRTAB) return Malformed(table, "holds the section names and is no string table");
   const auto names = STRATA_TRY(Contents(table));
-  for (ElfSection& section : sections_) {
-    auto name = NameAt(names, name_offsets[section.index], kMaxSectionName);
-    if (!name) {
-      return std::move(name.error()).WithContext(fmt::format("{}: name of section number {}", where_, section.index));
-    }
-    section.name = *name;
+  for (std::uint32_t i = 0; i < sections_.size(); ++i) {
+    const auto name = NameAt(names, sections_.NameOffsetOf(i), kMaxSectionName);
+    if (!name) return name.error().WithContext(fmt::format("{}: name of section number {}", where_, i));
   }
+  sections_.names_ = names;
   return {};
 }
 
-const ElfSection* ElfFile::FindSection(std::string_view name) const {
-  for (const ElfSection& section : sections_) {
-    if (section.name == name) return &section;
+std::optional<ElfSection> ElfFile::FindSection(std::string_view name) const {
+  for (const ElfSection section : sections_) {
+    if (section.name == name) return section;
   }
-  return nullptr;
+  return std::nullopt;
 }
 
-const ElfSection* ElfFile::FindSectionOfType(std::uint32_t type) const {
-  for (const ElfSection& section : sections_) {
-    if (section.type == type) return &section;
+std::optional<ElfSection> ElfFile::FindSectionOfType(std::uint32_t type) const {
+  for (const ElfSection section : sections_) {
+    if (section.type == type) return section;
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 Result<std::span<const std::byte>> ElfFile::Contents(const ElfSection& section) const {
@@ -269,7 +290,7 @@ Result<std::span<const std::byte>> ElfFile::Contents(const ElfSection& section) 
   if ((section.flags & SHF_COMPRESSED) != 0) {
     return Error(ErrorCode::kNotSupported, fmt::format("{}: section {}: is compressed", where_, section.name));
   }
-  if (elf_ == nullptr) return bytes_.subspan(section.offset, section.size_bytes);
+  if (!bytes_.empty()) return bytes_.subspan(section.offset, section.size_bytes);
   const Elf_Data* data = elf_rawdata(elf_getscn(elf_.get(), section.index), nullptr);
   if (data == nullptr || data->d_buf == nullptr || data->d_size != section.size_bytes) {
     return Malformed(section, "its bytes cannot be read");
@@ -278,18 +299,18 @@ Result<std::span<const std::byte>> ElfFile::Contents(const ElfSection& section) 
 }
 
 // Empty when there is no such table (SHT_SYMTAB_SHNDX).
-Result<std::span<const std::byte>> ElfFile::ExtendedSectionNumbers(const ElfSection& table, std::uint64_t count) const {
-  for (const ElfSection& section : sections_) {
+Result<RawTable> ElfFile::ExtendedSectionNumbers(const ElfSection& table, std::uint64_t count) const {
+  for (const ElfSection section : sections_) {
     if (section.type != SHT_SYMTAB_SHNDX || section.link != table.index) continue;
     const auto numbers = STRATA_TRY(Contents(section));
     if (numbers.size() / sizeof(std::uint32_t) < count) return Malformed(section, "is shorter than its symbol table");
-    return numbers;
+    return RawTable{numbers, sizeof(std::uint32_t), byte_order_};
   }
-  return std::span<const std::byte>();
+  return RawTable{};
 }
 
 Result<SymbolTable> ElfFile::Symbols(const ElfSection& table, std::size_t longest_name) const {
-  const std::uint64_t entry_size = is_64_bit_ ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
+  const std::uint32_t entry_size = is_64_bit_ ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
   if (table.size_bytes % entry_size != 0) {
     return Malformed(table, fmt::format("{} bytes are no multiple of a symbol's {}", table.size_bytes, entry_size));
   }
@@ -299,12 +320,10 @@ Result<SymbolTable> ElfFile::Symbols(const ElfSection& table, std::size_t longes
   const std::uint64_t count = table.size_bytes / entry_size;
   if (count > UINT32_MAX) return Malformed(table, fmt::format("{} symbols are too many", count));
   SymbolTable symbols;
-  symbols.entries_ = STRATA_TRY(Contents(table));
+  symbols.is_64_bit_ = is_64_bit_;
+  symbols.symbols_ = { STRATA_TRY(Contents(table)), entry_size, byte_order_ };
   symbols.names_ = STRATA_TRY(Contents(sections_[table.link]));
   symbols.extended_ = STRATA_TRY(ExtendedSectionNumbers(table, count));
-  symbols.count_ = static_cast<std::uint32_t>(symbols.entries_.size() / entry_size);
-  symbols.is_64_bit_ = is_64_bit_;
-  symbols.order_ = byte_order_;
   STRATA_TRY(CheckSymbols(table, symbols, longest_name));
   return symbols;
 }
@@ -332,14 +351,16 @@ Result<std::vector<ElfRelocation>> ElfFile::Relocations(const ElfSection& table,
     return Malformed(table,
                      fmt::format("{} bytes are no multiple of a relocation's {}", table.size_bytes, form.size_bytes));
   }
-  const auto bytes = STRATA_TRY(Contents(table));
+  const RawTable raw {
+    STRATA_TRY(Contents(table))
+    , form.size_bytes, byte_order_
+  };
   std::vector<ElfRelocation> relocations;
-  relocations.reserve(bytes.size() / form.size_bytes);
-  for (std::size_t at = 0; at < bytes.size(); at += form.size_bytes) {
-    const ElfRelocation relocation = form.decode(bytes.data() + at, byte_order_);
+  relocations.reserve(raw.size());
+  for (std::uint32_t i = 0; i < raw.size(); ++i) {
+    const ElfRelocation relocation = form.decode(raw, i);
     if (relocation.symbol >= symbol_count) {
-      return Malformed(table,
-                       fmt::format("relocation {}: there is no symbol {}", relocations.size(), relocation.symbol));
+      return Malformed(table, fmt::format("relocation {}: there is no symbol {}", i, relocation.symbol));
     }
     relocations.push_back(relocation);
   }

@@ -250,7 +250,7 @@ Result<std::uint64_t> Image::AddressOf(std::uint64_t file_offset) const {
 // One number for each symbol of the dynamic table; empty when the file has no versions.
 Result<std::vector<std::uint16_t>> Image::State::Versions(const ElfSection& table) const {
   std::vector<std::uint16_t> versions;
-  for (const ElfSection& section : file->sections()) {
+  for (const ElfSection section : file->sections()) {
     if (section.type != SHT_GNU_versym || section.link != table.index) continue;
     ByteReader reader(STRATA_TRY(file->Contents(section)), fmt::format("{}: section {}", path, section.name),
                       file->byte_order());
@@ -287,8 +287,8 @@ Result<void> Image::State::LoadIndex() {
   if (has_index) return {};
   symbols.clear();
   for (const std::uint32_t type : {std::uint32_t{SHT_SYMTAB}, std::uint32_t{SHT_DYNSYM}}) {
-    const ElfSection* table = file->FindSectionOfType(type);
-    if (table != nullptr) STRATA_TRY(AddSymbols(*table, STRATA_TRY(Versions(*table))));
+    const auto table = file->FindSectionOfType(type);
+    if (table) STRATA_TRY(AddSymbols(*table, STRATA_TRY(Versions(*table))));
   }
   std::stable_sort(symbols.begin(), symbols.end(), [](const IndexedSymbol& a, const IndexedSymbol& b) {
     return std::tie(a.symbol.name, a.preference) < std::tie(b.symbol.name, b.preference);

@@ -79,7 +79,7 @@ class Linker {
   template <typename Each>
   Result<void> ForEachSection(Each each) {
     for (std::size_t object = 0; object < objects_.size(); ++object) {
-      for (const ElfSection& section : objects_[object].file.sections()) {
+      for (const ElfSection section : objects_[object].file.sections()) {
         if (IsCopiedByLinker(section)) STRATA_TRY(each(object, section));
       }
     }
@@ -301,7 +301,7 @@ class Linker {
 
   Result<void> AddRelocations() {
     for (std::size_t object = 0; object < objects_.size(); ++object) {
-      for (const ElfSection& table : objects_[object].file.sections()) {
+      for (const ElfSection table : objects_[object].file.sections()) {
         if (table.type != SHT_REL && table.type != SHT_RELA) continue;
         const auto placement = PlacementOf(object, table.info);
         if (placement) STRATA_TRY(AddRelocationsOf(object, table, *placement).Context(objects_[object].Place(table)));

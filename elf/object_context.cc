@@ -58,22 +58,25 @@ bool Matches(std::string_view name, const RoleRow& row) {
 
 Result<void> ReadSymbols(ObjectContext& context) {
   const ElfFile& file = context.file;
-  for (const ElfSection& section : file.sections()) {
+  std::optional<ElfSection> found;
+  for (const ElfSection section : file.sections()) {
     if (section.type != SHT_SYMTAB) continue;
-    if (context.symbol_table != nullptr) {
+    if (found) {
       return Error(ErrorCode::kMalformed, fmt::format("{}: is a second symbol table", context.Place(section)));
     }
-    context.symbol_table = &section;
+    found = section;
   }
-  if (context.symbol_table == nullptr) {
+  if (!found) {
     return Error(ErrorCode::kMalformed, fmt::format("{}: has no symbol table", file.where()));
   }
-  context.symbols = STRATA_TRY(file.Symbols(*context.symbol_table, kMaxSymbolName));
+  context.symbol_table = *found;
+  context.symbols = STRATA_TRY(file.Symbols(*found, kMaxSymbolName));
   return {};
 }
 
 void IndexSymbols(ObjectContext& context) {
   auto& index = context.symbols_by_section;
+  index.reserve(context.symbols.size());
   for (std::uint32_t i = 0; i < context.symbols.size(); ++i) {
     const std::uint32_t section = context.symbols.SectionOf(i);
     if (section != SHN_UNDEF && section < context.file.sections().size()) index.push_back(i);
@@ -85,7 +88,7 @@ void IndexSymbols(ObjectContext& context) {
 }
 
 void IndexRelocations(ObjectContext& context) {
-  for (const ElfSection& table : context.file.sections()) {
+  for (const ElfSection table : context.file.sections()) {
     if (table.type != SHT_REL && table.type != SHT_RELA) continue;
     context.relocation_tables.push_back({table.info, table.index});
   }
@@ -108,7 +111,7 @@ std::unordered_map<std::string_view, btf::TypeId> FindDataSections(const btf::Bt
 // leaves open.
 btf::ObjectLayout LayoutOf(const ObjectContext& context) {
   btf::ObjectLayout layout;
-  for (const ElfSection& section : context.file.sections()) {
+  for (const ElfSection section : context.file.sections()) {
     if (!context.data_sections.contains(section.name)) continue;
     btf::SectionLayout& place = layout.sections[section.name];
     place.size_bytes = section.size_bytes;
@@ -166,8 +169,8 @@ std::unordered_set<std::string_view> DeclaredFunctions(const ObjectContext& cont
 }
 
 Result<void> ReadTypes(ObjectContext& context) {
-  const ElfSection* types_section = context.file.FindSection(".BTF");
-  if (types_section == nullptr || context.RoleOf(types_section->index) != SectionRole::kTypes) return {};
+  const auto types_section = context.file.FindSection(".BTF");
+  if (!types_section || context.RoleOf(types_section->index) != SectionRole::kTypes) return {};
   const std::string where = context.Place(*types_section);
   const auto bytes = STRATA_TRY(context.file.Contents(*types_section));
   const auto raw = STRATA_TRY(btf::Btf::Parse(std::vector(bytes.begin(), bytes.end()), where));
@@ -207,8 +210,8 @@ Result<std::vector<ElfRelocation>> ObjectContext::RelocationsOf(const ElfSection
   const auto first = std::ranges::lower_bound(relocation_tables, section.index, {}, &TableOfSection::section);
   const auto last = std::ranges::upper_bound(relocation_tables, section.index, {}, &TableOfSection::section);
   for (const TableOfSection& row : std::span(first, last)) {
-    const ElfSection& table = file.sections()[row.table];
-    if (table.link != symbol_table->index) {
+    const ElfSection table = file.sections()[row.table];
+    if (table.link != symbol_table.index) {
       return Error(ErrorCode::kMalformed,
                    fmt::format("{}: its symbol table, section number {}, is none", Place(table), table.link));
     }
@@ -222,6 +225,7 @@ Result<ObjectContext> OpenObject(const ElfFile& file, const ReadOptions& options
   ObjectContext context{.file = file,
                         .options = options,
                         .roles = {},
+                        .symbol_table = {},
                         .symbols = {},
                         .types = {},
                         .data_sections = {},
@@ -229,7 +233,8 @@ Result<ObjectContext> OpenObject(const ElfFile& file, const ReadOptions& options
                         .declared_functions = {},
                         .symbols_by_section = {},
                         .relocation_tables = {}};
-  for (const ElfSection& section : file.sections()) context.roles.push_back(ClassifySection(section));
+  context.roles.reserve(file.sections().size());
+  for (const ElfSection section : file.sections()) context.roles.push_back(ClassifySection(section));
   STRATA_TRY(ReadSymbols(context));
   IndexSymbols(context);
   IndexRelocations(context);
@@ -239,9 +244,9 @@ Result<ObjectContext> OpenObject(const ElfFile& file, const ReadOptions& options
 
 Result<std::optional<btf::ExtInfoReader>> OpenExtRecords(const ObjectContext& context) {
   std::optional<btf::ExtInfoReader> records;
-  const ElfSection* section = context.file.FindSection(".BTF.ext");
+  const auto section = context.file.FindSection(".BTF.ext");
   const bool has_records =
-      context.types != nullptr && section != nullptr && context.RoleOf(section->index) == SectionRole::kExtInfo;
+      context.types != nullptr && section.has_value() && context.RoleOf(section->index) == SectionRole::kExtInfo;
   if (!has_records) return records;
   const auto bytes = STRATA_TRY(context.file.Contents(*section));
   records = STRATA_TRY(btf::ExtInfoReader::Open(bytes, *context.types, context.Place(*section)));
@@ -260,7 +265,7 @@ Result<void> CheckIsBpfObject(const ElfFile& file) {
     return Error(ErrorCode::kMalformed, fmt::format("{}: is a 32-bit file, and BPF objects are 64-bit", file.where()));
   // Bytes that several sections share would be read for each of them: a small file could ask for any amount of memory.
   std::uint64_t room = file.size_bytes();
-  for (const ElfSection& section : file.sections()) {
+  for (const ElfSection section : file.sections()) {
     if (section.type == SHT_NOBITS || section.type == SHT_NULL) continue;
     if (section.size_bytes > room) {
       return Error(ErrorCode::kMalformed,

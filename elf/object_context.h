@@ -43,7 +43,7 @@ struct ObjectContext {
   const ElfFile& file;
   const ReadOptions& options;
   std::vector<SectionRole> roles;  // by section index
-  const ElfSection* symbol_table = nullptr;
+  ElfSection symbol_table;
   SymbolTable symbols;
   std::shared_ptr<const btf::Btf> types;                            // null without .BTF; fixed up for the kernel
   std::unordered_map<std::string_view, btf::TypeId> data_sections;  // each DATASEC of `types`, by name

@@ -51,7 +51,7 @@ class ObjectReader {
  private:
   template <typename Each>
   Result<void> ForEachSection(SectionRole role, Each each) const {
-    for (const ElfSection& section : context_.file.sections()) {
+    for (const ElfSection section : context_.file.sections()) {
       if (context_.RoleOf(section.index) == role) STRATA_TRY(each(section));
     }
     return {};
