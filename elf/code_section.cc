@@ -528,6 +528,12 @@ class SectionCodeReader {
       const auto end = start + static_cast<std::uint32_t>(function.spec->instructions.size());
       const auto at_start = Part(records.functions, start, start + 1);
       if (!at_start.empty()) function.spec->type = at_start.front().type;
+      if (const auto callback = context_.exception_callbacks.find(function.spec->type);
+          callback != context_.exception_callbacks.end()) {
+        MarkUnusable(function,
+                     Unusable(function.offset,
+                              fmt::format("has an exception callback, {}, which is not supported", callback->second)));
+      }
       function.spec->line_infos = TakeLines(records, start, end);
       function.spec->core_relocations = Take(records.core_relocations, start, end);
     }

@@ -78,7 +78,8 @@ ElfSection DecodeSection(const RawTable& table, std::uint32_t index) {
                     .size_bytes = STRATA_FIELD(sh_size),
                     .link = STRATA_FIELD(sh_link),
                     .info = STRATA_FIELD(sh_info),
-                    .alignment = STRATA_FIELD(sh_addralign)};
+                    .alignment = STRATA_FIELD(sh_addralign),
+                    .entry_size = STRATA_FIELD(sh_entsize)};
 #undef STRATA_FIELD
 }
 
@@ -309,8 +310,14 @@ Result<RawTable> ElfFile::ExtendedSectionNumbers(const ElfSection& table, std::u
   return RawTable{};
 }
 
+Result<void> ElfFile::CheckEntrySize(const ElfSection& table, std::uint32_t size_bytes) const {
+  if (table.entry_size == 0 || table.entry_size == size_bytes) return {};
+  return Malformed(table, fmt::format("its entries have {} bytes, not {}", table.entry_size, size_bytes));
+}
+
 Result<SymbolTable> ElfFile::Symbols(const ElfSection& table, std::size_t longest_name) const {
   const std::uint32_t entry_size = is_64_bit_ ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
+  STRATA_TRY(CheckEntrySize(table, entry_size));
   if (table.size_bytes % entry_size != 0) {
     return Malformed(table, fmt::format("{} bytes are no multiple of a symbol's {}", table.size_bytes, entry_size));
   }
@@ -347,6 +354,7 @@ Result<void> ElfFile::CheckSymbols(const ElfSection& table, const SymbolTable& s
 
 Result<std::vector<ElfRelocation>> ElfFile::Relocations(const ElfSection& table, std::size_t symbol_count) const {
   const RelocationForm form = FormOf(table.type, is_64_bit_);
+  STRATA_TRY(CheckEntrySize(table, form.size_bytes));
   if (table.size_bytes % form.size_bytes != 0) {
     return Malformed(table,
                      fmt::format("{} bytes are no multiple of a relocation's {}", table.size_bytes, form.size_bytes));

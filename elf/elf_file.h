@@ -30,6 +30,7 @@ struct ElfSection {
   std::uint32_t link = 0;
   std::uint32_t info = 0;
   std::uint64_t alignment = 0;
+  std::uint64_t entry_size = 0;  // of a table; 0 where the writer left it out
 };
 
 struct ElfSymbol {
@@ -172,6 +173,7 @@ class ElfFile {
   bool IsInFile(std::uint64_t offset, std::uint64_t size_bytes) const {
     return offset <= size_bytes_ && size_bytes <= size_bytes_ - offset;
   }
+  Result<void> CheckEntrySize(const ElfSection& table, std::uint32_t size_bytes) const;
   Error Malformed(std::string_view message) const;
   Error Malformed(const ElfSection& section, std::string_view message) const;
 

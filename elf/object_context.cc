@@ -87,13 +87,18 @@ void IndexSymbols(ObjectContext& context) {
   std::sort(index.begin(), index.end(), [&](std::uint32_t a, std::uint32_t b) { return place(a) < place(b); });
 }
 
-void IndexRelocations(ObjectContext& context) {
+Result<void> IndexRelocations(ObjectContext& context) {
   for (const ElfSection table : context.file.sections()) {
     if (table.type != SHT_REL && table.type != SHT_RELA) continue;
+    if (table.info >= context.file.sections().size()) {
+      return Error(ErrorCode::kMalformed, fmt::format("{}: relocates section number {}, which does not exist",
+                                                      context.Place(table), table.info));
+    }
     context.relocation_tables.push_back({table.info, table.index});
   }
   std::stable_sort(context.relocation_tables.begin(), context.relocation_tables.end(),
                    [](const auto& a, const auto& b) { return a.section < b.section; });
+  return {};
 }
 
 bool IsHidden(const ElfSymbol& symbol) { return symbol.visibility == STV_HIDDEN || symbol.visibility == STV_INTERNAL; }
@@ -151,6 +156,19 @@ Result<std::set<std::string_view>> NamesThatMayBeMissing(const ObjectContext& co
   return weak;
 }
 
+// What clang leaves of __exception_cb(name).
+std::map<btf::TypeId, std::string_view> ExceptionCallbacks(const btf::Btf& types) {
+  constexpr std::string_view kTag = "exception_callback:";
+  std::map<btf::TypeId, std::string_view> callbacks;
+  for (std::uint32_t id = 1; id < types.type_count(); ++id) {
+    if (types.KindOf(btf::TypeId{id}) != btf::Kind::kDeclTag) continue;
+    const auto tag = types.Get<btf::DeclTag>(btf::TypeId{id});
+    const bool is_callback = tag && tag->target && tag->component == -1 && tag->tag.starts_with(kTag);
+    if (is_callback) callbacks.emplace(tag->target, tag->tag.substr(kTag.size()));
+  }
+  return callbacks;
+}
+
 // Functions that another file was to define.
 std::unordered_set<std::string_view> DeclaredFunctions(const ObjectContext& context) {
   std::unordered_set<std::string_view> undefined;
@@ -185,6 +203,7 @@ Result<void> ReadTypes(ObjectContext& context) {
   context.types = STRATA_TRY(btf::Btf::Parse(std::move(fixed), where));
   context.data_sections = FindDataSections(*context.types);  // names of the new one
   context.declared_functions = DeclaredFunctions(context);
+  context.exception_callbacks = ExceptionCallbacks(*context.types);
   return {};
 }
 
@@ -231,13 +250,14 @@ Result<ObjectContext> OpenObject(const ElfFile& file, const ReadOptions& options
                         .data_sections = {},
                         .externs = {},
                         .declared_functions = {},
+                        .exception_callbacks = {},
                         .symbols_by_section = {},
                         .relocation_tables = {}};
   context.roles.reserve(file.sections().size());
   for (const ElfSection section : file.sections()) context.roles.push_back(ClassifySection(section));
   STRATA_TRY(ReadSymbols(context));
   IndexSymbols(context);
-  IndexRelocations(context);
+  STRATA_TRY(IndexRelocations(context));
   STRATA_TRY(ReadTypes(context));
   return context;
 }

@@ -48,7 +48,8 @@ struct ObjectContext {
   std::shared_ptr<const btf::Btf> types;                            // null without .BTF; fixed up for the kernel
   std::unordered_map<std::string_view, btf::TypeId> data_sections;  // each DATASEC of `types`, by name
   std::map<std::string, ExternSpec, std::less<>> externs;
-  std::unordered_set<std::string_view> declared_functions;  // in BTF, without being defined or in .ksyms
+  std::unordered_set<std::string_view> declared_functions;      // in BTF, without being defined or in .ksyms
+  std::map<btf::TypeId, std::string_view> exception_callbacks;  // by the FUNC that has one
 
   SectionRole RoleOf(std::uint32_t section) const {
     return section < roles.size() ? roles[section] : SectionRole::kNone;
