@@ -236,9 +236,10 @@ Result<std::uint64_t> Image::AddressOf(std::uint64_t file_offset) const {
 // One number for each symbol of the dynamic table; empty when the file has no versions.
 Result<std::vector<std::uint16_t>> Image::State::Versions(const ElfSection& table) const {
   std::vector<std::uint16_t> versions;
-  for (const ElfSection& section : file->sections()) {
+  for (const ElfSection section : file->sections()) {
     if (section.type != SHT_GNU_versym || section.link != table.index) continue;
-    ByteReader reader(STRATA_TRY(file->Contents(section)), path + ": section " + section.name, file->byte_order());
+    ByteReader reader(STRATA_TRY(file->Contents(section)), fmt::format("{}: section {}", path, section.name),
+                      file->byte_order());
     while (reader.remaining() >= sizeof(std::uint16_t)) {
       versions.push_back(STRATA_TRY(reader.Read<std::uint16_t>("version")));
     }
@@ -247,9 +248,9 @@ Result<std::vector<std::uint16_t>> Image::State::Versions(const ElfSection& tabl
 }
 
 Result<void> Image::State::AddSymbols(const ElfSection& table, std::span<const std::uint16_t> versions) {
-  const std::vector<ElfSymbol> raw = STRATA_TRY(file->Symbols(table));
-  for (std::size_t i = 0; i < raw.size(); ++i) {
-    const ElfSymbol& symbol = raw[i];
+  const SymbolTable raw = STRATA_TRY(file->Symbols(table));
+  for (std::uint32_t i = 0; i < raw.size(); ++i) {
+    const ElfSymbol symbol = raw[i];
     const ImageSegment* segment = HasAddress(symbol) ? SegmentOfAddress(symbol.value) : nullptr;
     if (segment == nullptr) continue;
     const bool is_hidden = i < versions.size() && (versions[i] & kHiddenVersion) != 0;
@@ -272,8 +273,8 @@ Result<void> Image::State::LoadIndex() {
   if (has_index) return {};
   symbols.clear();
   for (const std::uint32_t type : {std::uint32_t{SHT_SYMTAB}, std::uint32_t{SHT_DYNSYM}}) {
-    const ElfSection* table = file->FindSectionOfType(type);
-    if (table != nullptr) STRATA_TRY(AddSymbols(*table, STRATA_TRY(Versions(*table))));
+    const auto table = file->FindSectionOfType(type);
+    if (table) STRATA_TRY(AddSymbols(*table, STRATA_TRY(Versions(*table))));
   }
   std::stable_sort(symbols.begin(), symbols.end(), [](const IndexedSymbol& a, const IndexedSymbol& b) {
     return std::tie(a.symbol.name, a.preference) < std::tie(b.symbol.name, b.preference);
