@@ -84,24 +84,25 @@ Result<std::uint64_t> PerfRing::Consume(const Handlers& handlers, std::uint64_t 
 
 Result<std::uint64_t> PerfRing::ConsumeForward(const Handlers& handlers, std::uint64_t limit, bool* stopped) {
   const std::uint64_t head = LoadHead(*memory_);
-  const std::uint64_t room_step = size_ / kStepsOfRoom;
   std::uint64_t tail = tail_;  // in a register: what is read next hangs on it
   if (head - tail > size_) return Malformed(tail, head - tail);
-  std::uint64_t count = 0;
-  while (tail != head && count < limit && !*stopped) {
+  std::uint64_t left = limit;
+  while (tail != head && left > 0) {
     const std::size_t size = SizeAt(tail);
     if (!IsPossible(size, head - tail)) {
       PublishTail(tail);
       return Malformed(tail, size);
     }
     const Handled handled = Handle(RecordAt(tail, size), handlers);
-    if (handled != Handled::kOther) ++count;
-    *stopped = handled == Handled::kStop;
     tail += size;
-    if (tail - tail_ >= room_step) PublishTail(tail);
+    if (tail - tail_ >= size_ / kStepsOfRoom) PublishTail(tail);
+    if (handled == Handled::kOther) continue;
+    --left;
+    *stopped = handled == Handled::kStop;
+    if (*stopped) break;
   }
   PublishTail(tail);
-  return count;
+  return limit - left;
 }
 
 void PerfRing::PublishTail(std::uint64_t tail) {
