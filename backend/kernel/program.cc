@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 #include "attach_program.h"
 #include "failure.h"
@@ -10,6 +12,7 @@
 #include "map.h"
 #include "program_code.h"
 #include "program_load.h"
+#include "strata/isa/opcode.h"
 #include "strata/spec/type_names.h"
 #include "types.h"
 
@@ -65,6 +68,34 @@ ProgramLoadAttr LoadAttrOf(const LinkedProgram& program, const std::vector<isa::
   return attr;
 }
 
+// Reading memory was one helper before Linux 5.5 told the kernel's and the process's apart.
+struct OldRead {
+  std::int32_t helper;
+  std::int32_t before;
+};
+constexpr OldRead kOldReads[] = {
+    {112, 4},   // probe_read_user: probe_read
+    {113, 4},   // probe_read_kernel
+    {114, 45},  // probe_read_user_str: probe_read_str
+    {115, 45},  // probe_read_kernel_str
+};
+
+// Where the kernel has only the old helpers, makes `code` call them; whether it changed anything.
+bool UseOldReads(std::vector<isa::Instruction>& code, const LinkedProgram& program, FeatureProber& prober) {
+  bool has_changed = false;
+  for (std::size_t i = 0; i < code.size(); i += isa::SlotCount(code[i])) {
+    const bool is_helper = code[i].opcode == static_cast<std::uint8_t>(isa::Opcode::kCall) && code[i].src == 0;
+    const auto* row = std::find_if(std::begin(kOldReads), std::end(kOldReads),
+                                   [&](const OldRead& candidate) { return candidate.helper == code[i].imm; });
+    if (!is_helper || row == std::end(kOldReads)) continue;
+    const HelperFeature helper{static_cast<std::uint32_t>(row->helper), program.type, program.attach_type};
+    if (prober.Probe(helper).support != Support::kNo) return has_changed;
+    code[i].imm = row->before;
+    has_changed = true;
+  }
+  return has_changed;
+}
+
 }  // namespace
 
 ProgramInfo MakeProgramInfo(const ProgramInfoRecord& info, std::string name) {
@@ -86,7 +117,7 @@ ProgramInfo MakeProgramInfo(const ProgramInfoRecord& info, std::string name) {
   return result;
 }
 
-Result<ProgramInfo> ReadProgramInfo(const Context& context, int fd) {
+Result<ProgramInfo> ReadProgramInfo(const Context& context, int fd, std::optional<std::string> name) {
   ProgramInfoRecord record;
   std::vector<std::uint32_t> map_ids(16);
   for (;;) {
@@ -98,7 +129,8 @@ Result<ProgramInfo> ReadProgramInfo(const Context& context, int fd) {
     map_ids.resize(record.nr_map_ids);
   }
   map_ids.resize(record.nr_map_ids);
-  ProgramInfo info = MakeProgramInfo(record, FullProgramName(context, fd, record));
+  if (!name) name = FullProgramName(context, fd, record);
+  ProgramInfo info = MakeProgramInfo(record, *std::move(name));
   info.map_ids = std::move(map_ids);
   return info;
 }
@@ -108,7 +140,7 @@ Result<std::shared_ptr<BackendProgram>> KernelProgram::Load(const ContextPtr& co
   if (program.attach_program != nullptr && program.attach_btf_id == 0) {
     return Load(context, STRATA_TRY(WithHookedFunction(*context, program)), prober);
   }
-  const auto code = STRATA_TRY(WithMapDescriptors(program));
+  auto code = STRATA_TRY(WithMapDescriptors(program));
   ProgramLoadAttr attr = LoadAttrOf(program, code);
   LoadOutcome loaded = LoadWithLog(*context, attr, program.log_level);
   if (loaded.sys_errno == E2BIG && program.is_attach_type_optional && attr.expected_attach_type != 0) {
@@ -116,9 +148,9 @@ Result<std::shared_ptr<BackendProgram>> KernelProgram::Load(const ContextPtr& co
     attr.expected_attach_type = 0;
     loaded = LoadWithLog(*context, attr, program.log_level);
   }
+  if (!loaded.fd && UseOldReads(code, program, prober)) loaded = LoadWithLog(*context, attr, program.log_level);
   if (!loaded.fd) return LoadFailure(program, std::move(loaded), prober);
-  auto info = STRATA_TRY(ReadProgramInfo(*context, loaded.fd.get()).Context("program " + program.name));
-  info.name = program.name;
+  auto info = STRATA_TRY(ReadProgramInfo(*context, loaded.fd.get(), program.name).Context("program " + program.name));
   info.type = program.type;
   std::shared_ptr<KernelProgram> result(
       new KernelProgram(context, std::move(loaded.fd), std::move(info), std::move(loaded.log)));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,9 +17,9 @@ namespace strata::kernel {
 // The kernel's record as the seam's; `name` is the full one where we know it.
 ProgramInfo MakeProgramInfo(const ProgramInfoRecord& record, std::string name);
 
-// What the kernel knows of the program behind `fd`: the full name from its BTF where the kernel cut it off, and the
-// maps that it uses.
-Result<ProgramInfo> ReadProgramInfo(const Context& context, int fd);
+// What the kernel knows of the program behind `fd`, the maps that it uses among it. Without a `name` it is the
+// kernel's, or all of it from the program's BTF where the kernel cut it off.
+Result<ProgramInfo> ReadProgramInfo(const Context& context, int fd, std::optional<std::string> name = std::nullopt);
 
 // The BTF with that id, parsed.
 Result<std::shared_ptr<const btf::Btf>> ReadTypesById(const Context& context, std::uint32_t id);

@@ -16,7 +16,10 @@ constexpr int kMostRetries = 1000;  // of EAGAIN
 constexpr int kMostLogAttempts = 30;
 constexpr std::uint32_t kFirstLogSize = 64 * 1024;          // bytes
 constexpr std::uint32_t kLargestLogSize = UINT32_MAX >> 2;  // the kernel's limit
-constexpr std::uint32_t kFailureLogLevel = 1;               // BPF_LOG_LEVEL1: branches
+// Of a log that nobody asked for. A kernel that says how long it is keeps its end, where the reason stands, and takes
+// many seconds to write it all again.
+constexpr std::uint32_t kLargestUnasked = 16U << 20;
+constexpr std::uint32_t kFailureLogLevel = 1;  // BPF_LOG_LEVEL1: branches
 
 // Room for the next try: what the kernel says that it needs, where it does (Linux 6.4), or twice as much.
 std::uint32_t NextLogSize(std::uint32_t size, std::uint32_t true_size) {
@@ -57,8 +60,8 @@ LoadOutcome LoadWithRoom(const Context& context, ProgramLoadAttr& attr, std::uin
   return {std::move(loaded.fd), loaded.sys_errno, std::string(log.get(), ::strnlen(log.get(), size))};
 }
 
-// Until the log has room, or cannot grow any more.
-LoadOutcome LoadWithGrowingLog(const Context& context, ProgramLoadAttr attr) {
+// Until the log has room, or shall not grow any more.
+LoadOutcome LoadWithGrowingLog(const Context& context, ProgramLoadAttr attr, std::uint32_t largest_true_size) {
   LoadOutcome outcome;
   std::uint32_t size = kFirstLogSize;
   for (int attempt = 1;; ++attempt) {
@@ -66,7 +69,9 @@ LoadOutcome LoadWithGrowingLog(const Context& context, ProgramLoadAttr attr) {
     const bool is_out_of_memory = next.sys_errno == ENOMEM && next.log.empty() && !outcome.log.empty();
     if (!is_out_of_memory) outcome = std::move(next);
     const bool has_no_room = outcome.sys_errno == ENOSPC;
-    if (has_no_room && !is_out_of_memory && size < kLargestLogSize && attempt < kMostLogAttempts) {
+    const bool may_grow =
+        size < kLargestLogSize && attempt < kMostLogAttempts && attr.log_true_size <= largest_true_size;
+    if (has_no_room && !is_out_of_memory && may_grow) {
       size = NextLogSize(size, attr.log_true_size);
       continue;
     }
@@ -86,7 +91,7 @@ LoadOutcome LoadWithLog(const Context& context, ProgramLoadAttr attr, std::uint3
     first_errno = silent.sys_errno;
   }
   attr.log_level = log_level != 0 ? log_level : kFailureLogLevel;
-  LoadOutcome outcome = LoadWithGrowingLog(context, attr);
+  LoadOutcome outcome = LoadWithGrowingLog(context, attr, log_level != 0 ? UINT32_MAX : kLargestUnasked);
   if (!outcome.fd && first_errno != 0) outcome.sys_errno = first_errno;
   return outcome;
 }

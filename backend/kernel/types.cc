@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cerrno>
 #include <vector>
+
+#include "strata/backend/verifier_log.h"
 
 namespace strata::kernel {
 
@@ -19,7 +22,12 @@ Result<std::shared_ptr<BackendTypes>> KernelTypes::Load(const Context& context, 
   attr.log_level = 1;
   loaded = context.Open(Command::kBtfLoad, attr);
   if (loaded) return std::shared_ptr<BackendTypes>(new KernelTypes(std::move(loaded.fd)));
-  return BpfError(loaded.sys_errno, "loading BTF").WithLog(log.data());
+  const std::string_view text = log.data();
+  if (text.empty()) return BpfError(loaded.sys_errno, "loading BTF");
+  Error error = BpfError(loaded.sys_errno, fmt::format("loading BTF: {}", ReadVerdict(text).complaint));
+  std::string kept(text);
+  if (loaded.sys_errno == ENOSPC) kept += TruncationLine(text.size(), attr.log_true_size);
+  return std::move(error).WithLog(std::move(kept));
 }
 
 namespace {

@@ -5,11 +5,13 @@
 #include <linux/capability.h>
 #include <sys/resource.h>
 
+#include <array>
 #include <cerrno>
 #include <map>
 
 #include "program_fixture.h"
 #include "strata/backend/features.h"
+#include "strata/spec/attach_target.h"
 #include "support/golden.h"
 
 namespace strata::kernel {
@@ -146,6 +148,81 @@ TEST(Refusal, OfAMapTypeIsAnsweredByAProbe) {
   ASSERT_FALSE(map);
   EXPECT_EQ(map.error().code(), ErrorCode::kNotSupported);
   ExpectText("map_type_of_a_newer_kernel", map.error());
+}
+
+TEST(Refusal, OfALinkIsAnsweredByAProbe) {
+  class WithPerfEvents : public FakeProcess {
+   public:
+    using FakeProcess::FakeProcess;
+    long PerfEventOpen(const perf_event_attr&, pid_t, int, int, unsigned long) const override {
+      return AnyDescriptor();
+    }
+  };
+  const auto process =
+      std::make_shared<WithPerfEvents>(kEveryCapability, [](Command command, void*) -> std::optional<long> {
+        return command == Command::kLinkCreate ? std::optional<long>(-EINVAL) : std::nullopt;
+      });
+  const auto backend = OpenWith(process);
+  if (backend->Probe(LinkKind::kPerfEvent).reason.find("BTF") != std::string::npos) {
+    GTEST_SKIP() << "this kernel has no BTF to compare with";
+  }
+  AttachTarget target;
+  target.kind = "uprobe";
+  target.path = "/proc/self/exe";
+  target.config = EncodeConfig(UprobeConfig{});
+  const auto link = backend->Attach(backend->LoadProgram(ReturnZero(ProgramType::kKprobe)).value(), target, {});
+  ASSERT_FALSE(link);
+  EXPECT_EQ(link.error().code(), ErrorCode::kNotSupported) << link.error().message();
+  EXPECT_THAT(link.error().message(), HasSubstr("link kind perf_event: not supported (needs Linux 5.15)"));
+}
+
+// The helpers that tell the memory of the kernel and of processes apart came with Linux 5.5.
+TEST(OldKernel, ReadsMemoryByTheHelperOfItsTime) {
+  constexpr std::int32_t kProbeReadKernel = 113;
+  constexpr std::int32_t kProbeRead = 4;
+  std::vector<std::int32_t> loaded;
+  const auto process = std::make_shared<FakeProcess>(
+      kEveryCapability, Loads([&](ProgramLoadAttr& attr) -> long {
+        const auto* code = reinterpret_cast<const isa::Instruction*>(attr.insns);
+        loaded.push_back(code[0].imm);
+        if (code[0].imm != kProbeReadKernel) return FakeSyscalls::AnyDescriptor();
+        return WriteLog(attr, "0: (85) call unknown#113\ninvalid func unknown#113\n", -EINVAL);
+      }));
+  LinkedProgram program = ReturnZero(ProgramType::kKprobe);
+  program.instructions.insert(program.instructions.begin(), {.opcode = 0x85, .imm = kProbeReadKernel});
+  const auto made = OpenWith(process)->LoadProgram(program);
+  ASSERT_TRUE(made) << made.error().message();
+  EXPECT_EQ(loaded.front(), kProbeReadKernel);
+  EXPECT_EQ(loaded.back(), kProbeRead);
+}
+
+TEST(ProgramInfoCall, HasRoomForEveryMap) {
+  static constexpr std::uint32_t kMaps = 40;
+  const auto syscalls =
+      std::make_shared<FakeSyscalls>(AcceptEverything([](Command command, void* attr) -> std::optional<long> {
+        if (command != Command::kInfo) return std::nullopt;
+        auto* record = reinterpret_cast<ProgramInfoRecord*>(static_cast<InfoAttr*>(attr)->info);
+        auto* ids = reinterpret_cast<std::uint32_t*>(record->map_ids);
+        for (std::uint32_t i = 0; i < std::min(kMaps, record->nr_map_ids); ++i) ids[i] = i + 100;
+        record->nr_map_ids = kMaps;
+        return 0;
+      }));
+  const auto program = OpenWith(syscalls)->LoadProgram(ReturnZero()).value();
+  ASSERT_EQ(program->info().map_ids.size(), kMaps);
+  EXPECT_EQ(program->info().map_ids.back(), kMaps + 99);
+}
+
+TEST(TypesCall, AnErrorSaysWhatTheKernelFound) {
+  const auto syscalls =
+      std::make_shared<FakeSyscalls>(AcceptEverything([](Command command, void* attr) -> std::optional<long> {
+        if (command != Command::kBtfLoad) return std::nullopt;
+        auto* load = static_cast<BtfLoadAttr*>(attr);
+        if (load->log_size != 0) std::strcpy(reinterpret_cast<char*>(load->log_buf), "[3] ENUM x\nInvalid name\n");
+        return -EINVAL;
+      }));
+  const auto types = OpenWith(syscalls)->LoadTypes({});
+  ASSERT_FALSE(types);
+  EXPECT_EQ(types.error().message(), "loading BTF: [3] ENUM x: Invalid name: Invalid argument");
 }
 
 TEST(FeatureProbe, WhatIsSureIsAskedOnce) {

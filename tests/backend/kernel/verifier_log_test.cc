@@ -56,6 +56,26 @@ TEST(VerifierLogProtocol, TheLogGrowsAtOnceToTheSizeThatTheKernelNames) {
   EXPECT_THAT(LogSizes(*syscalls), ElementsAre(0, 65536, 1'000'002));
 }
 
+// Kernels since 6.4 keep the end of a log that has no room, and a second one of 100 MB would take many seconds.
+TEST(VerifierLogProtocol, OfAHugeLogTheEndIsEnoughUnlessMoreIsAskedFor) {
+  const auto syscalls = WithLoads([](ProgramLoadAttr& attr) -> long {
+    if (attr.log_size == 0) return -E2BIG;
+    attr.log_true_size = 111'624'267;
+    const long result = WriteLog(attr, "BPF program is too large. Processed 1000001 insn\n", -E2BIG);
+    return attr.log_size < attr.log_true_size ? -ENOSPC : result;
+  });
+  const Error error = ErrorOf(syscalls);
+  EXPECT_THAT(LogSizes(*syscalls), ElementsAre(0, 65536));
+  EXPECT_THAT(error.log(), EndsWith("(log truncated: 49 of 111624267 bytes are here)"));
+  EXPECT_THAT(error.message(), HasSubstr("gives up after 1000000 instructions"));
+  LinkedProgram talkative = ReturnZero();
+  talkative.log_level = 1;
+  const auto asked = OpenWith(syscalls)->LoadProgram(talkative);
+  ASSERT_FALSE(asked);
+  EXPECT_FALSE(IsTruncated(asked.error().log()));
+  EXPECT_EQ(LogSizes(*syscalls).back(), 111'624'267U);
+}
+
 TEST(VerifierLogProtocol, ALogWithoutAnEndIsTruncatedAndSaysSo) {
   const auto syscalls = WithLoads([](ProgramLoadAttr& attr) {
     if (attr.log_size == 0) return -long{EACCES};
