@@ -324,6 +324,7 @@ class CollectionLoader {
   // loaded: the kernel may insist on them. Another one is registered by Collection::RegisterStructOps.
   Result<void> FillStructOps() {
     for (const auto& [name, plan] : struct_ops_) {
+      if (!collection_.maps_.contains(name)) continue;  // it could not be made
       auto& pending = collection_.struct_ops_[name];
       pending.contents = plan.map.contents;
       for (const StructOpsPlan::Callback& callback : plan.callbacks) {

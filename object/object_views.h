@@ -101,4 +101,32 @@ class DescriptorMap : public internal::MapView {
   using MapView::MapView;
 };
 
+// BPF_MAP_TYPE_SK_STORAGE, INODE_STORAGE, TASK_STORAGE and CGRP_STORAGE: a value that belongs to a socket, file, task
+// (pidfd) or cgroup, named by a descriptor, and goes with it.
+template <MapElement V>
+class Storage : public internal::MapView {
+ public:
+  static Result<Storage> From(const Map& map) {
+    STRATA_TRY(internal::CheckView(
+        map, {MapType::kSkStorage, MapType::kInodeStorage, MapType::kTaskStorage, MapType::kCgrpStorage}, sizeof(int),
+        sizeof(V)));
+    return Storage(map.Clone());
+  }
+  // Nothing where the object has no value.
+  Result<std::optional<V>> Lookup(int descriptor) const {
+    V value;
+    if (!STRATA_TRY(map_->Lookup(internal::BytesOf(descriptor), internal::WritableBytesOf(value)))) {
+      return std::optional<V>();
+    }
+    return std::optional<V>(value);
+  }
+  Result<void> Update(int descriptor, const V& value, UpdateMode mode = UpdateMode::kAny) {
+    return map_->Update(internal::BytesOf(descriptor), internal::BytesOf(value), mode);
+  }
+  Result<bool> Delete(int descriptor) { return map_->Delete(internal::BytesOf(descriptor)); }
+
+ private:
+  using MapView::MapView;
+};
+
 }  // namespace strata

@@ -1,6 +1,5 @@
 // Maps of every kind that this kernel has, and what is refused before it is asked.
 #include <cerrno>
-#include <set>
 
 #include "kernel_fixture.h"
 #include "strata/spec/map_rules.h"
@@ -145,18 +144,6 @@ TEST_F(MapKinds, WhatOnlyTheKernelKnowsIsSaidWithAllSizes) {
   spec.key_size = 4;
   spec.flags = map_flags::kNoPrealloc;
   EXPECT_THAT(Refusal(spec), HasSubstr("needs the types of its keys and values (BTF)"));
-}
-
-TEST(MapRules, HasARowPerKindInOrderAndNoHole) {
-  std::uint32_t number = 1;
-  std::set<std::string> names;
-  for (const MapRules& rules : AllMapRules()) {
-    EXPECT_EQ(static_cast<std::uint32_t>(rules.type), number++);
-    EXPECT_EQ(FindMapRules(rules.type), &rules);
-    EXPECT_TRUE(names.insert(MapTypeName(rules.type)).second) << MapTypeName(rules.type);
-  }
-  EXPECT_EQ(FindMapRules(MapType::kUnspec), nullptr);
-  EXPECT_EQ(FindMapRules(static_cast<MapType>(number)), nullptr);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -132,6 +134,20 @@ TEST_F(MapViews, SocketMapsTakeDescriptors) {
   }
 }
 
+TEST_F(MapViews, StoragesHoldAValuePerObject) {
+  auto objects = Load(STRATA_BPF_MAPS, {.programs = {"target"}}).value();
+  auto storage = objects.FindMap<Storage<std::uint64_t>>("storage").value();
+  const UniqueFd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+  ASSERT_TRUE(self);
+  EXPECT_FALSE(storage.Lookup(self.get())->has_value());
+  EXPECT_EQ(storage.Update(self.get(), 1, UpdateMode::kExist).error().code(), ErrorCode::kKeyNotExist);
+  ASSERT_TRUE(storage.Update(self.get(), 42));
+  EXPECT_EQ(**storage.Lookup(self.get()), 42U);
+  EXPECT_TRUE(*storage.Delete(self.get()));
+  EXPECT_FALSE(*storage.Delete(self.get()));
+  EXPECT_EQ(storage.Lookup(-1).error().sys_errno(), EBADF);
+}
+
 struct LockedCount {
   std::uint32_t lock;
   std::uint32_t count;
@@ -151,6 +167,76 @@ TEST_F(MapViews, ValuesWithASpinLockAreReadAndWrittenUnderIt) {
   const LockedCount values[] = {{0, 70}};
   ASSERT_TRUE(locked.UpdateBatch(keys, values, UpdateMode::kLock));
   EXPECT_EQ(testing::RunOnPacket(objects, "locks"), 71);
+}
+
+TEST_F(MapViews, WithTooLittleRoomForABucketACursorStaysWhereItIs) {
+  constexpr std::uint32_t kCount = 1000;  // in 1024 buckets: some have two
+  auto map = HashMap<std::uint32_t, std::uint32_t>::From(Create(MapType::kHash, 4, 4, kCount)).value();
+  for (std::uint32_t key = 0; key < kCount; ++key) ASSERT_TRUE(map.Update(key, key));
+  std::vector<std::uint32_t> keys(64);
+  std::vector<std::uint32_t> values(64);
+  BatchCursor cursor;
+  std::uint32_t seen = 0;
+  int refused = 0;
+  while (!cursor.is_at_end) {
+    BatchResult result = map.LookupBatch(cursor, std::span(keys).first(1), std::span(values).first(1));
+    if (!result) {
+      ASSERT_EQ(result.error().code(), ErrorCode::kNoSpace) << result.error().message();
+      ++refused;
+      result = map.LookupBatch(cursor, keys, values);
+      ASSERT_TRUE(result) << result.error().message();
+    }
+    seen += result.count;
+  }
+  EXPECT_EQ(seen, kCount);
+  EXPECT_GT(refused, 0);
+}
+
+// A map whose elements are read all at once or not at all.
+class OneBucket : public BackendMap {
+ public:
+  OneBucket() {
+    info_.type = MapType::kHash;
+    info_.key_size = 4;
+    info_.element_size = info_.value_size = 1 << 16;
+    info_.max_entries = 100;
+  }
+  const MapInfo& info() const override { return info_; }
+  BatchResult LookupBatch(BatchCursor& cursor, BatchAction, std::span<std::byte> keys, std::span<std::byte>,
+                          LookupMode) override {
+    if (keys.size() / 4 < info_.max_entries) return {0, false, Error(ErrorCode::kNoSpace, "too little room", ENOSPC)};
+    cursor.is_at_end = true;
+    return {info_.max_entries, true, {}};
+  }
+  Result<bool> Lookup(std::span<const std::byte>, std::span<std::byte>) override { return false; }
+  Result<void> Update(std::span<const std::byte>, std::span<const std::byte>, UpdateMode) override { return {}; }
+  Result<bool> Delete(std::span<const std::byte>) override { return false; }
+  Result<bool> LookupAndDelete(std::span<const std::byte>, std::span<std::byte>) override { return false; }
+  Result<bool> NextKey(std::optional<std::span<const std::byte>>, std::span<std::byte>) override { return false; }
+  Result<void> Freeze() override { return {}; }
+  Result<std::unique_ptr<MapMemory>> Memory() override { return Error(ErrorCode::kNotSupported, "no"); }
+  Result<std::unique_ptr<RingMemory>> Ring() override { return Error(ErrorCode::kNotSupported, "no"); }
+
+ private:
+  MapInfo info_;
+};
+
+TEST(MapIteratorRoom, GrowsToTheLargestBucket) {
+  MapIterator elements(Map(nullptr, std::make_shared<OneBucket>(), {}));
+  int count = 0;
+  while (elements.Next()) ++count;
+  EXPECT_TRUE(elements.status()) << elements.status().error().message();
+  EXPECT_EQ(count, 100);
+}
+
+TEST_F(MapViews, PerCpuElementsHaveAValueForEachCpu) {
+  auto counts = PerCpuArray<std::uint32_t>::From(Create(MapType::kPerCpuArray, 4, 4, 2)).value();
+  const std::uint32_t cpus = backend_->possible_cpus();
+  EXPECT_EQ(counts.Update(0, std::vector<std::uint32_t>(cpus + 1)).error().code(), ErrorCode::kInvalidArgument);
+  ASSERT_TRUE(counts.Update(1, std::vector<std::uint32_t>(cpus, 3)));
+  EXPECT_THAT(*counts.Sums(), ElementsAre(0U, 3 * cpus));
+  EXPECT_EQ(**counts.Sum(1), 3 * cpus);
+  EXPECT_FALSE(counts.Sum(2)->has_value());
 }
 
 TEST_F(MapViews, AnOperationThatAKindDoesNotHaveIsNamed) {
