@@ -41,6 +41,14 @@ constexpr FigureRow kFigures[] = {
     {"loader.open.200_programs.time", "ratio", 0.5},
     {"loader.open.200_programs.memory", "ratio", 0.5},
     {"loader.core.500_relocations.time", "ratio", 1},
+    {"kernel.map.lookup", "ratio", 1.03},
+    {"kernel.map.update", "ratio", 1.03},
+    {"kernel.map.delete", "ratio", 1.03},
+    {"kernel.map.iterate", "ratio", 1},
+    {"kernel.ring.consume", "ratio", 1.03},
+    {"kernel.perf.consume", "ratio", 1.03},
+    {"kernel.load.100_programs", "ratio", 1.03},
+    {"map.iterate.10000_elements.time", "ratio", 0.5},
 };
 
 }  // namespace

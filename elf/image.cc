@@ -19,6 +19,7 @@
 #include "strata/base/byte_reader.h"
 #include "strata/base/similar_name.h"
 #include "strata/base/unique_fd.h"
+#include "usdt_notes.h"
 
 namespace strata::elf {
 namespace {
@@ -93,6 +94,7 @@ struct Image::State {
   Result<std::vector<std::uint16_t>> Versions(const ElfSection& table) const;
   std::string NearestHint(std::string_view name) const;
   const ImageSegment* SegmentOfAddress(std::uint64_t address) const;
+  Result<UsdtProbe> ProbeOf(const UsdtNote& note, const ElfSection* base) const;
   Result<std::vector<std::byte>> Read(std::uint64_t offset, std::uint64_t count) const;
 };
 
@@ -316,6 +318,65 @@ Result<std::vector<ImageSymbol>> Image::Symbols() const {
                    [&](const ImageSymbol& a, const ImageSymbol& b) { return order(a) < order(b); });
   result.erase(std::unique(result.begin(), result.end()), result.end());
   return result;
+}
+
+Result<std::vector<std::uint64_t>> Image::AddressesOf(std::string_view name) const {
+  const std::lock_guard lock(state_->mutex);
+  std::vector<std::uint64_t> addresses;
+  for (const ElfSection& section : state_->file->sections()) {
+    if (section.type != SHT_SYMTAB && section.type != SHT_DYNSYM) continue;
+    for (const ElfSymbol& symbol : STRATA_TRY(state_->file->Symbols(section))) {
+      if (HasAddress(symbol) && symbol.name == name) addresses.push_back(symbol.value);
+    }
+  }
+  std::sort(addresses.begin(), addresses.end());
+  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+  return addresses;
+}
+
+// A file whose addresses were changed after it was linked (prelink) has its notes as they were; section .stapsdt.base
+// moved along and tells by how much.
+Result<UsdtProbe> Image::State::ProbeOf(const UsdtNote& note, const ElfSection* base) const {
+  const std::uint64_t moved = base == nullptr || note.base == 0 ? 0 : base->address - note.base;
+  UsdtProbe probe{std::string(note.provider), std::string(note.name), std::string(note.arguments)};
+  probe.address = note.address + moved;
+  const ImageSegment* code = SegmentOfAddress(probe.address);
+  if (code == nullptr || !code->is_executable) {
+    return Error(ErrorCode::kMalformed, fmt::format("address {:#x} is not in code", probe.address));
+  }
+  probe.file_offset = code->file_offset + (probe.address - code->address);
+  if (note.semaphore == 0) return probe;
+  probe.semaphore_address = note.semaphore + moved;
+  const ImageSegment* data = SegmentOfAddress(probe.semaphore_address);
+  if (data == nullptr || !data->is_writable) {
+    return Error(ErrorCode::kMalformed, fmt::format("the semaphore's address {:#x} is in no writable part of the file",
+                                                    probe.semaphore_address));
+  }
+  probe.semaphore_file_offset = data->file_offset + (probe.semaphore_address - data->address);
+  return probe;
+}
+
+Result<std::vector<UsdtProbe>> Image::UsdtProbes() const {
+  if (!is_64_bit())
+    return Error(ErrorCode::kNotSupported, path() + ": is a 32-bit file; USDT probes need a 64-bit one");
+  const std::lock_guard lock(state_->mutex);
+  const ElfFile& file = *state_->file;
+  std::vector<UsdtProbe> probes;
+  for (const ElfSection& section : file.sections()) {
+    if (section.name != ".note.stapsdt") continue;
+    const std::string where = path() + ": section .note.stapsdt";
+    const auto bytes = STRATA_TRY(file.Contents(section));
+    for (const UsdtNote& note : STRATA_TRY(ReadUsdtNotes(ByteReader(bytes, where, file.byte_order())))) {
+      if (note.address == 0) continue;
+      auto probe = state_->ProbeOf(note, file.FindSection(".stapsdt.base"));
+      if (!probe) {
+        return std::move(probe).error().WithContext(
+            fmt::format("{}: offset {}: {}:{}", where, note.offset, note.provider, note.name));
+      }
+      probes.push_back(*std::move(probe));
+    }
+  }
+  return probes;
 }
 
 }  // namespace strata::elf

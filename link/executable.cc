@@ -40,6 +40,7 @@ Executable::Executable(Executable&&) noexcept = default;
 Executable& Executable::operator=(Executable&&) noexcept = default;
 Executable::~Executable() = default;
 
+const elf::Image& Executable::image() const { return state_->image; }
 const std::string& Executable::path() const { return state_->image.path(); }
 
 Result<Executable> OpenExecutable(std::string_view name, const ExecutableOptions& options) {

@@ -10,10 +10,15 @@
 #include "strata/base/result.h"
 #include "strata/link/probe_moment.h"
 #include "strata/link/uprobe.h"
+#include "strata/link/usdt.h"
 #include "strata/object/program.h"
 #include "strata/spec/attach_target.h"
 
 namespace strata {
+
+namespace elf {
+class Image;
+}
 
 struct ExecutableOptions {
   // Resolve the name as this process sees it: a library it has mapped, a path in its mount namespace. 0: as the caller
@@ -61,6 +66,13 @@ class STRATA_EXPORT Executable {
   Result<Uretprobe> AttachUretprobe(std::string_view symbol, const Program& program,
                                     const UprobeOptions& options = {}) const;
 
+  // Every place of the file's USDT probe `provider`:`name`. The program must be of type kKprobe; it fetches the probe's
+  // arguments by <bpf/usdt.bpf.h>, and gets `options.cookie` as its attach cookie if its object does not include that.
+  // Errors: kNotFound lists the probes that exist; kNotSupported for an argument that cannot be fetched; kMapFull when
+  // the object's map of specifications has no room.
+  Result<Usdt> AttachUsdt(std::string_view provider, std::string_view name, const Program& program,
+                          const UsdtOptions& options = {}) const;
+
   // Many places by one link, for programs of section uprobe.multi, uretprobe.multi (one by one before Linux 6.6) and
   // uprobe.session (Linux 6.13).
   Result<UprobeMulti> AttachUprobes(const Program& program, const UprobesOptions& options) const;
@@ -73,6 +85,7 @@ class STRATA_EXPORT Executable {
   friend Result<Executable> OpenExecutable(std::string_view, const ExecutableOptions&);
   struct State;
   explicit Executable(std::unique_ptr<State> state);
+  const elf::Image& image() const;
   Result<std::uint64_t> FileOffsetOf(std::string_view symbol) const;
   Result<std::vector<UprobePlace>> PlacesMatching(const std::string& pattern) const;
   Result<std::vector<UprobePlace>> NamedPlaces(const UprobesOptions& options) const;

@@ -1,71 +1,89 @@
 #include "strata/object/ring_reader.h"
 
-#include <poll.h>
-
-#include <atomic>
-#include <cerrno>
+#include "ring_consumer.h"
 
 namespace strata {
 namespace {
 
-// kernel/bpf/ringbuf.c: a record is an 8-byte header and its bytes, rounded up to 8.
-constexpr std::uint32_t kBusyBit = 1U << 31;
-constexpr std::uint32_t kDiscardBit = 1U << 30;
-constexpr std::uint32_t kHeaderSize = 8;
-
-std::uint64_t LoadAcquire(const std::uint64_t* word) {
-  return std::atomic_ref(*const_cast<std::uint64_t*>(word)).load(std::memory_order_acquire);
+template <typename Attempt>
+Result<void> WaitForRecord(const RingConsumer& consumer, const Deadline& deadline, Attempt attempt) {
+  // Producers tell only who has given back all before.
+  const auto descriptor = [&] { return consumer.has_kept() ? -1 : consumer.ring().poll_descriptor(); };
+  return WaitFor(consumer.waker(), deadline, "ring buffer", descriptor, attempt);
 }
 
 }  // namespace
 
+RingRecord& RingRecord::operator=(RingRecord&& other) noexcept {
+  RingRecord taken(std::move(other));
+  std::swap(consumer_, taken.consumer_);
+  std::swap(bytes_, taken.bytes_);
+  std::swap(end_, taken.end_);
+  return *this;
+}
+
+RingRecord::~RingRecord() {
+  if (consumer_ != nullptr) consumer_->Release(end_);
+}
+
 Result<RingReader> RingReader::Open(const Map& map) {
   auto ring = STRATA_TRY(map.backend_map()->Ring());
-  return RingReader(map.Clone(), std::move(ring));
+  auto waker = STRATA_TRY(Waker::Make());
+  return RingReader(std::make_shared<RingConsumer>(map.Clone(), std::move(ring), std::move(waker)));
 }
 
-std::uint64_t RingReader::available_bytes() const {
-  return LoadAcquire(ring_->producer_position()) - LoadAcquire(ring_->consumer_position());
-}
-
-Result<std::uint64_t> RingReader::Consume(const OnRecord& on_record) {
-  std::atomic_ref consumer(*ring_->consumer_position());
-  const std::uint64_t mask = ring_->size_bytes() - 1;
-  std::uint64_t position = consumer.load(std::memory_order_relaxed);
+Result<std::uint64_t> RingReader::Consume(const OnRecord& on_record, std::uint64_t limit) {
   std::uint64_t count = 0;
-  for (bool go_on = true; go_on;) {
-    const std::uint64_t end = LoadAcquire(ring_->producer_position());
-    if (position >= end) break;
-    const std::byte* header = ring_->data() + (position & mask);
-    auto* length_word = reinterpret_cast<std::uint32_t*>(const_cast<std::byte*>(header));
-    const std::uint32_t word = std::atomic_ref(*length_word).load(std::memory_order_acquire);
-    if ((word & kBusyBit) != 0) break;  // reserved, not yet committed: records are handed over in order
-    const std::uint32_t length = word & ~(kBusyBit | kDiscardBit);
-    const std::uint64_t step = (std::uint64_t{length} + kHeaderSize + 7) / 8 * 8;
-    if (step > end - position) {
-      return Error(ErrorCode::kMalformed, "ring buffer " + map_.name() + ": position " + std::to_string(position) +
-                                              ": a record of " + std::to_string(length) +
-                                              " bytes reaches past the producer");
-    }
-    if ((word & kDiscardBit) == 0) {
-      go_on = on_record({header + kHeaderSize, length});
-      ++count;
-    }
-    position += step;
-    consumer.store(position, std::memory_order_release);
-  }
-  ring_->Rearm();
+  if (consumer_->Consume(on_record, limit, &count) == RingConsumer::Head::kMalformed) return consumer_->Malformed();
+  consumer_->ring().Rearm();
   return count;
 }
 
-Result<std::uint64_t> RingReader::Poll(std::chrono::milliseconds timeout, const OnRecord& on_record) {
-  const std::uint64_t first = STRATA_TRY(Consume(on_record));
-  if (first > 0) return first;
-  pollfd descriptor{ring_->poll_descriptor(), POLLIN, 0};
-  if (::poll(&descriptor, 1, static_cast<int>(timeout.count())) < 0 && errno != EINTR) {
-    return Error::FromErrno(errno, "ring buffer " + map_.name() + ": poll");
-  }
-  return Consume(on_record);
+Result<std::uint64_t> RingReader::Poll(const Deadline& deadline, const OnRecord& on_record, std::uint64_t limit) {
+  std::uint64_t count = 0;
+  STRATA_TRY(WaitForRecord(*consumer_, deadline, [&]() -> Result<bool> {
+    count = STRATA_TRY(Consume(on_record, limit));
+    return count > 0;
+  }));
+  return count;
 }
+
+Result<std::optional<RingRecord>> RingReader::Take() {
+  std::span<const std::byte> bytes;
+  std::uint64_t end = 0;
+  switch (consumer_->Keep(&bytes, &end)) {
+    case RingConsumer::Head::kRecord:
+      return std::optional(RingRecord(consumer_, bytes, end));
+    case RingConsumer::Head::kMalformed:
+      return consumer_->Malformed();
+    case RingConsumer::Head::kNone:
+      break;
+  }
+  consumer_->ring().Rearm();
+  return std::optional<RingRecord>();
+}
+
+Result<std::optional<RingRecord>> RingReader::WaitAndTake(const Deadline& deadline) {
+  std::optional<RingRecord> record;
+  STRATA_TRY(WaitForRecord(*consumer_, deadline, [&]() -> Result<bool> {
+    record = STRATA_TRY(Take());
+    return record.has_value();
+  }));
+  return record;
+}
+
+Result<std::uint64_t> RingReader::SkipAll() {
+  const std::uint64_t skipped = STRATA_TRY(consumer_->SkipAll());
+  consumer_->ring().Rearm();
+  return skipped;
+}
+
+void RingReader::Wake() const noexcept { consumer_->waker().Wake(); }
+int RingReader::poll_descriptor() const { return consumer_->ring().poll_descriptor(); }
+std::uint64_t RingReader::producer_position() const { return consumer_->producer_position(); }
+std::uint64_t RingReader::consumer_position() const { return consumer_->consumer_position(); }
+std::uint64_t RingReader::size_bytes() const { return consumer_->ring().size_bytes(); }
+std::uint64_t RingReader::discarded() const { return consumer_->discarded(); }
+std::uint64_t RingReader::dropped() const { return consumer_->ring().dropped(); }
 
 }  // namespace strata

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "strata/base/result.h"
+#include "strata/spec/uprobe_config.h"
 
 namespace strata {
 
@@ -18,19 +19,13 @@ inline constexpr std::int32_t kAllProcesses = -1;
 // places.
 struct AttachTarget {
   std::string kind;
-  std::string path;                  // the file the kind hooks into, a cgroup's folder; empty where there is none
-  std::string name;                  // what a kind hooks by name: "syscalls/sys_enter_openat", "tcp_v4_connect"
+  std::string path;  // the file the kind hooks into, a cgroup's folder, a network namespace; empty where there is none
+  std::string name;  // what a kind hooks by name: "syscalls/sys_enter_openat", "tcp_v4_connect"
   std::int32_t pid = kAllProcesses;  // one process, by its id in the caller's PID namespace
   std::uint64_t cookie = 0;          // bpf_get_attach_cookie
   std::vector<std::byte> config;
 
   bool operator==(const AttachTarget&) const = default;
-};
-
-// The record of the kinds "uprobe" and "uretprobe".
-struct UprobeConfig {
-  std::uint64_t file_offset = 0;          // of the instruction, in bytes from the file's start
-  std::uint64_t ref_ctr_file_offset = 0;  // USDT semaphore; 0 for none
 };
 
 // A record of the kinds "uprobe_multi", "uretprobe_multi" and "uprobe_session": one for each place.

@@ -542,6 +542,7 @@ inline constexpr std::uint32_t kAfter = 1U << 4;
 inline constexpr std::uint32_t kId = 1U << 5;
 inline constexpr std::uint32_t kPreorder = 1U << 6;
 inline constexpr std::uint32_t kLink = 1U << 13;
+inline constexpr std::uint32_t kQueryEffective = 1U << 0;  // kProgramQuery alone
 }  // namespace attach_flags
 
 // Flags of kProgramLoad (BPF_F_*).

@@ -5,6 +5,7 @@
 
 #include "strata/spec/attach_kind.h"
 #include "strata/spec/attach_target.h"
+#include "strata/spec/network_target.h"
 #include "strata/spec/type_names.h"
 
 namespace strata {
@@ -26,6 +27,28 @@ TEST(AttachKinds, UprobesTakeAFileAndTheirConfig) {
     EXPECT_EQ(kind->program_type, ProgramType::kKprobe);
     EXPECT_EQ(kind->config_size_bytes, sizeof(UprobeConfig));
     EXPECT_TRUE(kind->hooks_file);
+  }
+}
+
+TEST(AttachKinds, OfTheNetworkTakeTheirRecords) {
+  const std::tuple<std::string_view, ProgramType, std::size_t> rows[] = {
+      {"xdp", ProgramType::kXdp, sizeof(XdpConfig)},
+      {"tcx", ProgramType::kSchedCls, sizeof(InterfaceConfig)},
+      {"netkit", ProgramType::kSchedCls, sizeof(InterfaceConfig)},
+      {"cgroup", ProgramType::kUnspec, sizeof(CgroupConfig)},
+      {"sk_lookup", ProgramType::kSkLookup, 0},
+      {"flow_dissector", ProgramType::kFlowDissector, 0},
+      {"netfilter", ProgramType::kNetfilter, sizeof(NetfilterConfig)},
+      {"socket_filter", ProgramType::kSocketFilter, sizeof(SocketConfig)},
+      {"sk_reuseport", ProgramType::kSkReusePort, sizeof(SocketConfig)},
+      {"sockmap", ProgramType::kUnspec, sizeof(SockMapConfig)},
+  };
+  for (const auto& [name, type, size] : rows) {
+    const AttachKind* kind = FindAttachKind(BuiltinAttachKinds(), name);
+    ASSERT_NE(kind, nullptr) << name;
+    EXPECT_EQ(kind->program_type, type) << name;
+    EXPECT_EQ(kind->config_size_bytes, size) << name;
+    EXPECT_FALSE(kind->hooks_file) << name;
   }
 }
 

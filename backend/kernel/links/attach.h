@@ -39,5 +39,15 @@ Attach AttachTracing;
 Attach AttachFreplace;
 Attach AttachIterator;   // iterator.cc
 Attach AttachPerfEvent;  // perf_event.cc
+Attach AttachXdp;        // interface.cc
+Attach AttachTcx;
+Attach AttachNetkit;
+Attach AttachCgroup;    // cgroup.cc
+Attach AttachSkLookup;  // netns.cc
+Attach AttachFlowDissector;
+Attach AttachNetfilter;     // netfilter.cc
+Attach AttachSocketFilter;  // socket.cc
+Attach AttachReuseport;
+Attach AttachSockMap;  // sockmap.cc
 
 }  // namespace strata::kernel

@@ -31,6 +31,8 @@ class FdLink : public BackendLink {
   Result<LinkInfo> Info() override;
   Result<void> Update(const std::shared_ptr<BackendProgram>& program,
                       const std::shared_ptr<BackendProgram>& expected) override;
+  Result<void> UpdateStructOps(const std::shared_ptr<BackendMap>& map,
+                               const std::shared_ptr<BackendMap>& expected) override;
   Result<void> Pin(const std::string& path) override;
   Result<UniqueFd> OpenIterator() override;
 
