@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "strata/backend/features.h"
+#include "strata/backend/feature.h"
 #include "strata/backend/kernel_facts.h"
 #include "strata/backend/linked_program.h"
 #include "strata/backend/program_info.h"
