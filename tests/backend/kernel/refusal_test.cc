@@ -10,7 +10,7 @@
 #include <map>
 
 #include "program_fixture.h"
-#include "strata/backend/features.h"
+#include "strata/backend/feature.h"
 #include "strata/spec/attach_target.h"
 #include "support/golden.h"
 
