@@ -17,7 +17,8 @@ struct AutoAttachOptions {
 };
 
 // SEC("uprobe/libc.so.6:malloc"), SEC("uretprobe//usr/bin/bash:readline+0x4"). kInvalidArgument for a section that
-// names no place (SEC("uprobe")), kNotSupported for sections whose programs are attached by other means.
+// names no place (SEC("uprobe")), kNotSupported, with the function to use, for sections that do not say where
+// (SEC("xdp")).
 STRATA_EXPORT Result<Link> AutoAttach(const Program& program, const AutoAttachOptions& options = {});
 
 }  // namespace strata
