@@ -116,7 +116,7 @@ Result<std::shared_ptr<Backend>> OpenUserspace(const BackendOptions& options) {
 }  // namespace
 
 Result<std::shared_ptr<Backend>> OpenBackend(std::string_view name, const BackendOptions& options) {
-  if (name == "kernel") return OpenKernelBackend();
+  if (name == "kernel") return OpenKernelBackend({.syscalls = nullptr, .token_path = options.token_path});
   if (name == "userspace") return OpenUserspace(options);
   return Error(ErrorCode::kInvalidArgument, fmt::format("backend {}: there is \"userspace\" and \"kernel\"", name));
 }

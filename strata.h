@@ -6,18 +6,38 @@
 #include <string_view>
 
 #include "strata/backend/backend.h"
+#include "strata/backend/verifier_log.h"
 #include "strata/base/log.h"
 #include "strata/base/result.h"
 #include "strata/btf/format_value.h"
+#include "strata/link/attach_all.h"
 #include "strata/link/auto_attach.h"
+#include "strata/link/cgroup.h"
 #include "strata/link/executable.h"
+#include "strata/link/iterator.h"
+#include "strata/link/kprobe.h"
+#include "strata/link/netfilter.h"
+#include "strata/link/netns.h"
+#include "strata/link/perf_event.h"
+#include "strata/link/query.h"
+#include "strata/link/socket.h"
+#include "strata/link/struct_ops.h"
+#include "strata/link/tcx.h"
+#include "strata/link/trace.h"
+#include "strata/link/tracepoint.h"
 #include "strata/link/uprobe.h"
+#include "strata/link/usdt.h"
+#include "strata/link/xdp.h"
+#include "strata/object/as_bytes.h"
 #include "strata/object/collection.h"
 #include "strata/object/event_poller.h"
 #include "strata/object/map_views.h"
 #include "strata/object/perf_reader.h"
 #include "strata/object/ring_reader.h"
+#include "strata/object/skeleton.h"
+#include "strata/object/typed_ring.h"
 #include "strata/object/user_ring_writer.h"
+#include "strata/spec/data_section.h"
 
 namespace strata {
 
@@ -28,6 +48,9 @@ struct BackendOptions {
   std::string runtime_folder;
   // The agent that traced processes load. Empty: $STRATA_AGENT, else libstrata-agent.so beside this library or program.
   std::string agent_path;
+  // Kernel only. A BPF file system that delegates rights to this process's user namespace (Linux 6.9). Empty:
+  // /sys/fs/bpf is tried where the process has no rights of its own.
+  std::string token_path = {};
 };
 
 // "userspace" or "kernel". The objects made from it keep it alive. Errors: kInvalidArgument for another name;

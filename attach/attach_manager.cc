@@ -1,6 +1,7 @@
 #include "strata/attach/attach_manager.h"
 
 #include "link_state.h"
+#include "semaphores.h"
 #include "strata/attach/uprobe/module_map.h"
 #include "strata/backend/userspace/runtime/process.h"
 #include "strata/backend/userspace/runtime/reason.h"
@@ -84,6 +85,7 @@ struct AttachManager::State {
   bool AttachProgram(LinkState& link);
   bool PlaceSites(LinkState& link, const ModuleMap& modules, Batch& batch);
   void HookSites(Batch& batch);
+  void LowerUnwantedSemaphores();
   void DetachUnwanted();
   void FreeRetired();
 
@@ -239,6 +241,8 @@ bool AttachManager::State::PlaceSites(LinkState& link, const ModuleMap& modules,
     return false;
   }
   if (!AttachProgram(link)) return false;
+  if (!FindSemaphores(link, modules))
+    return Refuse(link, kEopnotsupp, "the probe's semaphore is not mapped here as data of the process's own");
   if (batch.count + found > Batch::kCapacity) HookSites(batch);
   link.site_count = found;
   // Decided here, and not at the first event, which may be one of a vfork child.
@@ -266,8 +270,13 @@ void AttachManager::State::HookSites(Batch& batch) {
   }
   for (std::size_t i = 0; i < batch.count; ++i) {
     LinkState& link = *batch.sites[i]->link;
-    if (link.phase != LinkPhase::kRefused && link.phase != LinkPhase::kAttached)
+    if (link.phase == LinkPhase::kRefused || link.phase == LinkPhase::kAttached) continue;
+    if (const int error = RaiseSemaphores(link); error != 0) {
+      RemoveSites(link);
+      Refuse(link, error, "the probe's semaphore cannot be written");
+    } else {
       Answer(link, LinkPhase::kAttached, 0, "");
+    }
   }
   batch.count = 0;
 }
@@ -318,9 +327,22 @@ void AttachManager::State::RemoveSites(LinkState& link) {
   }
   RemoveProbes(probes, count);
   link.site_count = 0;
+  link.semaphore_count = 0;  // not raised yet, or lowered already
+}
+
+void AttachManager::State::LowerUnwantedSemaphores() {
+  const auto is_raised = [](const LinkState& link) { return !link.is_wanted && link.semaphore_count != 0; };
+  LinkState* link = links;
+  while (link != nullptr && !is_raised(*link)) link = link->next;
+  if (link == nullptr) return;
+  const ModuleMap modules;
+  for (; link != nullptr; link = link->next) {
+    if (is_raised(*link)) LowerSemaphores(*link, modules);
+  }
 }
 
 void AttachManager::State::DetachUnwanted() {
+  LowerUnwantedSemaphores();
   for (LinkState** at = &links; *at != nullptr;) {
     LinkState* link = *at;
     if (link->is_wanted) {

@@ -37,6 +37,8 @@ struct LinkState {
   bool is_wanted;  // seen in the session during the current pass
   std::size_t site_count;
   LinkSite sites[kMaxLinkSites];
+  std::size_t semaphore_count;
+  std::uint64_t semaphores[kMaxLinkSites];  // addresses of the USDT semaphores that count this link
   LinkState* next;
 };
 

@@ -15,8 +15,11 @@
 #include <vector>
 
 #include "strata/backend/event_memory.h"
+#include "strata/backend/features.h"
 #include "strata/backend/kernel_facts.h"
 #include "strata/backend/linked_program.h"
+#include "strata/backend/map_batch.h"
+#include "strata/backend/program_info.h"
 #include "strata/base/result.h"
 #include "strata/base/unique_fd.h"
 #include "strata/spec/attach_target.h"
@@ -33,10 +36,24 @@ struct MapInfo {
   std::uint32_t value_size = 0;
   std::uint32_t max_entries = 0;
   std::uint32_t flags = 0;
+  std::uint64_t map_extra = 0;
+  // The kernel's BTF object with the types of keys and values, and their ids in it; 0 for none.
+  std::uint32_t btf_id = 0;
+  std::uint32_t key_type_id = 0;
+  std::uint32_t value_type_id = 0;
   // Bytes of one element as element operations take it: value_size, or for per-CPU kinds possible_cpus values of
   // value_size rounded up to 8.
   std::uint32_t element_size = 0;
   bool operator==(const MapInfo&) const = default;
+};
+
+// What a handle of a map that is opened by its path may do.
+enum class MapAccess : std::uint8_t { kReadWrite, kReadOnly, kWriteOnly };
+
+// What of a map changes while it exists.
+struct MapState {
+  bool is_frozen = false;
+  std::uint64_t memory_bytes = 0;  // charged for it; an estimate of the kernel's
 };
 
 class BackendProgram;
@@ -68,8 +85,19 @@ class STRATA_EXPORT BackendMap {
   // False for a key that does not exist.
   virtual Result<bool> Delete(std::span<const std::byte> key) = 0;
   virtual Result<bool> LookupAndDelete(std::span<const std::byte> key, std::span<std::byte> value) = 0;
+  // The same while the spin lock in the value is held (BPF_F_LOCK). kInvalidArgument for values without one.
+  virtual Result<bool> LookupLocked(std::span<const std::byte> key, std::span<std::byte> value);
+  virtual Result<bool> LookupAndDeleteLocked(std::span<const std::byte> key, std::span<std::byte> value);
   // The key after `key` (after none: the first one); false at the end. A `key` that is gone starts again.
   virtual Result<bool> NextKey(std::optional<std::span<const std::byte>> key, std::span<std::byte> next) = 0;
+
+  // Many elements: keys.size() / key_size of them, whose keys and values stand in a row. What a backend or kind does
+  // not have is done element by element, with the same results.
+  virtual BatchResult LookupBatch(BatchCursor& cursor, BatchAction action, std::span<std::byte> keys,
+                                  std::span<std::byte> values, LookupMode mode);
+  virtual BatchResult UpdateBatch(std::span<const std::byte> keys, std::span<const std::byte> values, UpdateMode mode);
+  virtual BatchResult DeleteBatch(std::span<const std::byte> keys);
+
   // Elements that are objects: a program in a prog array, a map in a map of maps. kNotSupported for other kinds.
   virtual Result<void> UpdateProgram(std::span<const std::byte> key, const std::shared_ptr<BackendProgram>& program);
   virtual Result<void> UpdateMap(std::span<const std::byte> key, const std::shared_ptr<BackendMap>& map);
@@ -86,27 +114,15 @@ class STRATA_EXPORT BackendMap {
   // Makes the buffer of one CPU and puts it into the map: programs on that CPU reach it from now on. kNotFound for a
   // CPU that is offline.
   virtual Result<std::unique_ptr<PerfMemory>> PerfBuffer(std::uint32_t cpu, const PerfBufferOptions& options);
+  virtual Result<MapState> State();
+  // Keeps the map when no handle is left; a path in a BPF file system. kNotSupported where there is nothing like it.
+  virtual Result<void> Pin(const std::string& path);
 };
 
 // Keeps a BTF available to programs and maps made with it.
 class STRATA_EXPORT BackendTypes {
  public:
   virtual ~BackendTypes() = default;
-};
-
-struct ProgramInfo {
-  std::uint32_t id = 0;
-  std::string name;
-  ProgramType type = ProgramType::kUnspec;
-  std::uint32_t instruction_count = 0;
-  std::array<std::uint8_t, 8> tag{};
-  bool is_verified = true;  // false: its structure was checked, not what it does to memory
-};
-
-struct ProgramStats {
-  std::uint64_t run_count = 0;
-  std::uint64_t run_time_ns = 0;
-  std::uint64_t missed_count = 0;  // events that did not run the program (recursion)
 };
 
 class STRATA_EXPORT BackendProgram {
@@ -117,6 +133,14 @@ class STRATA_EXPORT BackendProgram {
   virtual Result<ProgramStats> Stats() = 0;
   // What the verifier said of the program, where LinkedProgram::log_level asked for it.
   virtual std::string_view log() const { return {}; }
+
+  // The following are kNotSupported on backends that have nothing like it.
+  virtual Result<ProgramCode> Code();
+  // Bytes of memory that the program takes, accounted to who loaded it.
+  virtual Result<std::uint64_t> MemoryBytes();
+  virtual Result<TestRunResult> TestRun(const TestRunOptions& options);
+  // Keeps the program when this process ends; a path in a BPF file system.
+  virtual Result<void> Pin(const std::string& path);
 };
 
 // What one process made of a link.
@@ -150,11 +174,42 @@ struct LinkInfo {
   bool operator==(const LinkInfo&) const = default;
 };
 
+// A BTF that a backend holds.
+struct TypesInfo {
+  std::uint32_t id = 0;
+  std::string name;  // "vmlinux" or a module's; empty for an object's
+  std::uint32_t size_bytes = 0;
+  bool is_kernel = false;
+};
+
 // What exists on a backend, whoever made it, sorted by id.
 struct ObjectListing {
   std::vector<MapInfo> maps;
   std::vector<ProgramInfo> programs;
   std::vector<LinkInfo> links;
+  std::vector<TypesInfo> types;  // the kernel's only
+};
+
+// A place that programs attach to, to be asked for them.
+struct QueryTarget {
+  enum class Place : std::uint8_t { kCgroup, kInterface, kNetworkNamespace, kSockMap };
+  Place place = Place::kCgroup;
+  std::string path = {};      // of the cgroup's folder or the namespace's file
+  std::uint32_t id = 0;       // of the map; the interface's index
+  bool is_effective = false;  // of a cgroup: the programs that run in it, those of its ancestors too
+};
+
+struct AttachedProgram {
+  std::uint32_t program_id = 0;
+  std::uint32_t link_id = 0;  // 0: attached without a link, or the kernel does not tell
+  std::uint32_t flags = 0;    // BPF_F_ALLOW_MULTI, ... of a cgroup's program
+  bool operator==(const AttachedProgram&) const = default;
+};
+
+struct AttachedPrograms {
+  std::vector<AttachedProgram> programs;  // in the order in which they run
+  std::uint32_t flags = 0;                // of the place: how a cgroup takes programs (BPF_F_ALLOW_*)
+  std::uint64_t revision = 0;             // of the order, where the kernel counts it; 0 elsewhere
 };
 
 // Holds a program attached; destroying it detaches.
@@ -175,6 +230,9 @@ class STRATA_EXPORT BackendLink {
                               const std::shared_ptr<BackendProgram>& expected);
   // Keeps the link attached when this process ends; a path in a BPF file system.
   virtual Result<void> Pin(const std::string& path);
+  // The same for a struct_ops map, which has been filled.
+  virtual Result<void> UpdateStructOps(const std::shared_ptr<BackendMap>& map,
+                                       const std::shared_ptr<BackendMap>& expected);
   // What an iterator program writes, to be read to the end; a new pass over the objects with each call.
   virtual Result<UniqueFd> OpenIterator();
 };
@@ -229,15 +287,32 @@ class STRATA_EXPORT Backend : public std::enable_shared_from_this<Backend> {
   virtual Result<std::shared_ptr<BackendTypes>> LoadTypes(std::span<const std::byte> btf) = 0;
   // kVerifierRejected carries the verifier's log in Error::log().
   virtual Result<std::shared_ptr<BackendProgram>> LoadProgram(const LinkedProgram& program) = 0;
+  // A program that exists already, whoever made it: kNotFound, kNotSupported; kInvalidArgument for a path of something
+  // else.
+  virtual Result<std::shared_ptr<BackendProgram>> OpenProgram(std::uint32_t id);
+  virtual Result<std::shared_ptr<BackendProgram>> OpenPinnedProgram(const std::string& path);
+  // Whether the backend can do that. Answers that are sure are kept, others asked for again.
+  virtual FeatureAnswer Probe(const Feature& feature);
   virtual Result<std::unique_ptr<BackendLink>> Attach(const std::shared_ptr<BackendProgram>& program,
                                                       const AttachTarget& target,
                                                       const BackendAttachOptions& options) = 0;
+  // Maps that exist already, whoever made them: kNotFound, kNotSupported; kInvalidArgument for another kind of object.
+  virtual Result<std::shared_ptr<BackendMap>> OpenMap(std::uint32_t id);
+  virtual Result<std::shared_ptr<BackendMap>> OpenPinnedMap(const std::string& path, MapAccess access);
+  // The descriptor stays the caller's.
+  virtual Result<std::shared_ptr<BackendMap>> MapFromDescriptor(int descriptor);
   // A link that exists already, whoever made it: kNotFound, kNotSupported.
   virtual Result<std::unique_ptr<BackendLink>> OpenLink(std::uint32_t id);
   virtual Result<std::unique_ptr<BackendLink>> OpenPinnedLink(const std::string& path);
+  // Registers a struct_ops map that has been filled and is made for a link. kNotSupported where nothing is in a kernel.
+  virtual Result<std::unique_ptr<BackendLink>> AttachStructOps(const std::shared_ptr<BackendMap>& map);
+  // What is attached to a place by one attach type, whoever did it.
+  virtual Result<AttachedPrograms> Query(const QueryTarget& target, AttachType attach_type);
   virtual Result<std::unique_ptr<TraceLog>> OpenTraceLog() = 0;
   virtual Result<std::unique_ptr<StatsGuard>> EnableStats(StatsDetail detail) = 0;
   virtual Result<ObjectListing> List() = 0;
+  // The BTF of a map or program, whoever loaded it: kNotFound, kNotSupported.
+  virtual Result<std::shared_ptr<const btf::Btf>> ReadTypes(std::uint32_t id);
   // Values of a per-CPU element.
   virtual std::uint32_t possible_cpus() const = 0;
   // The kernel below, whose types, configuration and symbols objects refer to.

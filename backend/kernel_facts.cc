@@ -110,15 +110,11 @@ struct SymbolScan {
   bool shows_addresses = false;
 };
 
-struct SymbolLine {
-  std::uint64_t address = 0;
-  char type = 0;
-  std::string_view name;
-};
+using Symbol = KernelFacts::Symbol;
 
 // "ffffffff81000000 T _stext" or, of a module, "ffffffffc0000000 t foo\t[bar]".
-std::optional<SymbolLine> ParseSymbolLine(std::string_view line) {
-  SymbolLine symbol;
+std::optional<Symbol> ParseSymbolLine(std::string_view line) {
+  Symbol symbol;
   const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), symbol.address, 16);
   const auto used = static_cast<std::size_t>(end - line.data());
   if (error != std::errc() || line.size() - used < 4) return std::nullopt;
@@ -128,7 +124,7 @@ std::optional<SymbolLine> ParseSymbolLine(std::string_view line) {
   return symbol;
 }
 
-void AddSymbol(SymbolScan& scan, const SymbolLine& symbol) {
+void AddSymbol(SymbolScan& scan, const Symbol& symbol) {
   scan.shows_addresses = scan.shows_addresses || symbol.address != 0;
   auto found = scan.addresses.find(symbol.name);
   if (found == scan.addresses.end() && (symbol.type == 'd' || symbol.type == 'D')) {
@@ -147,15 +143,20 @@ struct FileClose {
 };
 
 // The file has some 10 MiB: read in pieces, never kept.
-Result<SymbolScan> ScanSymbols(const std::string& path, std::span<const std::string> wanted) {
-  SymbolScan scan;
-  for (const std::string& name : wanted) scan.addresses.try_emplace(name);
+Result<void> ReadSymbols(const std::string& path, const std::function<void(const Symbol& symbol)>& visit) {
   const std::unique_ptr<std::FILE, FileClose> file(std::fopen(path.c_str(), "re"));
   if (file == nullptr) return Error::FromErrno(errno, path);
   std::array<char, 4096> line;
   while (std::fgets(line.data(), line.size(), file.get()) != nullptr) {
-    if (const auto symbol = ParseSymbolLine(line.data())) AddSymbol(scan, *symbol);
+    if (const auto symbol = ParseSymbolLine(line.data())) visit(*symbol);
   }
+  return {};
+}
+
+Result<SymbolScan> ScanSymbols(const std::string& path, std::span<const std::string> wanted) {
+  SymbolScan scan;
+  for (const std::string& name : wanted) scan.addresses.try_emplace(name);
+  STRATA_TRY(ReadSymbols(path, [&](const Symbol& symbol) { AddSymbol(scan, symbol); }));
   return scan;
 }
 
@@ -277,6 +278,10 @@ Result<KernelFacts::Addresses> KernelFacts::AddressesOf(std::span<const std::str
     result.emplace(name, addresses[0]);
   }
   return result;
+}
+
+Result<void> KernelFacts::ForEachSymbol(const std::function<void(const Symbol& symbol)>& visit) const {
+  return ReadSymbols(state_->sources.symbols, visit);
 }
 
 bool KernelFacts::HasBpfCookie() const {

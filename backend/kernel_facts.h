@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -54,6 +55,14 @@ class STRATA_EXPORT KernelFacts {
   // The same for many, in one pass over the symbols; what does not exist is left out.
   using Addresses = std::map<std::string, std::uint64_t, std::less<>>;
   Result<Addresses> AddressesOf(std::span<const std::string> symbols) const;
+
+  // Every symbol in kallsyms, in its order; `type` is nm's letter. Names are valid during the call only.
+  struct Symbol {
+    std::string_view name;
+    char type = 0;
+    std::uint64_t address = 0;  // 0 where the kernel hides it
+  };
+  Result<void> ForEachSymbol(const std::function<void(const Symbol& symbol)>& visit) const;
 
   bool HasBpfCookie() const;       // bpf_get_attach_cookie for perf events (Linux 5.15)
   bool HasSyscallWrapper() const;  // system calls are __x64_sys_* (CONFIG_ARCH_HAS_SYSCALL_WRAPPER)

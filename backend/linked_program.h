@@ -14,6 +14,7 @@
 namespace strata {
 
 class BackendMap;
+class BackendProgram;
 class BackendTypes;
 
 // The ldimm64 at `index` refers to `map`: to the map itself, or to `value_offset` bytes into its first value.
@@ -42,6 +43,9 @@ struct LinkedProgram {
   bool is_attach_type_optional = false;
   std::uint32_t attach_btf_id =
       0;  // in the kernel's BTF: what fentry, tp_btf, iter, lsm and struct_ops programs hook; 0 for none
+  // What it hooks instead, by the name of a function there (freplace; fentry and fexit of a program); null for none.
+  std::shared_ptr<BackendProgram> attach_program;
+  std::string attach_function;
   std::vector<isa::Instruction>
       instructions;  // calls and callbacks resolved; map references have src 0 and imm 0 until the backend fills them
   std::vector<MapReference> map_references;  // sorted by index

@@ -40,6 +40,8 @@ constexpr FigureRow kFigures[] = {
     {"btf.open_and_decode_all.time_over_libbpf", "ratio", 1},
     {"loader.open.200_programs.time", "ratio", 0.5},
     {"loader.open.200_programs.memory", "ratio", 0.5},
+    {"loader.open.200_programs.copied.time", "ratio", 0.5},
+    {"loader.open.200_programs.copied.memory", "ratio", 1},
     {"loader.core.500_relocations.time", "ratio", 1},
     {"kernel.map.lookup", "ratio", 1.03},
     {"kernel.map.update", "ratio", 1.03},
@@ -48,6 +50,7 @@ constexpr FigureRow kFigures[] = {
     {"kernel.ring.consume", "ratio", 1.03},
     {"kernel.perf.consume", "ratio", 1.03},
     {"kernel.load.100_programs", "ratio", 1.03},
+    {"map.iterate.10000_elements.time", "ratio", 0.5},
 };
 
 }  // namespace

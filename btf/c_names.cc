@@ -15,6 +15,112 @@ constexpr std::string_view kKeywords[] = {
     "switch", "typedef", "typeof",   "union",  "restrict", "unsigned", "void",     "volatile", "while",
 };
 
+// What C++ has besides, and names that <errno.h>, <stdio.h>, <sys/stat.h> and the compiler have as macros.
+constexpr std::string_view kCppWords[] = {
+    "alignas",
+    "alignof",
+    "and",
+    "and_eq",
+    "bitand",
+    "bitor",
+    "bool",
+    "catch",
+    "char8_t",
+    "char16_t",
+    "char32_t",
+    "class",
+    "co_await",
+    "co_return",
+    "co_yield",
+    "compl",
+    "concept",
+    "const_cast",
+    "consteval",
+    "constexpr",
+    "constinit",
+    "decltype",
+    "delete",
+    "dynamic_cast",
+    "explicit",
+    "export",
+    "false",
+    "friend",
+    "mutable",
+    "namespace",
+    "new",
+    "noexcept",
+    "not",
+    "not_eq",
+    "nullptr",
+    "operator",
+    "or",
+    "or_eq",
+    "private",
+    "protected",
+    "public",
+    "reinterpret_cast",
+    "requires",
+    "static_assert",
+    "static_cast",
+    "template",
+    "this",
+    "thread_local",
+    "throw",
+    "true",
+    "try",
+    "typeid",
+    "typename",
+    "using",
+    "virtual",
+    "wchar_t",
+    "xor",
+    "xor_eq",
+    "assert",
+    "errno",
+    "stdin",
+    "stdout",
+    "stderr",
+    "unix",
+    "linux",
+    "i386",
+    "offsetof",
+    "setjmp",
+    "va_arg",
+    "va_copy",
+    "va_end",
+    "va_start",
+    "NULL",
+    "EOF",
+    "major",
+    "minor",
+    "makedev",
+    "st_atime",
+    "st_mtime",
+    "st_ctime",
+    "sa_handler",
+    "sa_sigaction",
+    "si_pid",
+    "si_uid",
+    "si_status",
+    "si_value",
+    "si_int",
+    "si_ptr",
+    "si_addr",
+    "si_band",
+    "si_fd",
+    "sigev_notify_function",
+    "sigev_notify_attributes",
+    "s6_addr",
+    "s6_addr16",
+    "s6_addr32",
+    "ifr_name",
+    "std",
+    "strata",
+    "alloca",
+    "strdupa",
+    "environ",
+};
+
 constexpr std::string_view kIntegerWords[] = {"char",   "short",    "int",      "long",
                                               "signed", "unsigned", "__int128", "_Bool"};
 
@@ -59,6 +165,12 @@ std::string CIdentifier(std::string_view name) {
   return identifier;
 }
 
+std::string CppIdentifier(std::string_view name) {
+  std::string identifier = CIdentifier(name);
+  if (Contains(kCppWords, identifier)) identifier += '_';
+  return identifier;
+}
+
 std::string CNumberName(const Int& type) {
   if (IsCInteger(type)) return std::string(type.name);
   if (type.is_bool) return "_Bool";
@@ -90,25 +202,89 @@ std::string CNumberName(const Float& type) {
   }
 }
 
-CNames::CNames(const Btf& types) : names_(types.type_count()) {
-  std::map<std::pair<Tag, std::string>, TypeId> first;  // what a forward declaration of that name stands for
+CNames::CNames(const Btf& types, CLanguage language, const GivenNames& given)
+    : language_(language), names_(types.type_count()), is_name_of_target_(types.type_count()) {
+  NameTypes(types);
+  NameForwards(types);
+  if (language == CLanguage::kC) return;
+  NameByTypedefs(types);
+  NameUnnamed(types, given);
+}
+
+void CNames::NameTypes(const Btf& types) {
   for (TypeId id{1}; id.value < types.type_count(); ++id.value) {
     const auto type = types.TypeById(id);
     const std::string_view name = types.NameOf(id);
     if (!type || name.empty()) continue;
     const Tag tag = TagOf(*type);
     if (tag != Tag::kNone && !std::holds_alternative<Forward>(*type)) {
-      names_[id.value] = Distinct(CIdentifier(name), tags_);
-      first.try_emplace({tag, std::string(name)}, id);
-    } else if (std::holds_alternative<Typedef>(*type)) {
-      names_[id.value] = Distinct(CIdentifier(name), ordinary_);
+      names_[id.value] = Distinct(Identifier(name), tags_);
+    } else if (language_ == CLanguage::kC && std::holds_alternative<Typedef>(*type)) {
+      names_[id.value] = Distinct(Identifier(name), ordinary_);
     }
+  }
+}
+
+// After the tags, which keep their names.
+void CNames::NameByTypedefs(const Btf& types) {
+  for (TypeId id{1}; id.value < types.type_count(); ++id.value) {
+    const auto alias = types.Get<Typedef>(id);
+    if (!alias) continue;
+    const auto target = types.TypeById(alias->target);
+    const bool is_tag = target && TagOf(*target) != Tag::kNone;
+    const bool names_it = is_tag && names_[alias->target.value].empty();
+    is_name_of_target_[id.value] = names_it || (is_tag && types.NameOf(alias->target) == alias->name);
+    if (names_it) names_[alias->target.value] = Distinct(Identifier(alias->name), tags_);
+    names_[id.value] =
+        is_name_of_target_[id.value] ? names_[alias->target.value] : Distinct(Identifier(alias->name), tags_);
+  }
+}
+
+// C++ has no types that are defined in a parameter, and what is pointed to must be declared before.
+void CNames::NameUnnamed(const Btf& types, const GivenNames& given) {
+  for (const auto& [id, name] : given) NameUnnamedTarget(types, id, name);
+  const std::string fallback = "unnamed";
+  for (TypeId id{1}; id.value < types.type_count(); ++id.value) {
+    const auto type = types.TypeById(id);
+    if (!type) continue;
+    if (const auto* pointer = std::get_if<Pointer>(&*type)) NameUnnamedTarget(types, pointer->target, fallback);
+    if (const auto* function = std::get_if<FuncProto>(&*type)) {
+      NameUnnamedTarget(types, function->result, fallback);
+      for (const Parameter parameter : function->parameters) NameUnnamedTarget(types, parameter.type, fallback);
+    }
+  }
+}
+
+void CNames::NameUnnamedTarget(const Btf& types, TypeId id, const std::string& name) {
+  constexpr int kMaxChain = 128;
+  for (int step = 0; step < kMaxChain; ++step) {
+    const auto resolved = types.Resolve(id);
+    if (!resolved) return;
+    const auto array = types.Get<Array>(*resolved);
+    if (!array) {
+      const auto type = types.TypeById(*resolved);
+      const bool is_unnamed = type && TagOf(*type) != Tag::kNone && names_[resolved->value].empty();
+      if (is_unnamed && !std::holds_alternative<Forward>(*type)) {
+        names_[resolved->value] = Distinct(Identifier(name), tags_);
+      }
+      return;
+    }
+    id = array->element;
+  }
+}
+
+void CNames::NameForwards(const Btf& types) {
+  std::map<std::pair<Tag, std::string>, TypeId> first;  // what a forward declaration of that name stands for
+  for (TypeId id{1}; id.value < types.type_count(); ++id.value) {
+    const auto type = types.TypeById(id);
+    if (!type || TagOf(*type) == Tag::kNone || types.NameOf(id).empty()) continue;
+    if (!std::holds_alternative<Forward>(*type)) first.try_emplace({TagOf(*type), std::string(types.NameOf(id))}, id);
   }
   for (TypeId id{1}; id.value < types.type_count(); ++id.value) {
     const auto type = types.TypeById(id);
     if (!type || !std::holds_alternative<Forward>(*type) || types.NameOf(id).empty()) continue;
     const auto [stands_for, is_new] = first.try_emplace({TagOf(*type), std::string(types.NameOf(id))}, id);
-    names_[id.value] = is_new ? Distinct(CIdentifier(types.NameOf(id)), tags_) : names_[stands_for->second.value];
+    names_[id.value] = is_new ? Distinct(Identifier(types.NameOf(id)), tags_) : names_[stands_for->second.value];
   }
 }
 

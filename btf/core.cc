@@ -126,7 +126,7 @@ Result<CoreResolution> CoreRelocator::State::Find(CoreKind kind, const core::Spe
 }
 
 Result<Answer> CoreRelocator::State::Remember(const CoreRelocation& relocation) {
-  Question question{relocation.type, relocation.kind, relocation.access};
+  Question question{relocation.type, relocation.kind, std::string(relocation.access)};
   const auto known = answers.find(question);
   if (known != answers.end()) return known->second;
   Answer answer { STRATA_TRY(Resolve(relocation)) };
@@ -151,7 +151,7 @@ std::string CoreRelocator::State::Describe(const CoreRelocation& relocation) con
   own_limit.BeginRelocation();
   const auto spec = core::ParseSpec(core::Side::Local(*local, own_limit), relocation);
   if (spec) text += core::DescribePath(*spec, kind);
-  if (!core::IsTypeKind(kind)) text += fmt::format(" ({})", relocation.access);
+  if (!core::IsTypeKind(kind)) text += fmt::format(" ({})", relocation.access.view());
   return text;
 }
 

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
+#include "strata/base/shared_string.h"
 #include "strata/btf/type_id.h"
 #include "strata/isa/instruction.h"
 
@@ -29,7 +29,7 @@ struct LineInfo {
 struct CoreRelocation {
   isa::InsnIndex index;
   TypeId type;
-  std::string access;      // "0:1:2"
+  SharedString access;     // "0:1:2"
   std::uint32_t kind = 0;  // enum bpf_core_relo_kind
   bool operator==(const CoreRelocation&) const = default;
 };

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <unordered_set>
+#include <functional>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "data_sections.h"
@@ -67,59 +69,45 @@ int RankOf(const ElfSymbol& symbol) {
 }
 
 // The function symbols of a section by place and rank.
-std::vector<const ElfSymbol*> FunctionSymbolsOf(const ObjectContext& context, const ElfSection& section) {
-  std::vector<const ElfSymbol*> symbols;
+std::vector<ElfSymbol> FunctionSymbolsOf(const ObjectContext& context, const ElfSection& section) {
+  std::vector<ElfSymbol> symbols;
   for (const std::uint32_t index : context.SymbolsOf(section.index)) {
-    const ElfSymbol& symbol = context.symbols[index];
-    if (IsFunctionSymbol(symbol)) symbols.push_back(&symbol);
+    const ElfSymbol symbol = context.symbols[index];
+    if (IsFunctionSymbol(symbol)) symbols.push_back(symbol);
   }
-  std::stable_sort(symbols.begin(), symbols.end(), [](const ElfSymbol* a, const ElfSymbol* b) {
-    return std::pair(a->value, RankOf(*a)) < std::pair(b->value, RankOf(*b));
+  std::stable_sort(symbols.begin(), symbols.end(), [](const ElfSymbol& a, const ElfSymbol& b) {
+    return std::pair(a.value, RankOf(a)) < std::pair(b.value, RankOf(b));
   });
   return symbols;
 }
 
 // A symbol without type and size reaches to the next function.
-std::uint64_t SizeOf(std::span<const ElfSymbol* const> symbols, std::size_t index, const ElfSection& section) {
-  const ElfSymbol& symbol = *symbols[index];
+std::uint64_t SizeOf(std::span<const ElfSymbol> symbols, std::size_t index, const ElfSection& section) {
+  const ElfSymbol& symbol = symbols[index];
   if (symbol.size_bytes != 0 || symbol.type != STT_NOTYPE || symbol.value > section.size_bytes) {
     return symbol.size_bytes;
   }
-  while (index < symbols.size() && symbols[index]->value == symbol.value) ++index;
-  return (index < symbols.size() ? symbols[index]->value : section.size_bytes) - symbol.value;
+  while (index < symbols.size() && symbols[index].value == symbol.value) ++index;
+  return (index < symbols.size() ? symbols[index].value : section.size_bytes) - symbol.value;
 }
 
 }  // namespace
 
 Result<CodeTable> CodeTable::Find(const ObjectContext& context) {
   CodeTable table;
-  const ElfSection* code = nullptr;
-  for (const ElfSection& section : context.file.sections()) {
+  std::optional<ElfSection> code;
+  for (const ElfSection section : context.file.sections()) {
     if (!context.IsCode(section.index) || section.size_bytes == 0) continue;
-    code = &section;
+    code = section;
     STRATA_TRY(table.FindInSection(context, section));
   }
-  if (code != nullptr && table.functions_.empty()) {
+  if (code && table.functions_.empty()) {
     return Error(
         ErrorCode::kMalformed,
         fmt::format("{}: has code, and no symbol says which functions (was the file stripped?)", context.Place(*code)));
   }
-  table.NameFunctions();
+  table.functions_.shrink_to_fit();
   return table;
-}
-
-void CodeTable::NameFunctions() {
-  std::unordered_set<std::string> taken;
-  const auto unique = [&](const std::string& name, const CodeFunction& function) {
-    if (taken.insert(name).second) return name;
-    std::string key = fmt::format("{}@{}+{}", name, function.spec.section_name, function.offset);
-    taken.insert(key);
-    return key;
-  };
-  for (CodeFunction& function : functions_) function.key = unique(function.spec.name, function);
-  for (CodeFunction& function : functions_) {
-    for (FunctionAlias& alias : function.aliases) alias.key = unique(alias.name, function);
-  }
 }
 
 // Code between functions is allowed: linkers leave weak functions that another file overrides.
@@ -130,12 +118,12 @@ Result<void> CodeTable::FindInSection(const ObjectContext& context, const ElfSec
   if (section.size_bytes % kInstructionSize != 0) {
     return malformed(fmt::format("{} bytes are no whole instructions", section.size_bytes));
   }
-  const std::vector<const ElfSymbol*> symbols = FunctionSymbolsOf(context, section);
+  const std::vector<ElfSymbol> symbols = FunctionSymbolsOf(context, section);
   std::uint64_t covered = 0;  // up to here instructions belong to a function
   // Each alias is a copy of the code.
   std::uint64_t room_for_aliases = kMaxAliasesOfSection * section.size_bytes;
   for (std::size_t i = 0; i < symbols.size(); ++i) {
-    const ElfSymbol& symbol = *symbols[i];
+    const ElfSymbol& symbol = symbols[i];
     const std::uint64_t size = SizeOf(symbols, i, section);
     if (symbol.value > section.size_bytes || size > section.size_bytes - symbol.value) {
       return malformed(fmt::format("symbol {}: [{}, +{}) is outside of the section's {} bytes", symbol.name,
@@ -147,25 +135,22 @@ Result<void> CodeTable::FindInSection(const ObjectContext& context, const ElfSec
       return malformed(fmt::format("symbol {}: [{}, +{}) are no whole instructions", symbol.name, symbol.value, size));
     }
     if (is_inside) {
-      CodeFunction& function = functions_.back();
+      const CodeFunction& function = functions_.back();
       const bool is_alias =
           symbol.value == function.offset && (size == function.size_bytes || symbol.type == STT_NOTYPE);
-      if (!is_alias) return malformed(fmt::format("symbol {}: overlaps {}", symbol.name, function.spec.name));
+      if (!is_alias) return malformed(fmt::format("symbol {}: overlaps {}", symbol.name, function.name));
       if (function.size_bytes > room_for_aliases)
         return malformed(fmt::format("symbol {}: one alias too many", symbol.name));
       room_for_aliases -= function.size_bytes;
-      function.aliases.push_back(FunctionAlias{{}, std::string(symbol.name), symbol.binding == STB_LOCAL});
+      aliases_.push_back(FunctionAlias{functions_.size() - 1, symbol.name, symbol.binding == STB_LOCAL});
       continue;
     }
     covered = symbol.value + size;
-    CodeFunction function;
-    function.section = section.index;
-    function.offset = symbol.value;
-    function.size_bytes = size;
-    function.spec.name = symbol.name;
-    function.spec.section_name = section.name;
-    function.spec.is_static = symbol.binding == STB_LOCAL;
-    functions_.push_back(std::move(function));
+    functions_.push_back(CodeFunction{.name = symbol.name,
+                                      .is_static = symbol.binding == STB_LOCAL,
+                                      .section = section.index,
+                                      .offset = symbol.value,
+                                      .size_bytes = size});
   }
   return {};
 }
@@ -188,15 +173,32 @@ const CodeFunction* CodeTable::At(std::uint32_t section, std::uint64_t offset) c
   return found != functions.end() && found->offset == offset ? &*found : nullptr;
 }
 
+namespace {
+
+// Few names serve many references.
+class NamePool {
+ public:
+  const SharedString& Share(std::string_view name) {
+    const auto found = names_.find(name);
+    return found != names_.end() ? *found : *names_.emplace(name).first;
+  }
+
+ private:
+  std::set<SharedString, std::less<>> names_;
+};
+
+}  // namespace
+
 // Fills the functions of one section.
 class SectionCodeReader {
  public:
   SectionCodeReader(const ObjectContext& context, const CollectionSpec& spec, const ElfSection& section,
-                    btf::ExtInfo& records, CodeTable& table)
+                    btf::ExtInfoReader* records, NamePool& names, CodeTable& table)
       : context_(context),
         spec_(spec),
         section_(section),
         records_(records),
+        names_(names),
         place_(context.Place(section)),
         table_(table),
         functions_(table.InSection(section.index)) {}
@@ -206,8 +208,7 @@ class SectionCodeReader {
     STRATA_TRY(CheckWideLoads());
     STRATA_TRY(ApplyRelocations());
     STRATA_TRY(ResolveLocalCalls());
-    AssignExtInfo();
-    return {};
+    return AssignExtInfo();
   }
 
  private:
@@ -234,29 +235,43 @@ class SectionCodeReader {
   }
 
   static void MarkUnusable(CodeFunction& function, const Error& reason) {
-    if (function.spec.unusable.empty()) function.spec.unusable = reason.message();
+    if (function.spec->unusable.empty()) function.spec->unusable = reason.message();
   }
 
   Result<void> ReadInstructions() {
     const auto bytes = STRATA_TRY(context_.file.Contents(section_));
     return ForEachFunction([&](CodeFunction& function) -> Result<void> {
       const auto code = bytes.subspan(function.offset, function.size_bytes);
-      auto& instructions = function.spec.instructions;
-      instructions.resize(code.size() / kInstructionSize);
-      if (context_.file.byte_order() == std::endian::native) {
-        std::memcpy(instructions.data(), code.data(), code.size());
+      auto& instructions = function.spec->instructions;
+      if (const auto in_place = InPlace(code)) {
+        instructions = SharedList<Instruction>(context_.options.owner, *in_place);
         return {};
       }
-      ByteReader reader(code, place_, context_.file.byte_order());
-      for (Instruction& instruction : instructions) instruction = STRATA_TRY(ReadInstruction(reader));
+      std::vector<Instruction> copy(code.size() / kInstructionSize);
+      if (context_.file.byte_order() == std::endian::native) {
+        std::memcpy(copy.data(), code.data(), code.size());
+      } else {
+        ByteReader reader(code, place_, context_.file.byte_order());
+        for (Instruction& instruction : copy) instruction = STRATA_TRY(ReadInstruction(reader));
+      }
+      instructions = std::move(copy);
       return {};
     });
+  }
+
+  // The code as it lies in bytes that live as long as the spec. Nothing where it has to be copied.
+  std::optional<std::span<const Instruction>> InPlace(std::span<const std::byte> code) const {
+    const bool is_aligned = reinterpret_cast<std::uintptr_t>(code.data()) % alignof(Instruction) == 0;
+    if (context_.options.owner == nullptr || !is_aligned || context_.file.byte_order() != std::endian::native) {
+      return std::nullopt;
+    }
+    return std::span(reinterpret_cast<const Instruction*>(code.data()), code.size() / kInstructionSize);
   }
 
   // The second slot of a 64-bit load holds nothing but the upper half of its constant.
   Result<void> CheckWideLoads() {
     return ForEachFunction([&](CodeFunction& function) -> Result<void> {
-      const auto& code = function.spec.instructions;
+      const auto& code = function.spec->instructions;
       for (std::size_t i = 0; i < code.size(); ++i) {
         if (!IsLoadImm64(code[i])) continue;
         const std::uint64_t offset = function.offset + i * kInstructionSize;
@@ -275,7 +290,7 @@ class SectionCodeReader {
       STRATA_TRY(ApplyRelocation(relocation));
     }
     return ForEachFunction([&](CodeFunction& function) -> Result<void> {
-      auto& references = function.spec.references;
+      auto& references = function.spec->references;
       std::stable_sort(references.begin(), references.end(),
                        [](const Reference& a, const Reference& b) { return a.index < b.index; });
       for (std::size_t i = 1; i < references.size(); ++i) {
@@ -296,8 +311,7 @@ class SectionCodeReader {
     if (function == nullptr || relocation.type == kRelocateNothing) return {};
     auto reference = Refer(relocation, *function);
     if (reference) {
-      Neutralise(*reference, function->spec.instructions);
-      function->spec.references.push_back(std::move(*reference));
+      function->spec->references.push_back(std::move(*reference));
       return {};
     }
     if (reference.error().code() != ErrorCode::kNotSupported) return reference.error();
@@ -307,40 +321,18 @@ class SectionCodeReader {
 
   Result<Reference> Refer(const ElfRelocation& relocation, const CodeFunction& function) const {
     const std::uint64_t index = (relocation.offset - function.offset) / kInstructionSize;
-    const Instruction& instruction = function.spec.instructions[index];
+    const Instruction& instruction = function.spec->instructions[index];
     const bool fits = (relocation.type == kRelocateLoadImm64 && IsLoadImm64(instruction)) ||
                       (relocation.type == kRelocateCall && IsCall(instruction));
     if (!fits) {
       return Unusable(relocation.offset, fmt::format("relocation type {} does not fit opcode {:#04x}", relocation.type,
                                                      instruction.opcode));
     }
-    const ElfSymbol& symbol = context_.symbols[relocation.symbol];
+    const ElfSymbol symbol = context_.symbols[relocation.symbol];
     Reference reference = STRATA_TRY(ReferToSymbol(relocation, symbol, instruction));
     reference.index.value = static_cast<std::uint32_t>(index);
     reference.is_weak = symbol.binding == STB_WEAK && symbol.section == SHN_UNDEF;
     return reference;
-  }
-
-  // What a reference describes is not said a second time in the code: equal meaning, equal instructions.
-  static void Neutralise(const Reference& reference, std::vector<Instruction>& code) {
-    struct Form {
-      ReferenceKind kind;
-      std::uint8_t source_register;
-    };
-    static constexpr Form kForms[] = {
-        {ReferenceKind::kMap, static_cast<std::uint8_t>(isa::PseudoLoad::kMapFd)},
-        {ReferenceKind::kMapValue, static_cast<std::uint8_t>(isa::PseudoLoad::kMapValue)},
-        {ReferenceKind::kFunctionCall, static_cast<std::uint8_t>(isa::PseudoCall::kFunction)},
-        {ReferenceKind::kFunctionAddress, static_cast<std::uint8_t>(isa::PseudoLoad::kFunction)},
-        {ReferenceKind::kKsym, static_cast<std::uint8_t>(isa::PseudoLoad::kNone)},
-        {ReferenceKind::kKfunc, static_cast<std::uint8_t>(isa::PseudoCall::kKfunc)},
-    };
-    Instruction& instruction = code[reference.index.value];
-    const auto* form = std::ranges::find(kForms, reference.kind, &Form::kind);
-    if (form != std::end(kForms)) instruction.src = form->source_register;
-    const bool is_call = IsCall(instruction);
-    instruction.imm = is_call ? -1 : 0;
-    if (!is_call) code[reference.index.value + 1].imm = 0;
   }
 
   Result<Reference> ReferToSymbol(const ElfRelocation& relocation, const ElfSymbol& symbol,
@@ -373,7 +365,7 @@ class SectionCodeReader {
 
   std::string SymbolText(const ElfSymbol& symbol) const {
     const bool has_section = symbol.section < context_.file.sections().size();
-    const std::string section = has_section ? context_.NameOf(symbol.section) : std::string("absolute");
+    const std::string_view section = has_section ? context_.NameOf(symbol.section) : "absolute";
     return symbol.name.empty() ? fmt::format("section {}", section)
                                : fmt::format("{} of section {}", symbol.name, section);
   }
@@ -403,8 +395,8 @@ class SectionCodeReader {
     return Make(ReferenceKind::kKsym, external.name, AddendOf(relocation, instruction));
   }
 
-  static Reference Make(ReferenceKind kind, std::string_view symbol, std::int64_t addend = 0) {
-    return Reference{.index = {}, .kind = kind, .symbol = std::string(symbol), .addend = addend};
+  Reference Make(ReferenceKind kind, std::string_view symbol, std::int64_t addend = 0) const {
+    return Reference{.index = {}, .kind = kind, .symbol = names_.Share(symbol), .addend = addend};
   }
 
   // Where the relocation has no addend of its own, it is in the instruction: bytes in a 64-bit load, instructions from
@@ -424,7 +416,7 @@ class SectionCodeReader {
                       fmt::format("refers to offset {} of section {}, where no function starts",
                                   static_cast<std::int64_t>(target), context_.NameOf(symbol.section)));
     }
-    return Make(IsCall(instruction) ? ReferenceKind::kFunctionCall : ReferenceKind::kFunctionAddress, callee->key);
+    return Make(IsCall(instruction) ? ReferenceKind::kFunctionCall : ReferenceKind::kFunctionAddress, *callee->key);
   }
 
   Result<Reference> ReferToMap(const ElfRelocation& relocation, const ElfSymbol& symbol,
@@ -459,8 +451,8 @@ class SectionCodeReader {
   }
 
   Result<Reference> ReferToData(const ElfRelocation& relocation, const ElfSymbol& symbol,
-                                const Instruction& instruction, const std::string& map) const {
-    const ElfSection& data = context_.file.sections()[symbol.section];
+                                const Instruction& instruction, std::string_view map) const {
+    const ElfSection data = context_.file.sections()[symbol.section];
     const std::uint64_t target = symbol.value + static_cast<std::uint64_t>(AddendOf(relocation, instruction));
     if (target > data.size_bytes) {
       return Malformed(relocation.offset, fmt::format("refers to offset {} of section {}, which has {} bytes",
@@ -476,9 +468,9 @@ class SectionCodeReader {
   Result<void> ResolveLocalCalls() {
     return ForEachFunction([&](CodeFunction& function) -> Result<void> {
       std::vector<Reference> found;
-      auto& code = function.spec.instructions;
+      const auto& code = function.spec->instructions;
       for (std::uint32_t i = 0; i < code.size(); i += isa::SlotCount(code[i])) {
-        if (!IsFunctionCall(code[i]) || function.spec.FindReference(isa::InsnIndex{i}) != nullptr) continue;
+        if (!IsFunctionCall(code[i]) || function.spec->FindReference(isa::InsnIndex{i}) != nullptr) continue;
         const std::uint64_t offset = function.offset + std::uint64_t{i} * kInstructionSize;
         const std::uint64_t target =
             offset + static_cast<std::uint64_t>((std::int64_t{code[i].imm} + 1) * kInstructionSize);
@@ -488,11 +480,10 @@ class SectionCodeReader {
                                                               static_cast<std::int64_t>(target))));
           continue;
         }
-        found.push_back(Make(ReferenceKind::kFunctionCall, callee->key));
+        found.push_back(Make(ReferenceKind::kFunctionCall, *callee->key));
         found.back().index.value = i;
-        Neutralise(found.back(), code);
       }
-      MergeReferences(function.spec.references, std::move(found));
+      MergeReferences(function.spec->references, std::move(found));
       return {};
     });
   }
@@ -504,50 +495,67 @@ class SectionCodeReader {
                        [](const Reference& a, const Reference& b) { return a.index < b.index; });
   }
 
-  // Takes the entries of [start, end) from a list sorted by index, counted from the function's start. The list itself
-  // moves where it belongs to one function: most sections have no other.
+  // The entries of [start, end) of a list that is sorted by index.
   template <typename Info>
-  static std::vector<Info> Take(std::vector<Info>& list, std::uint32_t start, std::uint32_t end) {
+  static std::span<const Info> Part(const std::vector<Info>& list, std::uint32_t start, std::uint32_t end) {
     const auto is_before = [](const Info& info, std::uint32_t index) { return info.index.value < index; };
     const auto first = std::lower_bound(list.begin(), list.end(), start, is_before);
-    const auto last = std::lower_bound(first, list.end(), end, is_before);
-    std::vector<Info> part;
-    if (first == list.begin() && last == list.end()) {
-      part.swap(list);
-    } else {
-      part.assign(first, last);
-    }
-    for (Info& info : part) info.index.value -= start;
-    return part;
+    return std::span(first, std::lower_bound(first, list.end(), end, is_before));
   }
 
-  void AssignExtInfo() {
-    const auto found = records_.find(section_.name);
-    if (found == records_.end()) return;
+  // The same, counted from `start`.
+  template <typename Info>
+  static std::vector<Info> Take(const std::vector<Info>& list, std::uint32_t start, std::uint32_t end) {
+    const auto part = Part(list, start, end);
+    std::vector<Info> taken(part.begin(), part.end());
+    for (Info& info : taken) info.index.value -= start;
+    return taken;
+  }
+
+  btf::LineInfos TakeLines(const btf::SectionExtInfo& records, std::uint32_t start, std::uint32_t end) const {
+    if (context_.options.owner == nullptr || records.line_records.empty()) return Take(records.lines, start, end);
+    constexpr std::size_t kSize = btf::LineInfos::kRecordSize;
+    const auto part = Part(records.lines, start, end);
+    const auto first = static_cast<std::size_t>(part.data() - records.lines.data());
+    return {context_.options.owner, records.line_records.subspan(first * kSize, part.size() * kSize), {start}};
+  }
+
+  Result<void> AssignExtInfo() {
+    if (records_ == nullptr) return {};
+    const btf::SectionExtInfo records = STRATA_TRY(records_->Read(section_.name));
     for (CodeFunction& function : functions_) {
       const auto start = static_cast<std::uint32_t>(function.offset / kInstructionSize);
-      const auto end = start + static_cast<std::uint32_t>(function.spec.instructions.size());
-      const auto at_start = Take(found->second.functions, start, start + 1);
-      if (!at_start.empty()) function.spec.type = at_start.front().type;
-      function.spec.line_infos = Take(found->second.lines, start, end);
-      function.spec.core_relocations = Take(found->second.core_relocations, start, end);
+      const auto end = start + static_cast<std::uint32_t>(function.spec->instructions.size());
+      const auto at_start = Part(records.functions, start, start + 1);
+      if (!at_start.empty()) function.spec->type = at_start.front().type;
+      if (const auto callback = context_.exception_callbacks.find(function.spec->type);
+          callback != context_.exception_callbacks.end()) {
+        MarkUnusable(function,
+                     Unusable(function.offset,
+                              fmt::format("has an exception callback, {}, which is not supported", callback->second)));
+      }
+      function.spec->line_infos = TakeLines(records, start, end);
+      function.spec->core_relocations = Take(records.core_relocations, start, end);
     }
+    return {};
   }
 
   const ObjectContext& context_;
   const CollectionSpec& spec_;
   const ElfSection& section_;
-  btf::ExtInfo& records_;
+  btf::ExtInfoReader* const records_;  // null without .BTF.ext
+  NamePool& names_;
   const std::string place_;
   CodeTable& table_;
   const std::span<CodeFunction> functions_;  // of the section
 };
 
 Result<void> CodeTable::ReadCode(const ObjectContext& context, const CollectionSpec& spec) {
-  btf::ExtInfo records = STRATA_TRY(ReadExtRecords(context));
-  for (const ElfSection& section : context.file.sections()) {
+  std::optional<btf::ExtInfoReader> records = STRATA_TRY(OpenExtRecords(context));
+  NamePool names;
+  for (const ElfSection section : context.file.sections()) {
     if (context.IsCode(section.index) && section.size_bytes > 0) {
-      STRATA_TRY(SectionCodeReader(context, spec, section, records, *this).Read());
+      STRATA_TRY(SectionCodeReader(context, spec, section, records ? &*records : nullptr, names, *this).Read());
     }
   }
   return {};

@@ -13,18 +13,21 @@ namespace strata::elf {
 
 // Another symbol of a function.
 struct FunctionAlias {
-  std::string key;
-  std::string name;
+  std::size_t function = 0;  // in CodeTable::functions()
+  std::string_view name;
   bool is_static = false;
 };
 
 struct CodeFunction {
-  std::string key;  // of CollectionSpec::programs or functions: its name, made unique where static functions share one
+  std::string_view name;  // of the symbol
+  bool is_static = false;
   std::uint32_t section = 0;
   std::uint64_t offset = 0;  // in the section, bytes
   std::uint64_t size_bytes = 0;
-  FunctionSpec spec;
-  std::vector<FunctionAlias> aliases;
+  // Its place in CollectionSpec::programs or functions, and the key of that place: its name, made unique where static
+  // functions share one. Filled in by whoever makes the place.
+  FunctionSpec* spec = nullptr;
+  const std::string* key = nullptr;
 };
 
 // Every function of an object, by section and offset.
@@ -41,15 +44,17 @@ class CodeTable {
   const CodeFunction* At(std::uint32_t section, std::uint64_t offset) const;
 
   std::vector<CodeFunction>& functions() { return functions_; }
+  const std::vector<CodeFunction>& functions() const { return functions_; }
+  const std::vector<FunctionAlias>& aliases() const { return aliases_; }
 
  private:
   friend class SectionCodeReader;
   Result<void> FindInSection(const ObjectContext& context, const ElfSection& section);
-  void NameFunctions();
   std::span<CodeFunction> InSection(std::uint32_t section);
   std::span<const CodeFunction> InSection(std::uint32_t section) const;
 
   std::vector<CodeFunction> functions_;  // sorted by section and offset
+  std::vector<FunctionAlias> aliases_;
 };
 
 }  // namespace strata::elf

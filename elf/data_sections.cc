@@ -38,7 +38,7 @@ class DataSectionsReader {
   DataSectionsReader(const ObjectContext& context, CollectionSpec& spec) : context_(context), spec_(spec) {}
 
   Result<void> Read() {
-    for (const ElfSection& section : context_.file.sections()) {
+    for (const ElfSection section : context_.file.sections()) {
       if (section.size_bytes == 0) continue;
       const bool is_arena = context_.RoleOf(section.index) == SectionRole::kArenaData;
       if (is_arena) STRATA_TRY(ReadArena(section).Context(context_.Place(section)));
@@ -82,7 +82,8 @@ class DataSectionsReader {
       types = STRATA_TRY(TypesOf(*datasec));
     }
     STRATA_TRY(ReadVariables(section, section.name, bytes, types));
-    if (!spec_.maps.emplace(section.name, std::move(map)).second) return Malformed("there are two of that name");
+    if (!spec_.maps.emplace(std::string(section.name), std::move(map)).second)
+      return Malformed("there are two of that name");
     return {};
   }
 
@@ -120,12 +121,12 @@ class DataSectionsReader {
   }
 
   // A global variable has the first right to its name; static ones may share one.
-  Result<void> ReadVariables(const ElfSection& section, const std::string& map, std::span<const std::byte> bytes,
+  Result<void> ReadVariables(const ElfSection& section, std::string_view map, std::span<const std::byte> bytes,
                              const VariableTypes& types) {
     std::uint64_t room = kMaxAliasesOfSection * section.size_bytes;
     for (const bool is_static : {false, true}) {
       for (const std::uint32_t index : context_.SymbolsOf(section.index)) {
-        const ElfSymbol& symbol = context_.symbols[index];
+        const ElfSymbol symbol = context_.symbols[index];
         const bool is_variable = symbol.type == STT_OBJECT && !symbol.name.empty() && symbol.size_bytes != 0;
         if (!is_variable || (symbol.binding == STB_LOCAL) != is_static) continue;
         if (symbol.value > section.size_bytes || symbol.size_bytes > section.size_bytes - symbol.value) {
@@ -141,7 +142,7 @@ class DataSectionsReader {
     return {};
   }
 
-  void AddVariable(const ElfSection& section, const std::string& map, const ElfSymbol& symbol,
+  void AddVariable(const ElfSection& section, std::string_view map, const ElfSymbol& symbol,
                    std::span<const std::byte> bytes, const VariableTypes& types) {
     VariableSpec variable;
     variable.name = symbol.name;

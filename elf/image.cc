@@ -17,7 +17,9 @@
 
 #include "elf_file.h"
 #include "strata/base/byte_reader.h"
+#include "strata/base/similar_name.h"
 #include "strata/base/unique_fd.h"
+#include "usdt_notes.h"
 
 namespace strata::elf {
 namespace {
@@ -70,23 +72,6 @@ struct IndexedSymbol {
   Preference preference;
 };
 
-// Changes of one character that lead from one name to the other, counted up to `limit` + 1.
-std::size_t EditDistance(std::string_view a, std::string_view b, std::size_t limit) {
-  if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) > limit) return limit + 1;
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 }  // namespace
 
 struct Image::State {
@@ -107,8 +92,9 @@ struct Image::State {
   Result<void> LoadIndex();
   Result<void> AddSymbols(const ElfSection& table, std::span<const std::uint16_t> versions);
   Result<std::vector<std::uint16_t>> Versions(const ElfSection& table) const;
-  std::string NearestName(std::string_view name) const;
+  std::string NearestHint(std::string_view name) const;
   const ImageSegment* SegmentOfAddress(std::uint64_t address) const;
+  Result<UsdtProbe> ProbeOf(const UsdtNote& note, const ElfSection* base) const;
   Result<std::vector<std::byte>> Read(std::uint64_t offset, std::uint64_t count) const;
 };
 
@@ -250,9 +236,10 @@ Result<std::uint64_t> Image::AddressOf(std::uint64_t file_offset) const {
 // One number for each symbol of the dynamic table; empty when the file has no versions.
 Result<std::vector<std::uint16_t>> Image::State::Versions(const ElfSection& table) const {
   std::vector<std::uint16_t> versions;
-  for (const ElfSection& section : file->sections()) {
+  for (const ElfSection section : file->sections()) {
     if (section.type != SHT_GNU_versym || section.link != table.index) continue;
-    ByteReader reader(STRATA_TRY(file->Contents(section)), path + ": section " + section.name, file->byte_order());
+    ByteReader reader(STRATA_TRY(file->Contents(section)), fmt::format("{}: section {}", path, section.name),
+                      file->byte_order());
     while (reader.remaining() >= sizeof(std::uint16_t)) {
       versions.push_back(STRATA_TRY(reader.Read<std::uint16_t>("version")));
     }
@@ -261,9 +248,9 @@ Result<std::vector<std::uint16_t>> Image::State::Versions(const ElfSection& tabl
 }
 
 Result<void> Image::State::AddSymbols(const ElfSection& table, std::span<const std::uint16_t> versions) {
-  const std::vector<ElfSymbol> raw = STRATA_TRY(file->Symbols(table));
-  for (std::size_t i = 0; i < raw.size(); ++i) {
-    const ElfSymbol& symbol = raw[i];
+  const SymbolTable raw = STRATA_TRY(file->Symbols(table));
+  for (std::uint32_t i = 0; i < raw.size(); ++i) {
+    const ElfSymbol symbol = raw[i];
     const ImageSegment* segment = HasAddress(symbol) ? SegmentOfAddress(symbol.value) : nullptr;
     if (segment == nullptr) continue;
     const bool is_hidden = i < versions.size() && (versions[i] & kHiddenVersion) != 0;
@@ -286,8 +273,8 @@ Result<void> Image::State::LoadIndex() {
   if (has_index) return {};
   symbols.clear();
   for (const std::uint32_t type : {std::uint32_t{SHT_SYMTAB}, std::uint32_t{SHT_DYNSYM}}) {
-    const ElfSection* table = file->FindSectionOfType(type);
-    if (table != nullptr) STRATA_TRY(AddSymbols(*table, STRATA_TRY(Versions(*table))));
+    const auto table = file->FindSectionOfType(type);
+    if (table) STRATA_TRY(AddSymbols(*table, STRATA_TRY(Versions(*table))));
   }
   std::stable_sort(symbols.begin(), symbols.end(), [](const IndexedSymbol& a, const IndexedSymbol& b) {
     return std::tie(a.symbol.name, a.preference) < std::tie(b.symbol.name, b.preference);
@@ -297,18 +284,10 @@ Result<void> Image::State::LoadIndex() {
   return {};
 }
 
-std::string Image::State::NearestName(std::string_view name) const {
-  std::size_t best = std::max<std::size_t>(1, name.size() / 3) + 1;
-  std::string_view nearest;
-  for (const auto& [candidate, unused] : by_name) {
-    const std::size_t distance = EditDistance(name, candidate, best);
-    if (distance < best || (distance == best && !nearest.empty() && candidate < nearest)) {
-      best = distance;
-      nearest = candidate;
-    }
-    if (best == 0) break;
-  }
-  return std::string(nearest);
+std::string Image::State::NearestHint(std::string_view name) const {
+  SimilarName similar(name);
+  for (const auto& [candidate, unused] : by_name) similar.Offer(candidate);
+  return similar.Hint();
 }
 
 Result<ImageSymbol> Image::FindSymbol(std::string_view name) const {
@@ -316,9 +295,8 @@ Result<ImageSymbol> Image::FindSymbol(std::string_view name) const {
   const std::string_view plain = WithoutVersion(name);
   const auto found = state_->by_name.find(plain);
   if (found == state_->by_name.end()) {
-    const std::string nearest = state_->NearestName(plain);
-    const std::string hint = nearest.empty() ? std::string() : fmt::format(" (there is {})", nearest);
-    return Error(ErrorCode::kNotFound, fmt::format("{}: no symbol named {}{}", path(), name, hint));
+    return Error(ErrorCode::kNotFound,
+                 fmt::format("{}: no symbol named {}{}", path(), name, state_->NearestHint(plain)));
   }
   const ImageSymbol& symbol = state_->symbols[found->second].symbol;
   if (symbol.kind == SymbolKind::kIndirectFunction) {
@@ -341,6 +319,65 @@ Result<std::vector<ImageSymbol>> Image::Symbols() const {
                    [&](const ImageSymbol& a, const ImageSymbol& b) { return order(a) < order(b); });
   result.erase(std::unique(result.begin(), result.end()), result.end());
   return result;
+}
+
+Result<std::vector<std::uint64_t>> Image::AddressesOf(std::string_view name) const {
+  const std::lock_guard lock(state_->mutex);
+  std::vector<std::uint64_t> addresses;
+  for (const ElfSection& section : state_->file->sections()) {
+    if (section.type != SHT_SYMTAB && section.type != SHT_DYNSYM) continue;
+    for (const ElfSymbol& symbol : STRATA_TRY(state_->file->Symbols(section))) {
+      if (HasAddress(symbol) && symbol.name == name) addresses.push_back(symbol.value);
+    }
+  }
+  std::sort(addresses.begin(), addresses.end());
+  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+  return addresses;
+}
+
+// A file whose addresses were changed after it was linked (prelink) has its notes as they were; section .stapsdt.base
+// moved along and tells by how much.
+Result<UsdtProbe> Image::State::ProbeOf(const UsdtNote& note, const ElfSection* base) const {
+  const std::uint64_t moved = base == nullptr || note.base == 0 ? 0 : base->address - note.base;
+  UsdtProbe probe{std::string(note.provider), std::string(note.name), std::string(note.arguments)};
+  probe.address = note.address + moved;
+  const ImageSegment* code = SegmentOfAddress(probe.address);
+  if (code == nullptr || !code->is_executable) {
+    return Error(ErrorCode::kMalformed, fmt::format("address {:#x} is not in code", probe.address));
+  }
+  probe.file_offset = code->file_offset + (probe.address - code->address);
+  if (note.semaphore == 0) return probe;
+  probe.semaphore_address = note.semaphore + moved;
+  const ImageSegment* data = SegmentOfAddress(probe.semaphore_address);
+  if (data == nullptr || !data->is_writable) {
+    return Error(ErrorCode::kMalformed, fmt::format("the semaphore's address {:#x} is in no writable part of the file",
+                                                    probe.semaphore_address));
+  }
+  probe.semaphore_file_offset = data->file_offset + (probe.semaphore_address - data->address);
+  return probe;
+}
+
+Result<std::vector<UsdtProbe>> Image::UsdtProbes() const {
+  if (!is_64_bit())
+    return Error(ErrorCode::kNotSupported, path() + ": is a 32-bit file; USDT probes need a 64-bit one");
+  const std::lock_guard lock(state_->mutex);
+  const ElfFile& file = *state_->file;
+  std::vector<UsdtProbe> probes;
+  for (const ElfSection& section : file.sections()) {
+    if (section.name != ".note.stapsdt") continue;
+    const std::string where = path() + ": section .note.stapsdt";
+    const auto bytes = STRATA_TRY(file.Contents(section));
+    for (const UsdtNote& note : STRATA_TRY(ReadUsdtNotes(ByteReader(bytes, where, file.byte_order())))) {
+      if (note.address == 0) continue;
+      auto probe = state_->ProbeOf(note, file.FindSection(".stapsdt.base"));
+      if (!probe) {
+        return std::move(probe).error().WithContext(
+            fmt::format("{}: offset {}: {}:{}", where, note.offset, note.provider, note.name));
+      }
+      probes.push_back(*std::move(probe));
+    }
+  }
+  return probes;
 }
 
 }  // namespace strata::elf

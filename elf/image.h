@@ -1,4 +1,4 @@
-// An executable or shared library as uprobes need it: symbols, segments, build id.
+// An executable or shared library as uprobes need it: symbols, segments, build id, USDT probes.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,7 @@
 
 #include "strata/base/export.h"
 #include "strata/base/result.h"
+#include "strata/elf/usdt_probe.h"
 
 namespace strata::elf {
 
@@ -70,6 +71,14 @@ class STRATA_EXPORT Image {
 
   // All defined symbols with a name and an address in a segment, sorted by address and name, without duplicates.
   Result<std::vector<ImageSymbol>> Symbols() const;
+
+  // Addresses of all defined symbols of exactly that name, in order and without duplicates; also of those that the file
+  // has no contents for (.bss).
+  Result<std::vector<std::uint64_t>> AddressesOf(std::string_view name) const;
+
+  // The file's USDT probes in the order of their notes; those whose code the linker dropped (address 0) are left out.
+  // Errors: kMalformed naming section and offset, kNotSupported for a 32-bit file.
+  Result<std::vector<UsdtProbe>> UsdtProbes() const;
 
   // Between virtual addresses and file offsets, by PT_LOAD. Errors: kInvalidArgument for what no segment of the file
   // holds.

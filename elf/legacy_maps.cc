@@ -42,8 +42,8 @@ class LegacyMapsReader {
 
   Result<void> Read() {
     for (const std::uint32_t index : context_.SymbolsOf(section_.index)) {
-      const ElfSymbol& symbol = context_.symbols[index];
-      if (symbol.type != STT_SECTION && !symbol.name.empty()) symbols_.push_back(&symbol);
+      const ElfSymbol symbol = context_.symbols[index];
+      if (symbol.type != STT_SECTION && !symbol.name.empty()) symbols_.push_back(symbol);
     }
     if (symbols_.empty()) return {};
     definition_size_ = section_.size_bytes / symbols_.size();
@@ -54,8 +54,8 @@ class LegacyMapsReader {
     if (context_.types != nullptr) annotated_ = AnnotatedTypes(*context_.types);
     const ByteReader definitions(STRATA_TRY(context_.file.Contents(section_)), std::string(),
                                  context_.file.byte_order());
-    for (const ElfSymbol* symbol : symbols_) {
-      STRATA_TRY(ReadMap(*symbol, definitions).Context(fmt::format("map {}", symbol->name)));
+    for (const ElfSymbol& symbol : symbols_) {
+      STRATA_TRY(ReadMap(symbol, definitions).Context(fmt::format("map {}", symbol.name)));
     }
     return {};
   }
@@ -95,7 +95,7 @@ class LegacyMapsReader {
   const ObjectContext& context_;
   const ElfSection& section_;
   CollectionSpec& spec_;
-  std::vector<const ElfSymbol*> symbols_;
+  std::vector<ElfSymbol> symbols_;
   std::uint64_t definition_size_ = 0;
   std::map<std::string_view, ElementTypes> annotated_;
 };

@@ -79,7 +79,7 @@ class Linker {
   template <typename Each>
   Result<void> ForEachSection(Each each) {
     for (std::size_t object = 0; object < objects_.size(); ++object) {
-      for (const ElfSection& section : objects_[object].file.sections()) {
+      for (const ElfSection section : objects_[object].file.sections()) {
         if (IsCopiedByLinker(section)) STRATA_TRY(each(object, section));
       }
     }
@@ -102,7 +102,7 @@ class Linker {
     const auto [entry, is_new] = section_of_.emplace(section.name, static_cast<std::uint32_t>(output_.sections.size()));
     if (is_new) {
       if (output_.sections.size() == kMaxSections) return Disagree("there are too many sections");
-      output_.sections.push_back({.name = section.name,
+      output_.sections.push_back({.name = std::string(section.name),
                                   .type = section.type,
                                   .flags = section.flags & kKeptFlags,
                                   .alignment = alignment,
@@ -165,7 +165,7 @@ class Linker {
   }
 
   Result<void> ResolveGlobal(std::size_t object, std::uint32_t number) {
-    const ElfSymbol& symbol = objects_[object].symbols[number];
+    const ElfSymbol symbol = objects_[object].symbols[number];
     const Global candidate{.object = object,
                            .number = number,
                            .is_defined = symbol.section != SHN_UNDEF,
@@ -218,7 +218,7 @@ class Linker {
   }
 
   void AddSymbol(std::size_t object, std::uint32_t number) {
-    const ElfSymbol& symbol = objects_[object].symbols[number];
+    const ElfSymbol symbol = objects_[object].symbols[number];
     const auto placement = PlacementOf(object, symbol.section);
     if (symbol.type == STT_SECTION) {
       if (placement) symbol_numbers_[object][number] = placement->section;
@@ -262,10 +262,10 @@ class Linker {
   // A declaration against what counts for its name.
   Result<void> CheckDeclaration(std::size_t object, std::uint32_t number) const {
     const LinkObject& declaring = objects_[object];
-    const ElfSymbol& symbol = declaring.symbols[number];
+    const ElfSymbol symbol = declaring.symbols[number];
     const Global& global = globals_.find(symbol.name)->second;
     const LinkObject& defining = objects_[global.object];
-    const ElfSymbol& definition = defining.symbols[global.number];
+    const ElfSymbol definition = defining.symbols[global.number];
     const auto disagree = [&](std::string_view what) {
       return Disagree(
           fmt::format("symbol {}: {} and {} disagree about its {}", symbol.name, declaring.name, defining.name, what));
@@ -301,7 +301,7 @@ class Linker {
 
   Result<void> AddRelocations() {
     for (std::size_t object = 0; object < objects_.size(); ++object) {
-      for (const ElfSection& table : objects_[object].file.sections()) {
+      for (const ElfSection table : objects_[object].file.sections()) {
         if (table.type != SHT_REL && table.type != SHT_RELA) continue;
         const auto placement = PlacementOf(object, table.info);
         if (placement) STRATA_TRY(AddRelocationsOf(object, table, *placement).Context(objects_[object].Place(table)));
@@ -317,7 +317,7 @@ class Linker {
     OutputSection& section = output_.sections[placement.section];
     const std::uint64_t size = input.file.sections()[table.info].size_bytes;
     for (const ElfRelocation& relocation : STRATA_TRY(input.file.Relocations(table, input.symbols.size()))) {
-      const ElfSymbol& symbol = input.symbols[relocation.symbol];
+      const ElfSymbol symbol = input.symbols[relocation.symbol];
       const auto malformed = [&](std::string_view what) {
         return Error(ErrorCode::kMalformed, fmt::format("offset {}: {}", relocation.offset, what));
       };

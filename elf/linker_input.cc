@@ -17,7 +17,7 @@ constexpr std::uint32_t kTableTypes[] = {SHT_NULL, SHT_SYMTAB, SHT_STRTAB,      
                                          SHT_RELA, SHT_GROUP,  SHT_SYMTAB_SHNDX, kLlvmAddressSignificance};
 
 Result<void> CheckNames(const ElfFile& file) {
-  for (const ElfSection& section : file.sections()) {
+  for (const ElfSection section : file.sections()) {
     if (!section.name.empty() || !IsCopiedByLinker(section)) continue;
     return Error(ErrorCode::kMalformed,
                  fmt::format("{}: section number {}: has no name, and sections are joined by their names", file.where(),
@@ -27,11 +27,11 @@ Result<void> CheckNames(const ElfFile& file) {
 }
 
 Result<void> ReadSymbols(LinkObject& object) {
-  const ElfSection* table = object.file.FindSectionOfType(SHT_SYMTAB);
-  if (table == nullptr) return Error(ErrorCode::kMalformed, fmt::format("{}: has no symbol table", object.name));
+  const auto table = object.file.FindSectionOfType(SHT_SYMTAB);
+  if (!table) return Error(ErrorCode::kMalformed, fmt::format("{}: has no symbol table", object.name));
   object.symbol_table = table->index;
   object.symbols = STRATA_TRY(object.file.Symbols(*table));
-  for (const ElfSymbol& symbol : object.symbols) {
+  for (const ElfSymbol symbol : object.symbols) {
     if (symbol.type != STT_SECTION || symbol.value == 0) continue;
     return Error(ErrorCode::kMalformed, fmt::format("{}: the symbol of section number {} has the value {}, not 0",
                                                     object.Place(*table), symbol.section, symbol.value));
@@ -40,15 +40,15 @@ Result<void> ReadSymbols(LinkObject& object) {
 }
 
 Result<void> ReadTypes(LinkObject& object) {
-  const ElfSection* section = object.file.FindSection(".BTF");
-  if (section == nullptr || section->type != SHT_PROGBITS) return {};
+  const auto section = object.file.FindSection(".BTF");
+  if (!section || section->type != SHT_PROGBITS) return {};
   const auto bytes = STRATA_TRY(object.file.Contents(*section));
   object.types = STRATA_TRY(btf::Btf::Parse(std::vector(bytes.begin(), bytes.end()), object.Place(*section)));
   if (object.types->byte_order() != object.file.byte_order()) {
     return Error(ErrorCode::kMalformed, fmt::format("{}: its byte order is not the file's", object.Place(*section)));
   }
-  const ElfSection* ext = object.file.FindSection(".BTF.ext");
-  if (ext == nullptr || ext->type != SHT_PROGBITS) return {};
+  const auto ext = object.file.FindSection(".BTF.ext");
+  if (!ext || ext->type != SHT_PROGBITS) return {};
   object.ext_info =
       STRATA_TRY(btf::ReadExtInfo(STRATA_TRY(object.file.Contents(*ext)), *object.types, object.Place(*ext)));
   return {};

@@ -17,7 +17,7 @@ struct LinkObject {
   std::string name;
   ElfFile file;
   std::uint32_t symbol_table = 0;  // section number
-  std::vector<ElfSymbol> symbols;
+  SymbolTable symbols;
   std::shared_ptr<const btf::Btf> types;  // as compiled; null without .BTF
   btf::ExtInfo ext_info;
   // FUNC and VAR that are not static, by name. Views into `types`.
@@ -26,7 +26,7 @@ struct LinkObject {
   std::unordered_map<std::string_view, std::string_view> listed_in;
 
   // "a.bpf.o: section .maps"
-  std::string Place(const ElfSection& section) const { return name + ": section " + section.name; }
+  std::string Place(const ElfSection& section) const { return name + ": section " + std::string(section.name); }
 };
 
 Result<LinkObject> OpenLinkObject(const LinkInput& input);

@@ -61,8 +61,8 @@ class TypeLinker {
   Result<void> FindDropped() {
     return ForEachType([&](std::size_t object, const btf::Btf& types, TypeId id) -> Result<void> {
       if (types.KindOf(id) != Kind::kDataSec) return {};
-      const ElfSection* section = plan_.objects[object].file.FindSection(types.NameOf(id));
-      if (section == nullptr || plan_.PlacementOf(object, section)) return {};
+      const auto section = plan_.objects[object].file.FindSection(types.NameOf(id));
+      if (!section || plan_.PlacementOf(object, section)) return {};
       const auto dropped = STRATA_TRY(types.Get<btf::DataSec>(id));
       for (const btf::SectionVariable variable : dropped.variables) dropped_.emplace(object, variable.type);
       return {};
@@ -139,9 +139,9 @@ class TypeLinker {
   Result<void> AddDataSection(std::size_t object, const btf::DataSec& section) {
     const LinkObject& input = plan_.objects[object];
     const auto offsets = SymbolOffsets(object, section);
-    const ElfSection* placed = input.file.FindSection(section.name);
+    const auto placed = input.file.FindSection(section.name);
     const auto placement = plan_.PlacementOf(object, placed);
-    if (placed != nullptr && !placement) return {};  // its variables were dropped
+    if (placed && !placement) return {};  // its variables were dropped
     DataSection& merged = DataSectionOf(section.name);
     for (btf::SectionVariable variable : section.variables) {
       const std::string_view name = input.types->NameOf(variable.type);
@@ -162,9 +162,9 @@ class TypeLinker {
                                                                     const btf::DataSec& section) const {
     std::unordered_map<std::string_view, std::uint64_t> offsets;
     const LinkObject& input = plan_.objects[object];
-    const ElfSection* placed = input.file.FindSection(section.name);
-    if (placed == nullptr || section.size_bytes != 0) return offsets;
-    for (const ElfSymbol& symbol : input.symbols) {
+    const auto placed = input.file.FindSection(section.name);
+    if (!placed || section.size_bytes != 0) return offsets;
+    for (const ElfSymbol symbol : input.symbols) {
       if (symbol.section == placed->index && input.global_types.contains(symbol.name)) {
         offsets.emplace(symbol.name, symbol.value);
       }

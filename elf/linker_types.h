@@ -25,8 +25,8 @@ struct LinkPlan {
   std::map<std::string_view, std::size_t> owners;  // the object whose definition (or else declaration) of a name counts
   std::map<std::string_view, std::uint64_t> section_sizes;  // of the result
 
-  std::optional<Placement> PlacementOf(std::size_t object, const ElfSection* section) const {
-    return section == nullptr ? std::nullopt : placements[object][section->index];
+  std::optional<Placement> PlacementOf(std::size_t object, const std::optional<ElfSection>& section) const {
+    return !section ? std::nullopt : placements[object][section->index];
   }
 };
 

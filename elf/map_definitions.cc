@@ -246,8 +246,8 @@ class MapSectionReader {
 
   void IndexSymbols() {
     for (const std::uint32_t index : context_.SymbolsOf(section_.index)) {
-      const ElfSymbol& symbol = context_.symbols[index];
-      if (!symbol.name.empty()) symbols_.emplace(symbol.name, &symbol);
+      const ElfSymbol symbol = context_.symbols[index];
+      if (!symbol.name.empty()) symbols_.emplace(symbol.name, symbol);
     }
   }
 
@@ -258,7 +258,7 @@ class MapSectionReader {
       return Malformed(var.linkage == btf::Linkage::kExtern ? "is defined in another file; link both"
                                                             : "has no symbol");
     }
-    const ElfSymbol* symbol = found->second;
+    const ElfSymbol* symbol = &found->second;
     if (symbol->binding == STB_LOCAL) {
       return Error(ErrorCode::kNotSupported, "is static; a map is a global variable: remove \"static\"");
     }
@@ -311,7 +311,7 @@ class MapSectionReader {
   // Every variable of the section must have become a map.
   Result<void> CheckSymbols() const {
     for (const std::uint32_t index : context_.SymbolsOf(section_.index)) {
-      const ElfSymbol& symbol = context_.symbols[index];
+      const ElfSymbol symbol = context_.symbols[index];
       const bool is_variable = symbol.type == STT_OBJECT || (symbol.type == STT_NOTYPE && !symbol.name.empty());
       if (!is_variable) continue;
       if (!spec_.maps.contains(symbol.name)) return Malformed(fmt::format("map {}: has no type in .BTF", symbol.name));
@@ -334,17 +334,17 @@ class MapSectionReader {
   }
 
   Result<std::string> SlotValue(const ElfRelocation& relocation, const MapSpec& map) const {
-    const ElfSymbol& symbol = context_.symbols[relocation.symbol];
+    const ElfSymbol symbol = context_.symbols[relocation.symbol];
     if (IsMapOfMaps(map.type)) {
       if (symbol.section == section_.index && spec_.maps.contains(symbol.name)) return std::string(symbol.name);
       return Malformed(fmt::format("{} is no map", symbol.name));
     }
     const std::uint64_t target = symbol.value + static_cast<std::uint64_t>(relocation.addend);
     const CodeFunction* function = code_.At(symbol.section, target);
-    const bool is_program = function != nullptr && !function->spec.is_static &&
+    const bool is_program = function != nullptr && !function->spec->is_static &&
                             context_.RoleOf(function->section) == SectionRole::kPrograms;
     if (!is_program) return Malformed(fmt::format("{} is no program", symbol.name));
-    return function->key;
+    return *function->key;
   }
 
   const ObjectContext& context_;
@@ -353,7 +353,7 @@ class MapSectionReader {
   CollectionSpec& spec_;
   const Btf& types_;
   Tags tags_;
-  std::unordered_map<std::string_view, const ElfSymbol*> symbols_;
+  std::unordered_map<std::string_view, ElfSymbol> symbols_;
   std::vector<SlotRange> slot_ranges_;  // by start
 };
 

@@ -58,39 +58,47 @@ bool Matches(std::string_view name, const RoleRow& row) {
 
 Result<void> ReadSymbols(ObjectContext& context) {
   const ElfFile& file = context.file;
-  for (const ElfSection& section : file.sections()) {
+  std::optional<ElfSection> found;
+  for (const ElfSection section : file.sections()) {
     if (section.type != SHT_SYMTAB) continue;
-    if (context.symbol_table != nullptr) {
+    if (found) {
       return Error(ErrorCode::kMalformed, fmt::format("{}: is a second symbol table", context.Place(section)));
     }
-    context.symbol_table = &section;
+    found = section;
   }
-  if (context.symbol_table == nullptr) {
+  if (!found) {
     return Error(ErrorCode::kMalformed, fmt::format("{}: has no symbol table", file.where()));
   }
-  context.symbols = STRATA_TRY(file.Symbols(*context.symbol_table, kMaxSymbolName));
+  context.symbol_table = *found;
+  context.symbols = STRATA_TRY(file.Symbols(*found, kMaxSymbolName));
   return {};
 }
 
 void IndexSymbols(ObjectContext& context) {
   auto& index = context.symbols_by_section;
+  index.reserve(context.symbols.size());
   for (std::uint32_t i = 0; i < context.symbols.size(); ++i) {
-    const std::uint32_t section = context.symbols[i].section;
+    const std::uint32_t section = context.symbols.SectionOf(i);
     if (section != SHN_UNDEF && section < context.file.sections().size()) index.push_back(i);
   }
   const auto place = [&](std::uint32_t i) {
-    return std::tuple(context.symbols[i].section, context.symbols[i].value, i);
+    return std::tuple(context.symbols.SectionOf(i), context.symbols.ValueOf(i), i);
   };
   std::sort(index.begin(), index.end(), [&](std::uint32_t a, std::uint32_t b) { return place(a) < place(b); });
 }
 
-void IndexRelocations(ObjectContext& context) {
-  for (const ElfSection& table : context.file.sections()) {
+Result<void> IndexRelocations(ObjectContext& context) {
+  for (const ElfSection table : context.file.sections()) {
     if (table.type != SHT_REL && table.type != SHT_RELA) continue;
+    if (table.info >= context.file.sections().size()) {
+      return Error(ErrorCode::kMalformed, fmt::format("{}: relocates section number {}, which does not exist",
+                                                      context.Place(table), table.info));
+    }
     context.relocation_tables.push_back({table.info, table.index});
   }
   std::stable_sort(context.relocation_tables.begin(), context.relocation_tables.end(),
                    [](const auto& a, const auto& b) { return a.section < b.section; });
+  return {};
 }
 
 bool IsHidden(const ElfSymbol& symbol) { return symbol.visibility == STV_HIDDEN || symbol.visibility == STV_INTERNAL; }
@@ -108,19 +116,19 @@ std::unordered_map<std::string_view, btf::TypeId> FindDataSections(const btf::Bt
 // leaves open.
 btf::ObjectLayout LayoutOf(const ObjectContext& context) {
   btf::ObjectLayout layout;
-  for (const ElfSection& section : context.file.sections()) {
+  for (const ElfSection section : context.file.sections()) {
     if (!context.data_sections.contains(section.name)) continue;
     btf::SectionLayout& place = layout.sections[section.name];
     place.size_bytes = section.size_bytes;
     for (const std::uint32_t index : context.SymbolsOf(section.index)) {
-      const ElfSymbol& symbol = context.symbols[index];
+      const ElfSymbol symbol = context.symbols[index];
       const bool is_variable = symbol.type == STT_OBJECT || symbol.type == STT_NOTYPE;
       if (!is_variable || symbol.name.empty() || symbol.binding == STB_LOCAL) continue;
       place.variable_offsets.emplace(symbol.name, symbol.value);
       if (IsHidden(symbol)) layout.hidden_variables.insert(symbol.name);
     }
   }
-  for (const ElfSymbol& symbol : context.symbols) {
+  for (const ElfSymbol symbol : context.symbols) {
     const bool is_hidden = symbol.type == STT_FUNC && symbol.binding != STB_LOCAL && IsHidden(symbol);
     if (is_hidden) layout.hidden_functions.insert(symbol.name);
   }
@@ -142,16 +150,29 @@ Result<std::set<std::string_view>> NamesThatMayBeMissing(const ObjectContext& co
     for (const btf::SectionVariable variable : section.variables) weak.insert(types.NameOf(variable.type));
   }
   if (weak.empty()) return weak;
-  for (const ElfSymbol& symbol : context.symbols) {
+  for (const ElfSymbol symbol : context.symbols) {
     if (symbol.section == SHN_UNDEF && symbol.binding != STB_WEAK) weak.erase(symbol.name);
   }
   return weak;
 }
 
+// What clang leaves of __exception_cb(name).
+std::map<btf::TypeId, std::string_view> ExceptionCallbacks(const btf::Btf& types) {
+  constexpr std::string_view kTag = "exception_callback:";
+  std::map<btf::TypeId, std::string_view> callbacks;
+  for (std::uint32_t id = 1; id < types.type_count(); ++id) {
+    if (types.KindOf(btf::TypeId{id}) != btf::Kind::kDeclTag) continue;
+    const auto tag = types.Get<btf::DeclTag>(btf::TypeId{id});
+    const bool is_callback = tag && tag->target && tag->component == -1 && tag->tag.starts_with(kTag);
+    if (is_callback) callbacks.emplace(tag->target, tag->tag.substr(kTag.size()));
+  }
+  return callbacks;
+}
+
 // Functions that another file was to define.
 std::unordered_set<std::string_view> DeclaredFunctions(const ObjectContext& context) {
   std::unordered_set<std::string_view> undefined;
-  for (const ElfSymbol& symbol : context.symbols) {
+  for (const ElfSymbol symbol : context.symbols) {
     if (symbol.section == SHN_UNDEF && !symbol.name.empty() && !context.externs.contains(symbol.name)) {
       undefined.insert(symbol.name);
     }
@@ -166,8 +187,8 @@ std::unordered_set<std::string_view> DeclaredFunctions(const ObjectContext& cont
 }
 
 Result<void> ReadTypes(ObjectContext& context) {
-  const ElfSection* types_section = context.file.FindSection(".BTF");
-  if (types_section == nullptr || context.RoleOf(types_section->index) != SectionRole::kTypes) return {};
+  const auto types_section = context.file.FindSection(".BTF");
+  if (!types_section || context.RoleOf(types_section->index) != SectionRole::kTypes) return {};
   const std::string where = context.Place(*types_section);
   const auto bytes = STRATA_TRY(context.file.Contents(*types_section));
   const auto raw = STRATA_TRY(btf::Btf::Parse(std::vector(bytes.begin(), bytes.end()), where));
@@ -182,6 +203,7 @@ Result<void> ReadTypes(ObjectContext& context) {
   context.types = STRATA_TRY(btf::Btf::Parse(std::move(fixed), where));
   context.data_sections = FindDataSections(*context.types);  // names of the new one
   context.declared_functions = DeclaredFunctions(context);
+  context.exception_callbacks = ExceptionCallbacks(*context.types);
   return {};
 }
 
@@ -197,7 +219,7 @@ SectionRole ClassifySection(const ElfSection& section) {
 
 std::span<const std::uint32_t> ObjectContext::SymbolsOf(std::uint32_t section) const {
   // Two searches: the subrange that equal_range returns does not compile with clang 14 and libstdc++ 12.
-  const auto section_of = [this](std::uint32_t index) { return symbols[index].section; };
+  const auto section_of = [this](std::uint32_t index) { return symbols.SectionOf(index); };
   const auto first = std::ranges::lower_bound(symbols_by_section, section, {}, section_of);
   return std::span(first, std::ranges::upper_bound(symbols_by_section, section, {}, section_of));
 }
@@ -207,8 +229,8 @@ Result<std::vector<ElfRelocation>> ObjectContext::RelocationsOf(const ElfSection
   const auto first = std::ranges::lower_bound(relocation_tables, section.index, {}, &TableOfSection::section);
   const auto last = std::ranges::upper_bound(relocation_tables, section.index, {}, &TableOfSection::section);
   for (const TableOfSection& row : std::span(first, last)) {
-    const ElfSection& table = file.sections()[row.table];
-    if (table.link != symbol_table->index) {
+    const ElfSection table = file.sections()[row.table];
+    if (table.link != symbol_table.index) {
       return Error(ErrorCode::kMalformed,
                    fmt::format("{}: its symbol table, section number {}, is none", Place(table), table.link));
     }
@@ -222,26 +244,33 @@ Result<ObjectContext> OpenObject(const ElfFile& file, const ReadOptions& options
   ObjectContext context{.file = file,
                         .options = options,
                         .roles = {},
+                        .symbol_table = {},
                         .symbols = {},
                         .types = {},
                         .data_sections = {},
                         .externs = {},
                         .declared_functions = {},
+                        .exception_callbacks = {},
                         .symbols_by_section = {},
                         .relocation_tables = {}};
-  for (const ElfSection& section : file.sections()) context.roles.push_back(ClassifySection(section));
+  context.roles.reserve(file.sections().size());
+  for (const ElfSection section : file.sections()) context.roles.push_back(ClassifySection(section));
   STRATA_TRY(ReadSymbols(context));
   IndexSymbols(context);
-  IndexRelocations(context);
+  STRATA_TRY(IndexRelocations(context));
   STRATA_TRY(ReadTypes(context));
   return context;
 }
 
-Result<btf::ExtInfo> ReadExtRecords(const ObjectContext& context) {
-  if (context.types == nullptr) return btf::ExtInfo{};
-  const ElfSection* section = context.file.FindSection(".BTF.ext");
-  if (section == nullptr || context.RoleOf(section->index) != SectionRole::kExtInfo) return btf::ExtInfo{};
-  return btf::ReadExtInfo(STRATA_TRY(context.file.Contents(*section)), *context.types, context.Place(*section));
+Result<std::optional<btf::ExtInfoReader>> OpenExtRecords(const ObjectContext& context) {
+  std::optional<btf::ExtInfoReader> records;
+  const auto section = context.file.FindSection(".BTF.ext");
+  const bool has_records =
+      context.types != nullptr && section.has_value() && context.RoleOf(section->index) == SectionRole::kExtInfo;
+  if (!has_records) return records;
+  const auto bytes = STRATA_TRY(context.file.Contents(*section));
+  records = STRATA_TRY(btf::ExtInfoReader::Open(bytes, *context.types, context.Place(*section)));
+  return records;
 }
 
 Result<void> CheckIsBpfObject(const ElfFile& file) {
@@ -256,7 +285,7 @@ Result<void> CheckIsBpfObject(const ElfFile& file) {
     return Error(ErrorCode::kMalformed, fmt::format("{}: is a 32-bit file, and BPF objects are 64-bit", file.where()));
   // Bytes that several sections share would be read for each of them: a small file could ask for any amount of memory.
   std::uint64_t room = file.size_bytes();
-  for (const ElfSection& section : file.sections()) {
+  for (const ElfSection section : file.sections()) {
     if (section.type == SHT_NOBITS || section.type == SHT_NULL) continue;
     if (section.size_bytes > room) {
       return Error(ErrorCode::kMalformed,

@@ -43,12 +43,13 @@ struct ObjectContext {
   const ElfFile& file;
   const ReadOptions& options;
   std::vector<SectionRole> roles;  // by section index
-  const ElfSection* symbol_table = nullptr;
-  std::vector<ElfSymbol> symbols;
+  ElfSection symbol_table;
+  SymbolTable symbols;
   std::shared_ptr<const btf::Btf> types;                            // null without .BTF; fixed up for the kernel
   std::unordered_map<std::string_view, btf::TypeId> data_sections;  // each DATASEC of `types`, by name
   std::map<std::string, ExternSpec, std::less<>> externs;
-  std::unordered_set<std::string_view> declared_functions;  // in BTF, without being defined or in .ksyms
+  std::unordered_set<std::string_view> declared_functions;      // in BTF, without being defined or in .ksyms
+  std::map<btf::TypeId, std::string_view> exception_callbacks;  // by the FUNC that has one
 
   SectionRole RoleOf(std::uint32_t section) const {
     return section < roles.size() ? roles[section] : SectionRole::kNone;
@@ -64,10 +65,10 @@ struct ObjectContext {
     const auto found = data_sections.find(name);
     return found != data_sections.end() ? std::optional(found->second) : std::nullopt;
   }
-  const std::string& NameOf(std::uint32_t section) const { return file.sections()[section].name; }
+  std::string_view NameOf(std::uint32_t section) const { return file.sections()[section].name; }
 
   // "a.bpf.o: section .maps"
-  std::string Place(const ElfSection& section) const { return file.where() + ": section " + section.name; }
+  std::string Place(const ElfSection& section) const { return file.where() + ": section " + std::string(section.name); }
 
   // Indices of the symbols that a section defines, by value and then by index.
   std::span<const std::uint32_t> SymbolsOf(std::uint32_t section) const;
@@ -92,7 +93,7 @@ SectionRole ClassifySection(const ElfSection& section);
 // Sections, symbols, types, externs. `file` and `options` must outlive the result.
 Result<ObjectContext> OpenObject(const ElfFile& file, const ReadOptions& options);
 
-// Function, line and CO-RE records, by section. Apart from the context, because they are handed on to the functions.
-Result<btf::ExtInfo> ReadExtRecords(const ObjectContext& context);
+// Function, line and CO-RE records; nothing without .BTF.ext. `context` must outlive it.
+Result<std::optional<btf::ExtInfoReader>> OpenExtRecords(const ObjectContext& context);
 
 }  // namespace strata::elf

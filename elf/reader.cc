@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "code_section.h"
@@ -39,17 +40,18 @@ class ObjectReader {
     STRATA_TRY(ReadLicense());
     STRATA_TRY(ReadVersion());
     CodeTable code = STRATA_TRY(CodeTable::Find(context_));
+    AddFunctions(code);
     STRATA_TRY(ReadMaps(code));
     STRATA_TRY(ReadDataSections(context_, spec_));
     STRATA_TRY(code.ReadCode(context_, spec_));
-    AddFunctions(code);
+    AddAliases(code);
     return std::move(spec_);
   }
 
  private:
   template <typename Each>
   Result<void> ForEachSection(SectionRole role, Each each) const {
-    for (const ElfSection& section : context_.file.sections()) {
+    for (const ElfSection section : context_.file.sections()) {
       if (context_.RoleOf(section.index) == role) STRATA_TRY(each(section));
     }
     return {};
@@ -98,26 +100,45 @@ class ObjectReader {
     return {};
   }
 
+  // Their code follows when the maps are known that it refers to.
   void AddFunctions(CodeTable& code) {
     for (CodeFunction& function : code.functions()) {
-      const bool is_subprogram = context_.RoleOf(function.section) == SectionRole::kFunctions;
-      for (const FunctionAlias& alias : function.aliases) {
-        FunctionSpec copy = function.spec;
-        copy.name = alias.name;
-        copy.is_static = alias.is_static;
-        AddFunction(alias.key, std::move(copy), is_subprogram);
-      }
-      AddFunction(std::move(function.key), std::move(function.spec), is_subprogram);
+      FunctionSpec spec;
+      spec.name = function.name;
+      spec.section_name = context_.NameOf(function.section);
+      spec.is_static = function.is_static;
+      std::tie(function.key, function.spec) = AddFunction(function, std::move(spec));
+    }
+  }
+
+  void AddAliases(const CodeTable& code) {
+    for (const FunctionAlias& alias : code.aliases()) {
+      const CodeFunction& function = code.functions()[alias.function];
+      FunctionSpec copy = *function.spec;
+      copy.name = alias.name;
+      copy.is_static = alias.is_static;
+      AddFunction(function, std::move(copy));
     }
   }
 
   // A static function is no entry point, wherever it stands.
-  void AddFunction(std::string key, FunctionSpec function, bool is_subprogram) {
+  std::pair<const std::string*, FunctionSpec*> AddFunction(const CodeFunction& place, FunctionSpec function) {
+    std::string key = FreeKey(function.name, place);
+    const bool is_subprogram = context_.RoleOf(place.section) == SectionRole::kFunctions;
     if (is_subprogram || function.is_static) {
-      spec_.functions.emplace(std::move(key), std::move(function));
-    } else {
-      spec_.programs.emplace(std::move(key), MakeProgram(std::move(function)));
+      auto& [name, spec] = *spec_.functions.emplace(std::move(key), std::move(function)).first;
+      return {&name, &spec};
     }
+    auto& [name, spec] = *spec_.programs.emplace(std::move(key), MakeProgram(std::move(function))).first;
+    return {&name, &spec};
+  }
+
+  std::string FreeKey(const std::string& name, const CodeFunction& place) const {
+    std::string key = name;
+    while (spec_.functions.contains(key) || spec_.programs.contains(key)) {
+      key = fmt::format("{}@{}+{}", key, context_.NameOf(place.section), place.offset);
+    }
+    return key;
   }
 
   // A section name without a row leaves the type open, for the user to set.
@@ -151,6 +172,10 @@ class ObjectReader {
 };
 
 }  // namespace
+
+std::shared_ptr<const void> KeepForever(std::span<const std::byte> bytes) {
+  return {std::shared_ptr<const void>(), bytes.data()};
+}
 
 Result<CollectionSpec> ReadCollectionSpec(std::span<const std::byte> bytes, const ReadOptions& options) {
   const std::string name = options.name.empty() ? NameFromPath(options.path) : options.name;

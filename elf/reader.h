@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -24,16 +25,24 @@ struct ReadOptions {
   // The caller's kinds of program, tried before the built-in rows. Their strings must live as long as the call.
   std::span<const SectionKind> section_kinds = {};
   Strictness strictness = Strictness::kStrict;
+  // Keeps the bytes alive and unchanged for as long as it lives: the spec and its copies share code and source lines
+  // with them instead of copying. For an object that is a part of the program, any pointer that is not null will do
+  // (KeepForever). Not for a mapping of a file that others can write to.
+  std::shared_ptr<const void> owner = nullptr;
 };
 
-// Reads everything that an ELF object for the BPF machine says, of either byte order. Keeps nothing of `bytes`. Pure:
-// no system call, equal bytes give equal specs. May be called from any thread.
+// The owner of bytes that live until the program ends.
+STRATA_EXPORT std::shared_ptr<const void> KeepForever(std::span<const std::byte> bytes);
+
+// Reads everything that an ELF object for the BPF machine says, of either byte order. Keeps nothing of `bytes` unless
+// the options have an owner. Pure: no system call, equal bytes give equal specs. May be called from any thread.
 //
 // - CollectionSpec::maps are keyed by the map variable's name, data sections by their section's (".rodata",
 //   ".data.counters", ".kconfig"); MapSpec::name is what the kernel shall call them. A reference to a global variable
 //   is a kMapValue with the section's name as symbol, or the arena's.
 // - programs are the functions of program sections that other files may call; functions are those of .text and static
-//   ones. Instructions that a Reference describes have an imm of 0 (-1 in a call).
+//   ones. Their instructions are those of the file: where a Reference describes one, what stands in it
+//   has no meaning (FunctionSpec::CanonicalCode).
 // - Where two static functions or variables share a name, the second one's key is "name@section+offset".
 // - What one function has that cannot be represented makes that function unusable (FunctionSpec::unusable), not the
 //   object.

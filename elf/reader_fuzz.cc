@@ -25,7 +25,7 @@ void Print(const CollectionSpec& spec) {
 // But for the ids of types, which the linker may merge, and for code that could not be read.
 bool SaysTheSame(const strata::FunctionSpec& a, const strata::FunctionSpec& b) {
   if (!a.unusable.empty()) return true;
-  return a.name == b.name && a.section_name == b.section_name && a.instructions == b.instructions &&
+  return a.name == b.name && a.section_name == b.section_name && a.CanonicalCode() == b.CanonicalCode() &&
          a.references == b.references && a.core_relocations.size() == b.core_relocations.size();
 }
 

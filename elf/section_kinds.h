@@ -33,8 +33,7 @@ struct SectionKind {
   ProgramType program_type = ProgramType::kUnspec;
   AttachType attach_type = AttachType::kNone;
   std::uint8_t flags = section_flags::kNone;
-  std::string_view
-      attach_kind;  // how a program of this section is attached by its name; empty where the name does not say
+  std::string_view attach_kind;  // how a program of this section is attached; empty where it is only run or called
 };
 
 // All rows, in the order in which they are tried.

@@ -79,7 +79,7 @@ class StructOpsReader {
                            std::prev(behind)->end - relocation.offset >= sizeof(std::uint64_t);
     if (!is_inside || relocation.type != kRelocateAbsolute64) return Malformed("a relocation of what is no pointer");
     const Placed& variable = *std::prev(behind);
-    const ElfSymbol& symbol = context_.symbols[relocation.symbol];
+    const ElfSymbol symbol = context_.symbols[relocation.symbol];
     const std::uint64_t target = symbol.value + STRATA_TRY(AddendOf(relocation));
     const CodeFunction* function = code_.At(symbol.section, target);
     if (function == nullptr) {
@@ -87,7 +87,7 @@ class StructOpsReader {
     }
     const auto offset = static_cast<std::uint32_t>(relocation.offset - variable.start);
     std::fill_n(variable.map->contents.begin() + offset, sizeof(std::uint64_t), std::byte{0});
-    variable.map->slots.push_back(MapSlotInit{offset, function->key});
+    variable.map->slots.push_back(MapSlotInit{offset, *function->key});
     return {};
   }
 

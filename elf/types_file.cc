@@ -29,12 +29,12 @@ Result<Types> ParseSection(const ElfFile& file, const ElfSection& section, Types
 }
 
 Result<Types> ReadFromElf(const ElfFile& file, Types base) {
-  const ElfSection* section = file.FindSection(kTypesSection);
-  if (section == nullptr) {
+  const auto section = file.FindSection(kTypesSection);
+  if (!section) {
     return Error(ErrorCode::kNotFound, fmt::format("{}: has no section {}", file.where(), kTypesSection));
   }
-  const ElfSection* distilled = file.FindSection(kDistilledBaseSection);
-  if (distilled == nullptr) return ParseSection(file, *section, std::move(base));
+  const auto distilled = file.FindSection(kDistilledBaseSection);
+  if (!distilled) return ParseSection(file, *section, std::move(base));
   const Types split = STRATA_TRY(ParseSection(file, *section, STRATA_TRY(ParseSection(file, *distilled, nullptr))));
   if (base == nullptr) return split;
   auto relocated = STRATA_TRY(btf::RelocateOntoBase(*split, base).Context(file.where()));

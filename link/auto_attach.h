@@ -16,8 +16,13 @@ struct AutoAttachOptions {
   std::vector<std::string> search_folders = ExecutableOptions().search_folders;
 };
 
-// SEC("uprobe/libc.so.6:malloc"), SEC("uretprobe//usr/bin/bash:readline+0x4"). kInvalidArgument for a section that
+// SEC("uprobe/libc.so.6:malloc"), SEC("uretprobe//usr/bin/bash:readline+0x4"),
+// SEC("usdt/libc.so.6:libc:memory_sbrk_more"), SEC("tp/syscalls/sys_enter_openat"), SEC("iter/task"), ... (docs/links.md
+// lists them). kInvalidArgument for a section that
 // names no place (SEC("uprobe")), kNotSupported for sections whose programs are attached by other means.
 STRATA_EXPORT Result<Link> AutoAttach(const Program& program, const AutoAttachOptions& options = {});
+
+// Whether AutoAttach knows what to do with the program's section, and the section says where.
+STRATA_EXPORT bool NamesPlace(const Program& program);
 
 }  // namespace strata

@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <cerrno>
 
 #include "library_search.h"
+#include "probe_place.h"
 #include "strata/elf/image.h"
 
 namespace strata {
@@ -29,30 +33,6 @@ Result<std::string> ResolvePath(std::string_view name, const ExecutableOptions& 
   return LooksLikeLibrary(name) ? FindLibrary(name) : FindProgramFile(name, options.search_folders);
 }
 
-struct SymbolPlace {
-  std::string_view symbol;
-  std::uint64_t offset = 0;
-};
-
-// "malloc+0x10" or "malloc+16"; "0x1234" alone is an offset in the file.
-Result<SymbolPlace> ParseSymbol(std::string_view text) {
-  const std::size_t plus = text.rfind('+');
-  std::string_view number = plus == std::string_view::npos ? std::string_view() : text.substr(plus + 1);
-  SymbolPlace place{text.substr(0, plus), 0};
-  if (plus == std::string_view::npos && text.starts_with("0x")) {
-    place.symbol = {};
-    number = text;
-  }
-  if (number.empty() && plus == std::string_view::npos) return place;
-  const int base = number.starts_with("0x") ? 16 : 10;
-  if (base == 16) number.remove_prefix(2);
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), place.offset, base);
-  if (error != std::errc() || end != number.data() + number.size() || number.empty()) {
-    return Error(ErrorCode::kInvalidArgument, fmt::format("{}: expected SYMBOL, SYMBOL+OFFSET or 0xOFFSET", text));
-  }
-  return place;
-}
-
 }  // namespace
 
 Executable::Executable(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -60,6 +40,7 @@ Executable::Executable(Executable&&) noexcept = default;
 Executable& Executable::operator=(Executable&&) noexcept = default;
 Executable::~Executable() = default;
 
+const elf::Image& Executable::image() const { return state_->image; }
 const std::string& Executable::path() const { return state_->image.path(); }
 
 Result<Executable> OpenExecutable(std::string_view name, const ExecutableOptions& options) {
@@ -67,20 +48,24 @@ Result<Executable> OpenExecutable(std::string_view name, const ExecutableOptions
   return Executable(std::make_unique<Executable::State>(Executable::State{std::move(image)}));
 }
 
+Result<std::uint64_t> Executable::FileOffsetOf(std::string_view symbol) const {
+  const SymbolPlace place = STRATA_TRY(ParseSymbol(symbol));
+  if (place.symbol.empty()) return place.offset;
+  return STRATA_TRY(state_->image.FindSymbol(place.symbol))
+  .file_offset + place.offset;
+}
+
 Result<AttachTarget> Executable::UprobeTarget(std::string_view kind, std::string_view symbol,
                                               const UprobeOptions& options) const {
-  const SymbolPlace place = STRATA_TRY(ParseSymbol(symbol));
-  std::uint64_t file_offset = place.offset + options.offset;
-  if (!place.symbol.empty()) {
-    const auto found = STRATA_TRY(state_->image.FindSymbol(place.symbol));
-    file_offset += found.file_offset;
-  }
+  const std::uint64_t file_offset = STRATA_TRY(FileOffsetOf(symbol))
+  +options.offset;
   AttachTarget target;
   target.kind = kind;
   target.path = path();
   target.pid = options.pid;
   target.cookie = options.cookie;
-  target.config = EncodeConfig(UprobeConfig{.file_offset = file_offset, .ref_ctr_file_offset = 0});
+  target.config =
+      EncodeConfig(UprobeConfig{.file_offset = file_offset, .ref_ctr_file_offset = options.ref_ctr_file_offset});
   return target;
 }
 
@@ -98,6 +83,66 @@ Result<Uretprobe> Executable::AttachUretprobe(std::string_view symbol, const Pro
   auto link = AttachToTarget(program, target, {.agent = options.agent});
   if (!link) return std::move(link).error().WithContext(fmt::format("uretprobe {}:{}", path(), symbol));
   return Uretprobe(*std::move(link));
+}
+
+Result<std::vector<UprobePlace>> Executable::PlacesMatching(const std::string& pattern) const {
+  std::vector<UprobePlace> places;
+  for (const elf::ImageSymbol& symbol : STRATA_TRY(state_->image.Symbols())) {
+    const bool matches =
+        symbol.kind == elf::SymbolKind::kFunction && ::fnmatch(pattern.c_str(), symbol.name.c_str(), 0) == 0;
+    if (matches) places.push_back({.file_offset = symbol.file_offset});
+  }
+  const auto before = [](const UprobePlace& a, const UprobePlace& b) { return a.file_offset < b.file_offset; };
+  const auto equal = [](const UprobePlace& a, const UprobePlace& b) { return a.file_offset == b.file_offset; };
+  std::sort(places.begin(), places.end(), before);
+  places.erase(std::unique(places.begin(), places.end(), equal), places.end());
+  if (places.empty()) {
+    return Error(ErrorCode::kNotFound, fmt::format("{}: no function matches {}", path(), pattern), ENOENT);
+  }
+  return places;
+}
+
+Result<std::vector<UprobePlace>> Executable::NamedPlaces(const UprobesOptions& options) const {
+  std::vector<UprobePlace> places;
+  for (const std::string& symbol : options.symbols) {
+    places.push_back({ .file_offset = STRATA_TRY(FileOffsetOf(symbol)) });
+  }
+  for (const std::uint64_t offset : options.file_offsets) places.push_back({.file_offset = offset});
+  for (const auto* column : {&options.cookies, &options.ref_ctr_file_offsets}) {
+    if (!column->empty() && column->size() != places.size()) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("{} {} for {} places", column->size(),
+                               column == &options.cookies ? "cookies" : "reference counters", places.size()),
+                   EINVAL);
+    }
+  }
+  for (std::size_t i = 0; i < options.cookies.size(); ++i) places[i].cookie = options.cookies[i];
+  for (std::size_t i = 0; i < options.ref_ctr_file_offsets.size(); ++i) {
+    places[i].ref_ctr_file_offset = options.ref_ctr_file_offsets[i];
+  }
+  return places;
+}
+
+Result<AttachTarget> Executable::UprobesTarget(std::string_view kind, const UprobesOptions& options) const {
+  const bool has_names = !options.symbols.empty() || !options.file_offsets.empty();
+  const bool has_columns = !options.cookies.empty() || !options.ref_ctr_file_offsets.empty();
+  if (has_names != options.pattern.empty() || (has_columns && !options.pattern.empty())) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "give symbols and offsets, with cookies or without, or a pattern, without cookies", EINVAL);
+  }
+  const auto places = options.pattern.empty() ? STRATA_TRY(NamedPlaces(options)) : STRATA_TRY(PlacesMatching(options.pattern));
+  AttachTarget target;
+  target.kind = kind;
+  target.path = path();
+  target.pid = options.pid;
+  target.config = EncodeConfigs(places);
+  return target;
+}
+
+Result<UprobeMulti> Executable::AttachUprobes(const Program& program, const UprobesOptions& options) const {
+  const std::string kind = ManyProbesKind(program, "uprobe", options.moment);
+  const auto target = STRATA_TRY(UprobesTarget(kind, options).Context(fmt::format("{} {}", kind, path())));
+  return UprobeMulti(STRATA_TRY(AttachToTarget(program, target, {.agent = options.agent})));
 }
 
 }  // namespace strata

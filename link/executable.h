@@ -8,11 +8,17 @@
 #include <vector>
 
 #include "strata/base/result.h"
+#include "strata/link/probe_moment.h"
 #include "strata/link/uprobe.h"
+#include "strata/link/usdt.h"
 #include "strata/object/program.h"
 #include "strata/spec/attach_target.h"
 
 namespace strata {
+
+namespace elf {
+class Image;
+}
 
 struct ExecutableOptions {
   // Resolve the name as this process sees it: a library it has mapped, a path in its mount namespace. 0: as the caller
@@ -27,6 +33,22 @@ struct UprobeOptions {
   std::int32_t pid = kAllProcesses;  // one process only
   std::uint64_t offset = 0;          // bytes past the symbol
   std::uint64_t cookie = 0;          // what bpf_get_attach_cookie returns
+  AgentPolicy agent = AgentPolicy::kRequire;
+  // In bytes into the file: a 16-bit counter that the kernel raises while the probe is there (USDT semaphore). 0: none.
+  std::uint64_t ref_ctr_file_offset = 0;
+};
+
+struct UprobesOptions {
+  // The places: symbols, which may end in "+0x10", and offsets in bytes into the file; or a pattern of glob(7) that
+  // names of functions match, each function once.
+  std::vector<std::string> symbols = {};
+  std::vector<std::uint64_t> file_offsets = {};
+  std::string pattern = {};
+  // None, or one for each symbol, then one for each offset. Not with a pattern.
+  std::vector<std::uint64_t> cookies = {};
+  std::vector<std::uint64_t> ref_ctr_file_offsets = {};
+  std::int32_t pid = kAllProcesses;  // one process only
+  ProbeMoment moment = ProbeMoment::kAsSectionSays;
   AgentPolicy agent = AgentPolicy::kRequire;
 };
 
@@ -44,13 +66,29 @@ class STRATA_EXPORT Executable {
   Result<Uretprobe> AttachUretprobe(std::string_view symbol, const Program& program,
                                     const UprobeOptions& options = {}) const;
 
-  // The target that the functions above attach to.
+  // Every place of the file's USDT probe `provider`:`name`. The program must be of type kKprobe; it fetches the probe's
+  // arguments by <bpf/usdt.bpf.h>, and gets `options.cookie` as its attach cookie if its object does not include that.
+  // Errors: kNotFound lists the probes that exist; kNotSupported for an argument that cannot be fetched; kMapFull when
+  // the object's map of specifications has no room.
+  Result<Usdt> AttachUsdt(std::string_view provider, std::string_view name, const Program& program,
+                          const UsdtOptions& options = {}) const;
+
+  // Many places by one link, for programs of section uprobe.multi, uretprobe.multi (one by one before Linux 6.6) and
+  // uprobe.session (Linux 6.13).
+  Result<UprobeMulti> AttachUprobes(const Program& program, const UprobesOptions& options) const;
+
+  // The targets that the functions above attach to.
+  Result<AttachTarget> UprobesTarget(std::string_view kind, const UprobesOptions& options) const;
   Result<AttachTarget> UprobeTarget(std::string_view kind, std::string_view symbol, const UprobeOptions& options) const;
 
  private:
   friend Result<Executable> OpenExecutable(std::string_view, const ExecutableOptions&);
   struct State;
   explicit Executable(std::unique_ptr<State> state);
+  const elf::Image& image() const;
+  Result<std::uint64_t> FileOffsetOf(std::string_view symbol) const;
+  Result<std::vector<UprobePlace>> PlacesMatching(const std::string& pattern) const;
+  Result<std::vector<UprobePlace>> NamedPlaces(const UprobesOptions& options) const;
   std::unique_ptr<State> state_;
 };
 

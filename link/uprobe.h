@@ -17,4 +17,10 @@ class [[nodiscard]] STRATA_EXPORT Uretprobe : public Link {
   explicit Uretprobe(Link link) : Link(std::move(link)) {}
 };
 
+// Made by Executable::AttachUprobes.
+class [[nodiscard]] STRATA_EXPORT UprobeMulti : public Link {
+ public:
+  explicit UprobeMulti(Link link) : Link(std::move(link)) {}
+};
+
 }  // namespace strata

@@ -10,6 +10,7 @@
 
 #include "strata/backend/backend.h"
 #include "strata/base/result.h"
+#include "strata/object/load_options.h"
 #include "strata/object/map.h"
 #include "strata/object/program.h"
 #include "strata/object/registration.h"
@@ -21,7 +22,9 @@ namespace strata {
 // Reads an object file. No privilege, no system call but for reading the file. Errors start with the path.
 STRATA_EXPORT Result<CollectionSpec> LoadCollectionSpec(const std::string& path);
 
-// Move-only. Pointers from Find* are valid as long as the collection.
+// Move-only. Pointers from Find* are valid as long as the collection. It is what keeps prog arrays filled: the kernel
+// empties one that no process has a handle of and that is not pinned. Programs and links keep the maps that they use,
+// so that is at the end of the process, not of the collection, for programs that stay attached by a pinned link.
 class STRATA_EXPORT Collection {
  public:
   Collection(Collection&&) = default;
@@ -31,6 +34,11 @@ class STRATA_EXPORT Collection {
   const std::shared_ptr<Backend>& backend() const { return backend_; }
   const std::map<std::string, Map, std::less<>>& maps() const { return maps_; }
   const std::map<std::string, Program, std::less<>>& programs() const { return programs_; }
+
+  // Programs that were left out because they cannot be loaded, and maps that cannot be made, with the reason: only with
+  // OnProgramError::kSkip. Programs that use such a map are among the former.
+  const std::map<std::string, Error, std::less<>>& skipped() const { return skipped_; }
+  const std::map<std::string, Error, std::less<>>& skipped_maps() const { return skipped_maps_; }
 
   // kNotFound names what does not exist and what does.
   Result<Map*> FindMap(std::string_view name);
@@ -57,6 +65,9 @@ class STRATA_EXPORT Collection {
   std::map<std::string, Program, std::less<>> programs_;
   std::map<std::string, std::shared_ptr<MapMemory>, std::less<>> memories_;  // of data sections, mapped on first use
 
+  std::map<std::string, Error, std::less<>> skipped_;
+  std::map<std::string, Error, std::less<>> skipped_maps_;
+
   struct StructOpsValue {
     std::vector<std::byte> contents;
     std::vector<ProgramPointer> programs;
@@ -64,18 +75,8 @@ class STRATA_EXPORT Collection {
   std::map<std::string, StructOpsValue, std::less<>> struct_ops_;  // by map
 };
 
-struct LoadOptions {
-  // Lines "CONFIG_X=value" that stand before the running kernel's configuration.
-  std::string kconfig = {};
-  // What CO-RE fits the code to, instead of the running kernel's types; and more, for types that it does not have.
-  std::shared_ptr<const btf::Btf> target_types = {};
-  std::vector<std::shared_ptr<const btf::Btf>> extra_target_types = {};
-  // What the kernel's verifier shall say of programs that it accepts (Program::log): a sum of 1 (branches), 2 (every
-  // state), 4 (statistics). A rejection always has its log.
-  std::uint32_t log_level = 0;
-};
-
-// Creates every map, then loads every program whose autoload is set. When one fails, nothing stays.
+// Creates the maps, then loads the programs that LoadOptions::programs names, or whose autoload is set. When one fails,
+// nothing stays, unless LoadOptions::on_program_error says otherwise.
 STRATA_EXPORT Result<Collection> LoadCollection(std::shared_ptr<Backend> backend, CollectionSpec spec,
                                                 LoadOptions options = {});
 STRATA_EXPORT Result<Collection> LoadCollection(std::shared_ptr<Backend> backend, const std::string& path,

@@ -4,22 +4,26 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 
 #include "kconfig.h"
+#include "load_selection.h"
 #include "map_defaults.h"
+#include "map_source.h"
 #include "strata/base/mapped_file.h"
 #include "strata/elf/reader.h"
 #include "strata/isa/opcode.h"
 #include "strata/object/collection.h"
 #include "strata/object/prepare/prepare.h"
 #include "strata/spec/context_arguments.h"
+#include "strata/spec/map_rules.h"
 #include "struct_ops.h"
 
 namespace strata {
 namespace {
 
-bool HoldsMaps(MapType type) { return type == MapType::kArrayOfMaps || type == MapType::kHashOfMaps; }
+bool HoldsMaps(MapType type) { return HasTrait(type, map_traits::kHoldsMaps); }
 
 template <typename T>
 std::span<const std::byte> BytesOf(const T& value) {
@@ -42,7 +46,7 @@ std::string_view NeedOfTypes(const LinkedProgram& program) {
 class CollectionLoader {
  public:
   CollectionLoader(std::shared_ptr<Backend> backend, CollectionSpec spec, LoadOptions options)
-      : options_(std::move(options)) {
+      : options_(std::move(options)), source_(collection_.backend_, options_) {
     collection_.backend_ = std::move(backend);
     collection_.spec_ = std::move(spec);
   }
@@ -50,6 +54,7 @@ class CollectionLoader {
   Result<Collection> Load() && {
     STRATA_TRY(CheckByteOrder());
     STRATA_TRY(CheckHasPrograms());
+    selection_ = STRATA_TRY(SelectObjects(spec(), options_));
     STRATA_TRY(LoadTypes());
     STRATA_TRY(PlanStructOpsMaps());
     STRATA_TRY(CreateMaps());
@@ -59,6 +64,8 @@ class CollectionLoader {
     STRATA_TRY(LoadPrograms());
     STRATA_TRY(FillProgramSlots());
     STRATA_TRY(FillStructOps());
+    ShareUsdtSpecs();
+    STRATA_TRY(source_.CommitPins());
     return std::move(collection_);
   }
 
@@ -100,7 +107,7 @@ class CollectionLoader {
 
   Result<void> PlanStructOpsMaps() {
     for (const auto& [name, map] : spec().maps) {
-      if (map.type != MapType::kStructOps || !map.autocreate) continue;
+      if (map.type != MapType::kStructOps || !selection_.maps.contains(name)) continue;
       if (!backend().runs_in_kernel()) {
         return Error(ErrorCode::kNotSupported,
                      fmt::format("map {}: struct_ops are not possible on the {} backend", name, backend().name()));
@@ -115,17 +122,26 @@ class CollectionLoader {
   }
 
   Result<void> CreateMaps() {
-    for (const auto& [name, map_spec] : spec().maps) {
-      if (!map_spec.autocreate) continue;
-      if (!map_spec.extra.empty()) {
-        return Error(ErrorCode::kNotSupported,
-                     fmt::format("map {}: its definition has {} bytes that only its own loader understands", name,
-                                 map_spec.extra.size()));
-      }
-      MapSpec complete = CompleteMapSpec(name, map_spec);
-      auto map = STRATA_TRY(backend().CreateMap(complete, types_));
-      collection_.maps_.emplace(name, Map(collection_.backend_, std::move(map), std::move(complete)));
+    for (const std::string& name : selection_.maps) {
+      auto created = CreateMap(name, spec().maps.at(name));
+      if (created) continue;
+      if (options_.on_program_error == OnProgramError::kFail) return std::move(created).error();
+      collection_.skipped_maps_.emplace(name, std::move(created).error());
     }
+    return {};
+  }
+
+  Result<void> CreateMap(const std::string& name, const MapSpec& map_spec) {
+    if (!map_spec.extra.empty()) {
+      return Error(ErrorCode::kNotSupported,
+                   fmt::format("map {}: its definition has {} bytes that only its own loader understands", name,
+                               map_spec.extra.size()));
+    }
+    auto obtained = STRATA_TRY(source_.Obtain(name, CompleteMapSpec(name, map_spec), types_));
+    if (!obtained.is_new) filled_.insert(name);
+    if (obtained.is_given) given_.insert(name);
+    const auto [place, unused] = collection_.maps_.emplace(name, std::move(obtained.map));
+    source_.NoteForPinning(name, place->second);
     return {};
   }
 
@@ -144,7 +160,7 @@ class CollectionLoader {
   Result<void> FillDataSections() {
     const std::uint32_t first_key = 0;
     for (auto& [name, map] : collection_.maps_) {
-      if (!map.spec().is_data_section) continue;
+      if (!map.spec().is_data_section || filled_.contains(name)) continue;
       const auto contents = STRATA_TRY(DataSectionContents(name, map.spec()));
       STRATA_TRY(map.Update(BytesOf(first_key), contents));
       if (map.spec().freeze) STRATA_TRY(map.Freeze());
@@ -153,6 +169,12 @@ class CollectionLoader {
   }
 
   Result<std::vector<std::byte>> DataSectionContents(const std::string& name, const MapSpec& map) const {
+    if (map.contents.size() > map.value_size) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("map {}: value_size: {} bytes have no room for {} bytes of contents (ResizeDataSection "
+                               "changes both)",
+                               name, map.value_size, map.contents.size()));
+    }
     std::vector<std::byte> contents = InitialContents(name, map, map.value_size);
     if (name == kKconfigMap) {
       STRATA_TRY(ResolveKconfig(spec(), collection_.backend_->kernel(), options_.kconfig, contents));
@@ -176,6 +198,10 @@ class CollectionLoader {
     for (auto& [name, map] : collection_.maps_) {
       if (map.spec().type != MapType::kArena) continue;
       std::shared_ptr<MapMemory> memory = STRATA_TRY(map.backend_map()->Memory());
+      if (filled_.contains(name)) {
+        collection_.memories_.emplace(name, std::move(memory));
+        continue;
+      }
       const auto contents = InitialContents(name, map.spec(), map.spec().contents.size());
       if (contents.size() > memory->bytes().size()) {
         return Error(ErrorCode::kInvalidArgument, fmt::format("map {}: {} bytes of variables do not fit into {} pages",
@@ -189,7 +215,7 @@ class CollectionLoader {
 
   Result<void> FillMapSlots() {
     for (auto& [name, map] : collection_.maps_) {
-      if (!HoldsMaps(map.spec().type)) continue;
+      if (!HoldsMaps(map.spec().type) || filled_.contains(name)) continue;
       for (const MapSlotInit& slot : map.spec().slots) {
         const auto inner = STRATA_TRY(ResolveMap(slot.symbol).Context(SlotPlace(name, slot)));
         STRATA_TRY(map.backend_map()->UpdateMap(BytesOf(slot.key), inner).Context(SlotPlace(name, slot)));
@@ -198,10 +224,11 @@ class CollectionLoader {
     return {};
   }
 
-  // After all programs are there. A program that is not loaded leaves its slot empty.
+  // After all programs are there. A program that is not loaded leaves its slot empty. In a pinned array that is used
+  // again, slots change from old programs to new ones here, one after the other.
   Result<void> FillProgramSlots() {
     for (auto& [name, map] : collection_.maps_) {
-      if (map.spec().type != MapType::kProgArray) continue;
+      if (map.spec().type != MapType::kProgArray || given_.contains(name)) continue;
       for (const MapSlotInit& slot : map.spec().slots) {
         const auto program = collection_.programs_.find(slot.symbol);
         if (program == collection_.programs_.end()) {
@@ -221,20 +248,31 @@ class CollectionLoader {
   }
 
   Result<void> LoadPrograms() {
-    ProgramPreparer preparer(
-        spec(), backend().kernel(),
-        {options_.target_types, options_.extra_target_types, backend().runs_in_kernel(), context_functions_});
+    ProgramPreparer preparer(spec(), backend().kernel(),
+                             {options_.target_types, options_.extra_target_types, backend().runs_in_kernel(),
+                              context_functions_, options_.attach_programs});
     const MapResolver resolve = [this](std::string_view name) { return ResolveMap(name); };
-    for (const auto& [name, program_spec] : spec().programs) {
-      if (!program_spec.autoload || !STRATA_TRY(HasPlace(name, program_spec.type_of_program))) continue;
-      LinkedProgram linked = STRATA_TRY(preparer.Prepare(program_spec, resolve));
-      linked.types = types_;
-      linked.log_level = options_.log_level;
-      BindStructOps(name, linked);
-      STRATA_TRY(CheckTypesFor(linked));
-      auto program = STRATA_TRY(backend().LoadProgram(linked));
-      collection_.programs_.emplace(name, Program(collection_.backend_, std::move(program), program_spec));
+    for (const std::string& name : selection_.programs) {
+      auto loaded = LoadProgram(name, spec().programs.at(name), preparer, resolve);
+      if (loaded) continue;
+      if (options_.on_program_error == OnProgramError::kFail) return std::move(loaded).error();
+      collection_.skipped_.emplace(name, std::move(loaded).error());
     }
+    // A load without programs is no success.
+    if (collection_.programs_.empty() && !collection_.skipped_.empty()) return collection_.skipped_.begin()->second;
+    return {};
+  }
+
+  Result<void> LoadProgram(const std::string& name, const ProgramSpec& program_spec, ProgramPreparer& preparer,
+                           const MapResolver& resolve) {
+    if (!STRATA_TRY(HasPlace(name, program_spec.type_of_program))) return {};
+    LinkedProgram linked = STRATA_TRY(preparer.Prepare(program_spec, resolve));
+    linked.types = types_;
+    linked.log_level = options_.log_level;
+    BindStructOps(name, linked);
+    STRATA_TRY(CheckTypesFor(linked));
+    auto program = STRATA_TRY(backend().LoadProgram(linked));
+    collection_.programs_.emplace(name, Program(collection_.backend_, std::move(program), program_spec));
     return {};
   }
 
@@ -286,6 +324,7 @@ class CollectionLoader {
   // loaded: the kernel may insist on them. Another one is registered by Collection::RegisterStructOps.
   Result<void> FillStructOps() {
     for (const auto& [name, plan] : struct_ops_) {
+      if (!collection_.maps_.contains(name)) continue;  // it could not be made
       auto& pending = collection_.struct_ops_[name];
       pending.contents = plan.map.contents;
       for (const StructOpsPlan::Callback& callback : plan.callbacks) {
@@ -304,11 +343,22 @@ class CollectionLoader {
     return {};
   }
 
+  // All programs read the arguments of USDT probes from one map.
+  void ShareUsdtSpecs() {
+    const auto map = collection_.maps_.find(kUsdtSpecsMap);
+    if (map == collection_.maps_.end()) return;
+    const auto specs = std::make_shared<UsdtSpecs>(map->second.backend_map());
+    for (auto& [unused, program] : collection_.programs_) program.ShareUsdtSpecs(specs);
+  }
+
   Error NoSuchProgram(std::string_view name) const {
     return Error(ErrorCode::kNotFound, fmt::format("refers to program {}, which does not exist", name));
   }
 
   Result<std::shared_ptr<BackendMap>> ResolveMap(std::string_view name) {
+    if (const auto error = collection_.skipped_maps_.find(name); error != collection_.skipped_maps_.end()) {
+      return error->second;
+    }
     return STRATA_TRY(collection_.FindMap(name))
     ->backend_map();
   }
@@ -318,6 +368,10 @@ class CollectionLoader {
 
   LoadOptions options_;
   Collection collection_;
+  MapSource source_;
+  LoadSelection selection_;
+  std::set<std::string, std::less<>> filled_;  // maps that existed before
+  std::set<std::string, std::less<>> given_;   // by the caller
   std::shared_ptr<BackendTypes> types_;
   std::shared_ptr<const btf::Btf> context_types_;  // the object's with more functions; null where they are not needed
   std::vector<ContextFunction> context_functions_;

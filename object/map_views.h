@@ -1,70 +1,15 @@
-// Typed views of maps: made once, checked against the map's kind and sizes, then plain values go in and out.
+// Typed views of maps: made once, checked against the map's kind and sizes, then plain values go in and out. They work
+// for maps of an object, for maps made without one, and for maps that are opened by id or path.
 #pragma once
 
-#include <concepts>
-#include <cstddef>
-#include <cstdint>
-#include <cstring>
-#include <initializer_list>
-#include <memory>
 #include <optional>
-#include <span>
-#include <type_traits>
-#include <utility>
-#include <vector>
 
-#include "strata/object/map.h"
+#include "strata/object/map_view.h"
+#include "strata/object/object_views.h"
+#include "strata/object/queue_views.h"
+#include "strata/object/trie_view.h"
 
 namespace strata {
-
-// What may be a key or a value: copyable as bytes, and without padding, whose garbage would become part of a key.
-template <typename T>
-concept MapElement = std::is_trivially_copyable_v<T> &&
-    (std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>);
-
-namespace internal {
-
-// kMapIncompatible, naming the map and the field, unless `map` is of one of `types` with these sizes.
-STRATA_EXPORT Result<void> CheckView(const Map& map, std::initializer_list<MapType> types, std::size_t key_size,
-                                     std::size_t value_size);
-
-template <typename T>
-std::span<const std::byte> BytesOf(const T& value) {
-  return std::as_bytes(std::span(&value, 1));
-}
-template <typename T>
-std::span<std::byte> WritableBytesOf(T& value) {
-  return std::as_writable_bytes(std::span(&value, 1));
-}
-
-// A per-CPU element is one value per possible CPU, each rounded up to 8 bytes.
-template <typename V>
-std::vector<V> SplitPerCpu(std::span<const std::byte> element, std::uint32_t cpus) {
-  const std::size_t stride = (sizeof(V) + 7) / 8 * 8;
-  std::vector<V> values(cpus);
-  for (std::size_t cpu = 0; cpu < cpus; ++cpu) std::memcpy(&values[cpu], element.data() + cpu * stride, sizeof(V));
-  return values;
-}
-template <typename V>
-std::vector<std::byte> JoinPerCpu(const std::vector<V>& values) {
-  const std::size_t stride = (sizeof(V) + 7) / 8 * 8;
-  std::vector<std::byte> element(stride * values.size());
-  for (std::size_t cpu = 0; cpu < values.size(); ++cpu)
-    std::memcpy(element.data() + cpu * stride, &values[cpu], sizeof(V));
-  return element;
-}
-
-// What all views share: a shared handle of the map. Views are cheap to copy and may be used from any thread.
-class MapView {
- public:
-  const Map& map() const { return *map_; }
-
- protected:
-  explicit MapView(Map map) : map_(std::make_shared<Map>(std::move(map))) {}
-  std::shared_ptr<Map> map_;
-};
-
-}  // namespace internal
 
 // BPF_MAP_TYPE_HASH and BPF_MAP_TYPE_LRU_HASH.
 template <MapElement K, MapElement V>
@@ -75,29 +20,49 @@ class HashMap : public internal::MapView {
     return HashMap(map.Clone());
   }
 
-  Result<std::optional<V>> Lookup(const K& key) const {
+  Result<std::optional<V>> Lookup(const K& key, LookupMode mode = LookupMode::kPlain) const {
     V value;
-    if (!STRATA_TRY(map_->Lookup(internal::BytesOf(key), internal::WritableBytesOf(value)))) return std::optional<V>();
+    if (!STRATA_TRY(map_->Lookup(internal::BytesOf(key), internal::WritableBytesOf(value), mode))) {
+      return std::optional<V>();
+    }
     return std::optional<V>(value);
   }
+  // With kNoExist kKeyExist, with kExist kKeyNotExist; kMapFull.
   Result<void> Update(const K& key, const V& value, UpdateMode mode = UpdateMode::kAny) {
     return map_->Update(internal::BytesOf(key), internal::BytesOf(value), mode);
   }
   // False for a key that does not exist.
   Result<bool> Delete(const K& key) { return map_->Delete(internal::BytesOf(key)); }
+  Result<std::optional<V>> LookupAndDelete(const K& key) {
+    V value;
+    if (!STRATA_TRY(map_->LookupAndDelete(internal::BytesOf(key), internal::WritableBytesOf(value)))) {
+      return std::optional<V>();
+    }
+    return std::optional<V>(value);
+  }
+
+  // Many at once; see Map. `keys` and `values` have the same length.
+  BatchResult LookupBatch(BatchCursor& cursor, std::span<K> keys, std::span<V> values) const {
+    return map_->LookupBatch(cursor, std::as_writable_bytes(keys), std::as_writable_bytes(values));
+  }
+  BatchResult LookupAndDeleteBatch(BatchCursor& cursor, std::span<K> keys, std::span<V> values) {
+    return map_->LookupAndDeleteBatch(cursor, std::as_writable_bytes(keys), std::as_writable_bytes(values));
+  }
+  BatchResult UpdateBatch(std::span<const K> keys, std::span<const V> values, UpdateMode mode = UpdateMode::kAny) {
+    return map_->UpdateBatch(std::as_bytes(keys), std::as_bytes(values), mode);
+  }
+  BatchResult DeleteBatch(std::span<const K> keys) { return map_->DeleteBatch(std::as_bytes(keys)); }
 
   // `visit(const K&, const V&)`; see Map::ForEach for what concurrent changes do.
   template <std::invocable<const K&, const V&> Visit>
   Result<void> ForEach(Visit&& visit) const {
-    return map_->ForEach([&](std::span<const std::byte> key_bytes, std::span<const std::byte> value_bytes) {
-      K key;
-      V value;
-      std::memcpy(&key, key_bytes.data(), sizeof(K));
-      std::memcpy(&value, value_bytes.data(), sizeof(V));
-      visit(key, value);
-      return true;
-    });
+    MapIterator elements(*map_);
+    while (elements.Next()) {
+      visit(internal::FromBytes<K>(elements.key()), internal::FromBytes<V>(elements.value()));
+    }
+    return elements.status();
   }
+  MapEntries<K, V> Entries() const { return {*map_, internal::ReadPlain<V>}; }
   Result<std::vector<std::pair<K, V>>> Snapshot() const {
     std::vector<std::pair<K, V>> all;
     STRATA_TRY(ForEach([&](const K& key, const V& value) { all.emplace_back(key, value); }));
@@ -119,20 +84,24 @@ class Array : public internal::MapView {
 
   std::uint32_t size() const { return map_->info().max_entries; }
   // Nothing for an index past the end.
-  Result<std::optional<V>> Lookup(std::uint32_t index) const {
+  Result<std::optional<V>> Lookup(std::uint32_t index, LookupMode mode = LookupMode::kPlain) const {
     V value;
-    if (!STRATA_TRY(map_->Lookup(internal::BytesOf(index), internal::WritableBytesOf(value))))
+    if (!STRATA_TRY(map_->Lookup(internal::BytesOf(index), internal::WritableBytesOf(value), mode))) {
       return std::optional<V>();
+    }
     return std::optional<V>(value);
   }
-  Result<void> Update(std::uint32_t index, const V& value) {
-    return map_->Update(internal::BytesOf(index), internal::BytesOf(value));
+  // kKeyNotExist for an index past the end.
+  Result<void> Update(std::uint32_t index, const V& value, UpdateMode mode = UpdateMode::kAny) {
+    return map_->Update(internal::BytesOf(index), internal::BytesOf(value), mode);
   }
+  MapEntries<std::uint32_t, V> Entries() const { return {*map_, internal::ReadPlain<V>}; }
   Result<std::vector<V>> Snapshot() const {
-    std::vector<V> all(size());
-    for (std::uint32_t index = 0; index < size(); ++index) {
-      STRATA_TRY(map_->Lookup(internal::BytesOf(index), internal::WritableBytesOf(all[index])));
-    }
+    std::vector<V> all;
+    all.reserve(size());
+    MapIterator elements(*map_);
+    while (elements.Next()) all.push_back(internal::FromBytes<V>(elements.value()));
+    STRATA_TRY(elements.status());
     return all;
   }
 
@@ -159,6 +128,20 @@ class PerCpuArray : public internal::MapView {
   Result<void> Update(std::uint32_t index, const std::vector<V>& values) {
     return map_->Update(internal::BytesOf(index), internal::JoinPerCpu(values));
   }
+  // Over all CPUs; nothing for an index past the end.
+  Result<std::optional<V>> Sum(std::uint32_t index) const requires std::is_arithmetic_v<V> {
+    const auto values = STRATA_TRY(Lookup(index));
+    return values ? std::optional<V>(internal::SumOf(*values)) : std::optional<V>();
+  }
+  MapEntries<std::uint32_t, std::vector<V>> Entries() const { return {*map_, internal::ReadPerCpu<V>}; }
+  // The sum of each element over all CPUs.
+  Result<std::vector<V>> Sums() const requires std::is_arithmetic_v<V> {
+    std::vector<V> all;
+    auto entries = Entries();
+    for (const auto& [index, values] : entries) all.push_back(internal::SumOf(values));
+    STRATA_TRY(Result<void>(entries.status()));
+    return all;
+  }
 
  private:
   using MapView::MapView;
@@ -182,14 +165,25 @@ class PerCpuHashMap : public internal::MapView {
     return map_->Update(internal::BytesOf(key), internal::JoinPerCpu(values), mode);
   }
   Result<bool> Delete(const K& key) { return map_->Delete(internal::BytesOf(key)); }
+  // Over all CPUs; nothing for a key that does not exist.
+  Result<std::optional<V>> Sum(const K& key) const requires std::is_arithmetic_v<V> {
+    const auto values = STRATA_TRY(Lookup(key));
+    return values ? std::optional<V>(internal::SumOf(*values)) : std::optional<V>();
+  }
+  MapEntries<K, std::vector<V>> Entries() const { return {*map_, internal::ReadPerCpu<V>}; }
   Result<std::vector<std::pair<K, std::vector<V>>>> Snapshot() const {
     std::vector<std::pair<K, std::vector<V>>> all;
-    STRATA_TRY(map_->ForEach([&](std::span<const std::byte> key_bytes, std::span<const std::byte> element) {
-      K key;
-      std::memcpy(&key, key_bytes.data(), sizeof(K));
-      all.emplace_back(key, internal::SplitPerCpu<V>(element, map_->possible_cpus()));
-      return true;
-    }));
+    auto entries = Entries();
+    for (const auto& entry : entries) all.push_back(entry);
+    STRATA_TRY(Result<void>(entries.status()));
+    return all;
+  }
+  // Each key with the sum of its values.
+  Result<std::vector<std::pair<K, V>>> Sums() const requires std::is_arithmetic_v<V> {
+    std::vector<std::pair<K, V>> all;
+    auto entries = Entries();
+    for (const auto& [key, values] : entries) all.emplace_back(key, internal::SumOf(values));
+    STRATA_TRY(Result<void>(entries.status()));
     return all;
   }
 

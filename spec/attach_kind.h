@@ -13,7 +13,7 @@ namespace strata {
 struct AttachKind {
   std::string_view name;            // "uprobe"
   ProgramType program_type;         // of programs that may be attached; kUnspec: the kernel knows
-  std::uint32_t config_size_bytes;  // of AttachTarget::config
+  std::uint32_t config_size_bytes;  // of a record in AttachTarget::config; 0: it has none
   bool hooks_file;                  // AttachTarget::path names an executable or library
 };
 

@@ -22,7 +22,7 @@ using isa::Instruction;
 struct Code {
   std::span<const Instruction> instructions;
   std::span<const Reference> references;
-  std::span<const btf::LineInfo> line_infos;
+  btf::LineInfos line_infos;
   std::span<const btf::CoreRelocation> core_relocations;
   std::span<const FunctionStart> functions;
 };
@@ -154,7 +154,7 @@ class Disassembler {
 
   void AddSourceLines() {
     if (collection_.types == nullptr) return;
-    for (const btf::LineInfo& info : code_.line_infos) {
+    for (const btf::LineInfo info : code_.line_infos) {
       DisassembledLine* line = LineAt(info.index);
       const auto file = collection_.types->StringAt(info.file_name_offset);
       const auto text = collection_.types->StringAt(info.line_offset);

@@ -92,7 +92,8 @@ class Flattener {
     }
     starts_.emplace(&function, start);
     flat_.functions.push_back(FunctionStart{isa::InsnIndex{start}, function.type, function.name});
-    flat_.instructions.insert(flat_.instructions.end(), function.instructions.begin(), function.instructions.end());
+    const std::vector<isa::Instruction> code = function.CanonicalCode();
+    flat_.instructions.insert(flat_.instructions.end(), code.begin(), code.end());
     for (const Reference& reference : function.references) {
       if (reference.index.value >= function.instructions.size()) {
         return Error(ErrorCode::kInvalidArgument,
@@ -100,7 +101,7 @@ class Flattener {
       }
       if (!IsFunctionReference(reference)) AppendMoved(flat_.references, reference, start);
     }
-    for (const btf::LineInfo& info : function.line_infos) AppendMoved(flat_.line_infos, info, start);
+    for (const btf::LineInfo info : function.line_infos) AppendMoved(flat_.line_infos, info, start);
     for (const btf::CoreRelocation& relocation : function.core_relocations) {
       AppendMoved(flat_.core_relocations, relocation, start);
     }

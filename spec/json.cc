@@ -113,7 +113,7 @@ class SpecEncoder {
     for (const Reference& reference : function.references) {
       list.push_back({{"instruction", reference.index.value},
                       {"kind", ReferenceKindName(reference.kind)},
-                      {"symbol", reference.symbol},
+                      {"symbol", reference.symbol.view()},
                       {"addend", reference.addend},
                       {"weak", reference.is_weak}});
     }
@@ -128,7 +128,7 @@ class SpecEncoder {
       list.push_back({{"instruction", relocation.index.value},
                       {"kind", btf::CoreKindName(static_cast<btf::CoreKind>(relocation.kind))},
                       {"type", Type(relocation.type)},
-                      {"access", relocation.access},
+                      {"access", relocation.access.view()},
                       {"text", relocator.Describe(relocation)}});
     }
     return list;

@@ -57,8 +57,14 @@ inline constexpr std::uint32_t kWriteOnlyProgram = 1U << 8;
 inline constexpr std::uint32_t kMmapable = 1U << 10;
 }  // namespace map_flags
 
-// Flags of an element update (BPF_ANY, BPF_NOEXIST, BPF_EXIST, BPF_F_LOCK).
-enum class UpdateMode : std::uint64_t { kAny = 0, kNoExist = 1, kExist = 2 };
-inline constexpr std::uint64_t kUpdateWithLock = 4;
+// Flags of an element update (BPF_ANY, BPF_NOEXIST, BPF_EXIST, BPF_F_LOCK). kLock is for values with a spin lock, which
+// is then held while the value is written; it combines with the others.
+enum class UpdateMode : std::uint64_t { kAny = 0, kNoExist = 1, kExist = 2, kLock = 4 };
+constexpr UpdateMode operator|(UpdateMode one, UpdateMode other) noexcept {
+  return static_cast<UpdateMode>(static_cast<std::uint64_t>(one) | static_cast<std::uint64_t>(other));
+}
+inline constexpr std::uint64_t kUpdateWithLock = static_cast<std::uint64_t>(UpdateMode::kLock);
+// Of a lookup (0, BPF_F_LOCK).
+enum class LookupMode : std::uint64_t { kPlain = 0, kLock = 4 };
 
 }  // namespace strata

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "strata/isa/decode.h"
+#include "strata/isa/opcode.h"
 
 namespace strata {
 namespace {
@@ -35,6 +36,24 @@ bool SetDistance(Instruction& instruction, DistanceField field, std::int64_t dis
   if (distance < INT16_MIN || distance > INT16_MAX) return false;
   instruction.offset = static_cast<std::int16_t>(distance);
   return true;
+}
+
+std::uint8_t SourceOf(ReferenceKind kind) {
+  switch (kind) {
+    case ReferenceKind::kMap:
+      return static_cast<std::uint8_t>(isa::PseudoLoad::kMapFd);
+    case ReferenceKind::kMapValue:
+      return static_cast<std::uint8_t>(isa::PseudoLoad::kMapValue);
+    case ReferenceKind::kFunctionCall:
+      return static_cast<std::uint8_t>(isa::PseudoCall::kFunction);
+    case ReferenceKind::kFunctionAddress:
+      return static_cast<std::uint8_t>(isa::PseudoLoad::kFunction);
+    case ReferenceKind::kKsym:
+      return static_cast<std::uint8_t>(isa::PseudoLoad::kNone);
+    case ReferenceKind::kKfunc:
+      return static_cast<std::uint8_t>(isa::PseudoCall::kKfunc);
+  }
+  return 0;
 }
 
 Error Invalid(std::string message) { return Error(ErrorCode::kInvalidArgument, std::move(message)); }
@@ -90,7 +109,7 @@ class Splice {
 
   // All jumps outside of the replaced part, with distances that fit the new places.
   Result<std::vector<Instruction>> MovedJumps() const {
-    std::vector<Instruction> code = function_.instructions;
+    std::vector<Instruction> code = function_.instructions.ToVector();
     for (std::uint32_t at = 0; at < code.size(); at += isa::SlotCount(code[at])) {
       if (at >= start_ && at < end_) continue;
       const auto field = DistanceFieldOf(code[at]);
@@ -115,10 +134,10 @@ class Splice {
   }
 
   // The entry whose line the instruction at `index` belongs to: a line holds until the next entry.
-  const btf::LineInfo* LineInForce(std::uint32_t index) const {
-    const btf::LineInfo* in_force = nullptr;
-    for (const btf::LineInfo& info : function_.line_infos) {
-      if (info.index.value <= index) in_force = &info;
+  std::optional<btf::LineInfo> LineInForce(std::uint32_t index) const {
+    std::optional<btf::LineInfo> in_force;
+    for (const btf::LineInfo info : function_.line_infos) {
+      if (info.index.value <= index) in_force = info;
     }
     return in_force;
   }
@@ -136,15 +155,15 @@ class Splice {
       moved.push_back(info);
       moved.back().index.value = static_cast<std::uint32_t>(index);
     };
-    for (const btf::LineInfo& info : function_.line_infos) {
+    for (const btf::LineInfo info : function_.line_infos) {
       if (info.index.value < start_ || (info.index.value == start_ && !added_.empty())) moved.push_back(info);
     }
-    const btf::LineInfo* behind = end_ < old_size ? LineInForce(end_) : nullptr;
-    if (behind != nullptr && (moved.empty() || !IsSameLine(moved.back(), *behind))) add(*behind, end_ + growth_);
-    for (const btf::LineInfo& info : function_.line_infos) {
+    const std::optional<btf::LineInfo> behind = end_ < old_size ? LineInForce(end_) : std::nullopt;
+    if (behind && (moved.empty() || !IsSameLine(moved.back(), *behind))) add(*behind, end_ + growth_);
+    for (const btf::LineInfo info : function_.line_infos) {
       if (info.index.value > end_) add(info, info.index.value + growth_);
     }
-    function_.line_infos = std::move(moved);
+    function_.line_infos = moved;
   }
 
   FunctionSpec& function_;
@@ -156,6 +175,19 @@ class Splice {
 };
 
 }  // namespace
+
+std::vector<Instruction> FunctionSpec::CanonicalCode() const {
+  std::vector<Instruction> code = instructions.ToVector();
+  for (const Reference& reference : references) {
+    const std::uint32_t index = reference.index.value;
+    if (index >= code.size()) continue;
+    const bool is_call = code[index].opcode == static_cast<std::uint8_t>(isa::Opcode::kCall);
+    code[index].src = SourceOf(reference.kind);
+    code[index].imm = is_call ? -1 : 0;
+    if (!is_call && index + 1 < code.size()) code[index + 1].imm = 0;
+  }
+  return code;
+}
 
 const Reference* FunctionSpec::FindReference(InsnIndex index) const {
   const auto found =

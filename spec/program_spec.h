@@ -7,7 +7,10 @@
 #include <vector>
 
 #include "strata/base/result.h"
+#include "strata/base/shared_list.h"
+#include "strata/base/shared_string.h"
 #include "strata/btf/ext_info.h"
+#include "strata/btf/line_infos.h"
 #include "strata/btf/type_id.h"
 #include "strata/isa/instruction.h"
 #include "strata/spec/program_type.h"
@@ -28,7 +31,7 @@ struct Reference {
   isa::InsnIndex index;
   ReferenceKind kind = ReferenceKind::kMap;
   bool is_weak = false;
-  std::string symbol;
+  SharedString symbol;
   std::int64_t addend = 0;
 
   bool operator==(const Reference&) const = default;
@@ -38,9 +41,9 @@ struct Reference {
 struct STRATA_EXPORT FunctionSpec {
   std::string name;
   std::string section_name;
-  std::vector<isa::Instruction> instructions;
+  SharedList<isa::Instruction> instructions;
   std::vector<Reference> references;
-  std::vector<btf::LineInfo> line_infos;
+  btf::LineInfos line_infos;
   std::vector<btf::CoreRelocation> core_relocations;
   btf::TypeId type;  // BTF_KIND_FUNC; kVoid without .BTF.ext
   bool is_static = false;
@@ -51,6 +54,10 @@ struct STRATA_EXPORT FunctionSpec {
   bool operator==(const FunctionSpec&) const = default;
 
   const Reference* FindReference(isa::InsnIndex index) const;
+
+  // The code in one form where a reference describes it: an imm of 0 (-1 in a call) and the src of the kind. Equal
+  // meaning, equal instructions, whichever compiler or linker wrote them. What references past the end is left out.
+  std::vector<isa::Instruction> CanonicalCode() const;
 
   // Edit the code and keep jumps, references, line infos and relocations aligned with it. `index` counts slots;
   // kInvalidArgument where it lies outside, would split an ldimm64, or a jump would leave the range of its field.

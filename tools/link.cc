@@ -1,21 +1,18 @@
-// strata link: several objects made one.
-#include <fcntl.h>
+// strata link: several objects made one; links that exist.
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <cerrno>
-#include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "link_text.h"
+#include "live_object.h"
+#include "new_file.h"
 #include "object_file.h"
 #include "strata/base/mapped_file.h"
-#include "strata/base/unique_fd.h"
 #include "strata/elf/linker.h"
 #include "verb.h"
 
@@ -27,55 +24,7 @@ struct LinkOptions {
   std::vector<std::string> inputs;
 };
 
-// A file beside the one that it will become: nobody sees half of it, and an error leaves nothing behind.
-class NewFile {
- public:
-  static Result<NewFile> Create(const std::string& path) {
-    NewFile file;
-    file.path_ = path;
-    file.temporary_ = path + ".XXXXXX";
-    file.fd_ = UniqueFd(::mkostemp(file.temporary_.data(), O_CLOEXEC));
-    if (!file.fd_) {
-      file.temporary_.clear();
-      return Error::FromErrno(errno, path);
-    }
-    return file;
-  }
-  NewFile(NewFile&& other) noexcept
-      : path_(std::move(other.path_)), temporary_(std::exchange(other.temporary_, {})), fd_(std::move(other.fd_)) {}
-  NewFile& operator=(NewFile&&) = delete;
-  ~NewFile() {
-    if (!temporary_.empty()) ::unlink(temporary_.c_str());
-  }
-
-  Result<void> Write(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(fd_.get(), bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return Error::FromErrno(errno, path_);
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-    return {};
-  }
-
-  // With the permissions that any new file gets.
-  Result<void> Commit() && {
-    const ::mode_t mask = ::umask(0);
-    ::umask(mask);
-    const bool is_done = ::fchmod(fd_.get(), 0666 & ~mask) == 0 && ::rename(temporary_.c_str(), path_.c_str()) == 0;
-    if (!is_done) return Error::FromErrno(errno, path_);
-    temporary_.clear();
-    return {};
-  }
-
- private:
-  NewFile() = default;
-  std::string path_;
-  std::string temporary_;  // empty once there is none
-  UniqueFd fd_;
-};
-
-Result<void> Link(const LinkOptions& options) {
+Result<void> LinkFiles(const LinkOptions& options) {
   std::vector<MappedFile> files;
   for (const std::string& path : options.inputs) files.push_back(STRATA_TRY(MappedFile::Open(path)));
   std::vector<elf::LinkInput> inputs;
@@ -86,13 +35,56 @@ Result<void> Link(const LinkOptions& options) {
   return std::move(file).Commit();
 }
 
+struct LiveLinkOptions {
+  BackendChoice backend;
+  std::string link;
+  bool json = false;
+};
+
+Result<void> Show(const LiveLinkOptions& options) {
+  const auto backend = STRATA_TRY(options.backend.Open());
+  const auto link = STRATA_TRY(FindLiveLink(backend, options.link));
+  const LinkInfo info = STRATA_TRY(link.Info());
+  if (options.json) {
+    fmt::print("{}\n", LinkJson(info).dump());
+  } else {
+    fmt::print("link {}  {}, program {}{}\n", info.id, info.kind, info.program_id, LinkPlace(info));
+  }
+  return {};
+}
+
+Result<void> Detach(const LiveLinkOptions& options) {
+  const auto backend = STRATA_TRY(options.backend.Open());
+  return STRATA_TRY(FindLiveLink(backend, options.link))
+  .Detach();
+}
+
+void AddLiveLinkVerb(CLI::App& app, Invocation* invocation, const char* name, const char* summary,
+                     Result<void> (*run)(const LiveLinkOptions&)) {
+  auto options = std::make_shared<LiveLinkOptions>();
+  CLI::App& sub = *app.add_subcommand(name, summary);
+  sub.add_option("LINK", options->link, "Id, or path in a BPF file system")->required();
+  if (run == Show) sub.add_flag("--json", options->json, "One JSON object");
+  AddBackendOptions(sub, options->backend);
+  sub.callback([options, invocation, run] { invocation->exit_status = ExitStatusOf(run(*options)); });
+}
+
 }  // namespace
 
 void SetUpLink(CLI::App& app, Invocation* invocation) {
   auto options = std::make_shared<LinkOptions>();
-  app.add_option("-o,--output", options->output, "The object to write")->required();
-  app.add_option("OBJECTS", options->inputs, "Compiled eBPF objects")->required();
-  app.callback([options, invocation] { invocation->exit_status = ExitStatusOf(Link(*options)); });
+  auto* output = app.add_option("-o,--output", options->output, "The object to write");
+  app.add_option("OBJECTS", options->inputs, "Compiled eBPF objects");
+  app.require_subcommand(0, 1);
+  app.footer("Files that are called like a subcommand are written ./show and ./detach.");
+  AddLiveLinkVerb(app, invocation, "show", "Print what is known of a link that exists", Show);
+  AddLiveLinkVerb(app, invocation, "detach", "Detach a link, whoever holds it", Detach);
+  app.callback([&app, output, options, invocation] {
+    if (!app.get_subcommands().empty()) return;
+    if (output->empty()) throw CLI::RequiredError("--output");
+    if (options->inputs.empty()) throw CLI::RequiredError("OBJECTS");
+    invocation->exit_status = ExitStatusOf(LinkFiles(*options));
+  });
 }
 
 }  // namespace strata::tools

@@ -5,6 +5,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "link_text.h"
+#include "object_file.h"
+#include "program_text.h"
 #include "strata/spec/type_names.h"
 #include "strata/strata.h"
 #include "verb.h"
@@ -12,76 +15,72 @@
 namespace strata::tools {
 namespace {
 
+using nlohmann::ordered_json;
+
 struct ListOptions {
+  std::string kind;  // empty: all
   std::string backend = "userspace";
   std::string session = "default";
   std::string format = "text";
+  bool json = false;
 };
 
-std::string Tag(const ProgramInfo& program) {
-  std::string text;
-  for (const std::uint8_t byte : program.tag) text += fmt::format("{:02x}", byte);
-  return text;
+std::string TextOf(const MapInfo& map) {
+  return fmt::format("map     {:>5}  {:<16} {:<14} key {}, value {}, {} entries", map.id, map.name,
+                     MapTypeName(map.type), map.key_size, map.value_size, map.max_entries);
+}
+ordered_json JsonOf(const MapInfo& map) { return MapJson(map); }
+
+std::string TextOf(const ProgramInfo& program) {
+  return fmt::format("program {:>5}  {:<16} {:<14} tag {}, {} instructions{}", program.id, program.name,
+                     ProgramTypeName(program.type), TagText(program), program.instruction_count,
+                     program.is_verified ? "" : ", unverified");
+}
+ordered_json JsonOf(const ProgramInfo& program) { return ProgramJson(program); }
+
+std::string TextOf(const LinkInfo& link) {
+  return fmt::format("link    {:>5}  {:<16} program {}{}", link.id, link.kind, link.program_id, LinkPlace(link));
+}
+ordered_json JsonOf(const LinkInfo& link) { return LinkJson(link); }
+
+std::string TextOf(const TypesInfo& types) {
+  return fmt::format("btf     {:>5}  {:<16} {} bytes", types.id, types.name.empty() ? "-" : types.name,
+                     types.size_bytes);
+}
+ordered_json JsonOf(const TypesInfo& types) {
+  return {{"type", "btf"},
+          {"id", types.id},
+          {"name", types.name},
+          {"size_bytes", types.size_bytes},
+          {"kernel", types.is_kernel}};
 }
 
-std::string Selected(const LinkInfo& link) {
-  return link.pid == kAllProcesses ? "every process" : fmt::format("process {}", link.pid);
-}
+// One row per kind of object.
+class Printer {
+ public:
+  explicit Printer(const ListOptions& options)
+      : kind_(options.kind), is_json_(options.json || options.format == "json") {}
 
-void PrintText(const ObjectListing& listing) {
-  for (const MapInfo& map : listing.maps) {
-    fmt::print("map     {:>5}  {:<16} {:<14} key {}, value {}, {} entries\n", map.id, map.name, MapTypeName(map.type),
-               map.key_size, map.value_size, map.max_entries);
+  template <typename Info>
+  void Print(std::string_view kind, const std::vector<Info>& objects) const {
+    if (!kind_.empty() && kind_ != kind) return;
+    for (const Info& object : objects) fmt::print("{}\n", is_json_ ? JsonOf(object).dump() : TextOf(object));
   }
-  for (const ProgramInfo& program : listing.programs) {
-    fmt::print("program {:>5}  {:<16} {:<14} tag {}, {} instructions{}\n", program.id, program.name,
-               ProgramTypeName(program.type), Tag(program), program.instruction_count,
-               program.is_verified ? "" : ", unverified");
-  }
-  for (const LinkInfo& link : listing.links) {
-    fmt::print("link    {:>5}  {:<16} program {}, {}, {}\n", link.id, link.kind, link.program_id,
-               link.path.empty() ? "-" : link.path, Selected(link));
-  }
-}
 
-void PrintJson(const ObjectListing& listing) {
-  using nlohmann::ordered_json;
-  for (const MapInfo& map : listing.maps) {
-    fmt::print("{}\n", ordered_json({{"type", "map"},
-                                     {"id", map.id},
-                                     {"name", map.name},
-                                     {"map_type", MapTypeName(map.type)},
-                                     {"key_size", map.key_size},
-                                     {"value_size", map.value_size},
-                                     {"max_entries", map.max_entries}})
-                           .dump());
-  }
-  for (const ProgramInfo& program : listing.programs) {
-    fmt::print("{}\n", ordered_json({{"type", "program"},
-                                     {"id", program.id},
-                                     {"name", program.name},
-                                     {"program_type", ProgramTypeName(program.type)},
-                                     {"tag", Tag(program)},
-                                     {"instructions", program.instruction_count},
-                                     {"verified", program.is_verified}})
-                           .dump());
-  }
-  for (const LinkInfo& link : listing.links) {
-    fmt::print("{}\n", ordered_json({{"type", "link"},
-                                     {"id", link.id},
-                                     {"program_id", link.program_id},
-                                     {"kind", link.kind},
-                                     {"path", link.path},
-                                     {"pid", link.pid}})
-                           .dump());
-  }
-}
+ private:
+  std::string_view kind_;
+  bool is_json_;
+};
 
 Result<void> List(const ListOptions& options) {
   const auto backend =
       STRATA_TRY(OpenBackend(options.backend, {.session = options.session, .runtime_folder = {}, .agent_path = {}}));
   const ObjectListing listing = STRATA_TRY(backend->List());
-  options.format == "json" ? PrintJson(listing) : PrintText(listing);
+  const Printer printer(options);
+  printer.Print("maps", listing.maps);
+  printer.Print("programs", listing.programs);
+  printer.Print("links", listing.links);
+  printer.Print("btf", listing.types);
   return {};
 }
 
@@ -89,6 +88,8 @@ Result<void> List(const ListOptions& options) {
 
 void SetUpList(CLI::App& app, Invocation* invocation) {
   auto options = std::make_shared<ListOptions>();
+  app.add_option("KIND", options->kind, "maps, programs, links or btf; everything when it is left out")
+      ->check(CLI::IsMember({"maps", "programs", "links", "btf"}));
   app.add_option("--backend", options->backend, "Whose objects are listed")
       ->check(CLI::IsMember({"userspace", "kernel"}))
       ->capture_default_str();
@@ -96,11 +97,8 @@ void SetUpList(CLI::App& app, Invocation* invocation) {
   app.add_option("--format", options->format, "json is one object a line")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
-  app.callback([options, invocation] {
-    const auto listed = List(*options);
-    if (!listed) fmt::print(stderr, "strata: {}\n", listed.error().message());
-    invocation->exit_status = listed ? 0 : kExitFailure;
-  });
+  app.add_flag("--json", options->json, "The same as --format json");
+  app.callback([options, invocation] { invocation->exit_status = ExitStatusOf(List(*options)); });
 }
 
 }  // namespace strata::tools

@@ -20,11 +20,17 @@ struct Verb {
 
 constexpr Verb kVerbs[] = {
     {"run", "Run a command with the programs of an object attached, and print their maps", strata::tools::SetUpRun},
-    {"list", "List the maps, programs and links that exist", strata::tools::SetUpList},
+    {"load", "Make the objects of a file and say what was made", strata::tools::SetUpLoad},
+    {"list", "List the maps, programs, links and types that exist", strata::tools::SetUpList},
+    {"map", "Look at the elements of maps that exist, and change them", strata::tools::SetUpMap},
+    {"prog", "Look at programs that exist", strata::tools::SetUpProg},
+    {"feature", "Say what a backend can do", strata::tools::SetUpFeature},
     {"spec", "Show what an object holds: maps, programs, variables, types", strata::tools::SetUpSpec},
     {"disasm", "Show an object's code with source lines and names", strata::tools::SetUpDisasm},
-    {"link", "Make one object of several", strata::tools::SetUpLink},
+    {"link", "Make one object of several; look at links that exist, and detach them", strata::tools::SetUpLink},
+    {"gen", "Write a C++ header of an object: its bytes, types and members", strata::tools::SetUpGen},
     {"btf", "Print the types that a file describes", strata::tools::SetUpBtf},
+    {"usdt", "List the USDT probes of an executable or library", strata::tools::SetUpUsdt},
 };
 
 int Main(int argc, char** argv) {

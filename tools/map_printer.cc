@@ -21,14 +21,6 @@ std::string Hexadecimal(std::span<const std::byte> bytes) {
   return text;
 }
 
-DecodedValue Decode(const CollectionSpec& spec, btf::TypeId type, std::span<const std::byte> bytes) {
-  if (spec.types == nullptr || !type) {
-    const std::string text = Hexadecimal(bytes);
-    return {"0x" + text, "\"" + text + "\""};
-  }
-  return {btf::FormatValue(*spec.types, type, bytes), btf::FormatValueJson(*spec.types, type, bytes)};
-}
-
 // Where the counts of a histogram lie in a value.
 struct SlotArray {
   std::size_t offset_bytes = 0;
@@ -47,19 +39,22 @@ std::optional<SlotArray> ArrayAt(const btf::Btf& types, btf::TypeId type, std::s
 }
 
 // A struct with an array called `slots`, or, in a map tagged log2_hist, a value that is an array itself.
-std::optional<SlotArray> FindSlots(const CollectionSpec& spec, const MapSpec& map) {
-  if (spec.types == nullptr || !map.value_type) return std::nullopt;
-  const bool is_tagged = std::find(map.tags.begin(), map.tags.end(), kHistogramTag) != map.tags.end();
-  if (is_tagged) {
-    if (auto whole = ArrayAt(*spec.types, map.value_type, 0)) return whole;
+bool IsTagged(const MapTypes& map) {
+  return std::find(map.tags.begin(), map.tags.end(), kHistogramTag) != map.tags.end();
+}
+
+std::optional<SlotArray> FindSlots(const MapTypes& map) {
+  if (map.types == nullptr || !map.value) return std::nullopt;
+  if (IsTagged(map)) {
+    if (auto whole = ArrayAt(*map.types, map.value, 0)) return whole;
   }
-  const auto resolved = spec.types->Resolve(map.value_type);
+  const auto resolved = map.types->Resolve(map.value);
   if (!resolved) return std::nullopt;
-  const auto composite = spec.types->Get<btf::Struct>(*resolved);
+  const auto composite = map.types->Get<btf::Struct>(*resolved);
   if (!composite) return std::nullopt;
   for (const btf::Member& member : composite->members) {
     if (member.name != kHistogramMember || member.bit_offset % 8 != 0) continue;
-    return ArrayAt(*spec.types, member.type, member.bit_offset / 8);
+    return ArrayAt(*map.types, member.type, member.bit_offset / 8);
   }
   return std::nullopt;
 }
@@ -76,19 +71,31 @@ std::vector<std::uint64_t> ReadSlots(const SlotArray& where, std::span<const std
 
 // A map tagged log2_hist whose values are plain counters and whose keys are slot numbers: one histogram over the whole
 // map.
-bool IsHistogramOverKeys(const CollectionSpec& spec, const MapSpec& map) {
-  return std::find(map.tags.begin(), map.tags.end(), kHistogramTag) != map.tags.end() && !FindSlots(spec, map) &&
-         map.key_size == 4 && (map.value_size == 4 || map.value_size == 8) && map.max_entries <= 64;
+bool IsHistogramOverKeys(const Map& map, const MapTypes& types) {
+  const MapInfo& info = map.info();
+  return IsTagged(types) && !FindSlots(types) && info.key_size == 4 && (info.value_size == 4 || info.value_size == 8) &&
+         info.max_entries <= 64;
+}
+
+// The values of all CPUs one after the other, or the one value there is.
+std::vector<std::span<const std::byte>> ValuesOf(const Map& map, std::span<const std::byte> element) {
+  if (!map.is_per_cpu()) return {element};
+  const std::size_t stride = (std::size_t{map.info().value_size} + 7) / 8 * 8;
+  std::vector<std::span<const std::byte>> values;
+  for (std::size_t offset = 0; offset < element.size(); offset += stride) {
+    values.push_back(element.subspan(offset, map.info().value_size));
+  }
+  return values;
 }
 
 class MapPrinter {
  public:
-  MapPrinter(const CollectionSpec& spec, const Map& map, Output& output)
-      : spec_(spec), map_(map), output_(output), slots_(FindSlots(spec, map.spec())) {}
+  MapPrinter(const Map& map, const MapTypes& types, Output& output)
+      : map_(map), types_(types), output_(output), slots_(FindSlots(types)) {}
 
   Result<void> Print() {
     output_.BeginMap(map_.name(), MapTypeName(map_.info().type));
-    if (IsHistogramOverKeys(spec_, map_.spec())) return PrintHistogramOverKeys();
+    if (IsHistogramOverKeys(map_, types_)) return PrintHistogramOverKeys();
     std::uint64_t elements = 0;
     STRATA_TRY(map_.ForEach([&](std::span<const std::byte> key, std::span<const std::byte> value) {
       ++elements;
@@ -100,31 +107,15 @@ class MapPrinter {
   }
 
  private:
-  // The values of all CPUs one after the other, or the one value there is.
-  std::vector<std::span<const std::byte>> Values(std::span<const std::byte> element) const {
-    if (!map_.is_per_cpu()) return {element};
-    const std::size_t stride = (std::size_t{map_.info().value_size} + 7) / 8 * 8;
-    std::vector<std::span<const std::byte>> values;
-    for (std::size_t offset = 0; offset < element.size(); offset += stride) {
-      values.push_back(element.subspan(offset, map_.info().value_size));
-    }
-    return values;
-  }
-
   void PrintElement(std::span<const std::byte> key, std::span<const std::byte> element) {
     const bool is_single = map_.info().type == MapType::kArray && map_.info().max_entries == 1;
-    DecodedValue decoded_key = Decode(spec_, map_.spec().key_type, key);
-    const auto values = Values(element);
+    DecodedValue decoded_key = Decode(types_.types, types_.key, key);
     if (slots_) {
       if (is_single) decoded_key.text.clear();
-      output_.Histogram(map_.name(), decoded_key, SumSlots(values));
+      output_.Histogram(map_.name(), decoded_key, SumSlots(ValuesOf(map_, element)));
       return;
     }
-    if (!map_.is_per_cpu()) {
-      output_.Element(map_.name(), decoded_key, Decode(spec_, map_.spec().value_type, element));
-      return;
-    }
-    output_.Element(map_.name(), decoded_key, DecodePerCpu(values));
+    output_.Element(map_.name(), decoded_key, DecodeElement(map_, types_, element));
   }
 
   std::vector<std::uint64_t> SumSlots(const std::vector<std::span<const std::byte>>& values) const {
@@ -136,24 +127,12 @@ class MapPrinter {
     return sum;
   }
 
-  DecodedValue DecodePerCpu(const std::vector<std::span<const std::byte>>& values) const {
-    DecodedValue all{"[", "["};
-    for (std::size_t cpu = 0; cpu < values.size(); ++cpu) {
-      const DecodedValue one = Decode(spec_, map_.spec().value_type, values[cpu]);
-      all.text += (cpu == 0 ? "" : ", ") + one.text;
-      all.json += (cpu == 0 ? "" : ",") + one.json;
-    }
-    all.text += "]";
-    all.json += "]";
-    return all;
-  }
-
   Result<void> PrintHistogramOverKeys() {
     std::vector<std::uint64_t> slots(map_.info().max_entries);
     STRATA_TRY(map_.ForEach([&](std::span<const std::byte> key, std::span<const std::byte> element) {
       std::uint32_t slot = 0;
       std::memcpy(&slot, key.data(), sizeof(slot));
-      for (const auto& value : Values(element)) {
+      for (const auto& value : ValuesOf(map_, element)) {
         std::uint64_t count = 0;
         std::memcpy(&count, value.data(), value.size());
         if (slot < slots.size()) slots[slot] += count;
@@ -164,29 +143,59 @@ class MapPrinter {
     return {};
   }
 
-  const CollectionSpec& spec_;
   const Map& map_;
+  const MapTypes& types_;
   Output& output_;
   std::optional<SlotArray> slots_;
 };
 
+}  // namespace
+
+MapTypes TypesOf(const CollectionSpec& spec, const MapSpec& map) {
+  return {.types = spec.types.get(), .key = map.key_type, .value = map.value_type, .tags = map.tags};
+}
+
 bool HoldsPrintableElements(const Map& map) {
-  return !map.spec().is_data_section && map.info().type != MapType::kRingBuf && map.info().key_size > 0 &&
+  return map.info().type != MapType::kRingBuf && map.info().key_size > 0 &&
          map.info().type != MapType::kPerfEventArray && map.info().type != MapType::kProgArray;
 }
 
-}  // namespace
+DecodedValue Decode(const btf::Btf* types, btf::TypeId type, std::span<const std::byte> bytes) {
+  if (types == nullptr || !type) {
+    const std::string text = Hexadecimal(bytes);
+    return {"0x" + text, "\"" + text + "\""};
+  }
+  return {btf::FormatValue(*types, type, bytes), btf::FormatValueJson(*types, type, bytes)};
+}
+
+DecodedValue DecodeElement(const Map& map, const MapTypes& types, std::span<const std::byte> element) {
+  if (!map.is_per_cpu()) return Decode(types.types, types.value, element);
+  DecodedValue all{"[", "["};
+  for (const auto& value : ValuesOf(map, element)) {
+    const DecodedValue one = Decode(types.types, types.value, value);
+    const bool is_first = all.text.size() == 1;
+    all.text += (is_first ? "" : ", ") + one.text;
+    all.json += (is_first ? "" : ",") + one.json;
+  }
+  all.text += "]";
+  all.json += "]";
+  return all;
+}
+
+Result<void> PrintMap(const Map& map, const MapTypes& types, Output& output) {
+  return MapPrinter(map, types, output).Print().Context("map " + map.name());
+}
 
 Result<void> PrintMaps(const Collection& objects, Output& output) {
   for (const auto& [name, map] : objects.maps()) {
-    if (!HoldsPrintableElements(map)) continue;
-    STRATA_TRY(MapPrinter(objects.spec(), map, output).Print().Context("map " + name));
+    if (map.spec().is_data_section || !HoldsPrintableElements(map)) continue;
+    STRATA_TRY(PrintMap(map, TypesOf(objects.spec(), map.spec()), output));
   }
   return {};
 }
 
 DecodedValue DecodeRecord(const CollectionSpec& spec, const MapSpec& map, std::span<const std::byte> record) {
-  return Decode(spec, map.value_type, record);
+  return Decode(spec.types.get(), map.value_type, record);
 }
 
 }  // namespace strata::tools

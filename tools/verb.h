@@ -26,6 +26,12 @@ void SetUpList(CLI::App& app, Invocation* invocation);
 void SetUpSpec(CLI::App& app, Invocation* invocation);
 void SetUpDisasm(CLI::App& app, Invocation* invocation);
 void SetUpLink(CLI::App& app, Invocation* invocation);
+void SetUpLoad(CLI::App& app, Invocation* invocation);
+void SetUpMap(CLI::App& app, Invocation* invocation);
+void SetUpProg(CLI::App& app, Invocation* invocation);
+void SetUpFeature(CLI::App& app, Invocation* invocation);
+void SetUpGen(CLI::App& app, Invocation* invocation);
 void SetUpBtf(CLI::App& app, Invocation* invocation);
+void SetUpUsdt(CLI::App& app, Invocation* invocation);
 
 }  // namespace strata::tools

@@ -53,7 +53,7 @@ Mapping ParseLine(const char* text) {
   mapping.is_readable = line.Next() == 'r';
   mapping.is_writable = line.Next() == 'w';
   mapping.is_executable = line.Next() == 'x';
-  line.Next();
+  mapping.is_shared = line.Next() == 's';
   mapping.file_offset = line.Hex();
   const std::uint64_t major = line.Hex();
   line.Next();
@@ -123,6 +123,8 @@ struct ModuleMap::Row {
   std::uint64_t device;
   std::uint64_t inode;
   const char* path;
+  bool is_code;
+  bool is_data;
 };
 
 // Rows grow from the memory's start, paths from its end.
@@ -134,7 +136,8 @@ struct ModuleMap::Filling {
 bool ModuleMap::Add(const Mapping& mapping, void* argument) {
   auto& filling = *static_cast<Filling*>(argument);
   ModuleMap& map = *filling.map;
-  if (!mapping.is_executable || mapping.inode == 0) return true;
+  const bool is_data = mapping.is_writable && !mapping.is_shared;
+  if ((!mapping.is_executable && !is_data) || mapping.inode == 0) return true;
   const std::size_t length = TextLength(mapping.path) + 1;
   Row* row = map.rows_ + map.count_;
   if (reinterpret_cast<char*>(row + 1) + length > filling.paths) {
@@ -143,7 +146,8 @@ bool ModuleMap::Add(const Mapping& mapping, void* argument) {
   }
   filling.paths -= length;
   for (std::size_t i = 0; i < length; ++i) filling.paths[i] = mapping.path[i];
-  *row = {mapping.begin, mapping.end, mapping.file_offset, mapping.device, mapping.inode, filling.paths};
+  *row = {mapping.begin, mapping.end,   mapping.file_offset,   mapping.device,
+          mapping.inode, filling.paths, mapping.is_executable, is_data};
   ++map.count_;
   return true;
 }
@@ -164,11 +168,12 @@ ModuleMap::~ModuleMap() {
   if (rows_ != nullptr) sys::Raw(sys::Call::kMunmap, sys::Wide(rows_), size_bytes_);
 }
 
-std::size_t ModuleMap::FindBy(bool by_path, const FilePlace& place, std::uint64_t* addresses,
+std::size_t ModuleMap::FindBy(bool by_path, Use use, const FilePlace& place, std::uint64_t* addresses,
                               std::size_t capacity) const noexcept {
   std::size_t found = 0;
   for (std::size_t i = 0; i < count_; ++i) {
     const Row& row = rows_[i];
+    if (use == Use::kCode ? !row.is_code : !row.is_data) continue;
     const bool is_file =
         by_path ? TextEquals(row.path, place.path) : row.inode == place.inode && row.device == place.device;
     if (!is_file || place.file_offset < row.file_offset || place.file_offset - row.file_offset >= row.end - row.begin)
@@ -179,11 +184,20 @@ std::size_t ModuleMap::FindBy(bool by_path, const FilePlace& place, std::uint64_
   return found;
 }
 
-std::size_t ModuleMap::Find(const FilePlace& place, std::uint64_t* addresses, std::size_t capacity) const noexcept {
-  const std::size_t found = FindBy(false, place, addresses, capacity);
-  if (found != 0 || place.path == nullptr || FindBy(true, place, addresses, 0) == 0 || !IsSameFileByPath(place))
+std::size_t ModuleMap::Find(Use use, const FilePlace& place, std::uint64_t* addresses,
+                            std::size_t capacity) const noexcept {
+  const std::size_t found = FindBy(false, use, place, addresses, capacity);
+  if (found != 0 || place.path == nullptr || FindBy(true, use, place, addresses, 0) == 0 || !IsSameFileByPath(place))
     return found;
-  return FindBy(true, place, addresses, capacity);
+  return FindBy(true, use, place, addresses, capacity);
+}
+
+std::size_t ModuleMap::Find(const FilePlace& place, std::uint64_t* addresses, std::size_t capacity) const noexcept {
+  return Find(Use::kCode, place, addresses, capacity);
+}
+
+std::size_t ModuleMap::FindData(const FilePlace& place, std::uint64_t* addresses, std::size_t capacity) const noexcept {
+  return Find(Use::kData, place, addresses, capacity);
 }
 
 }  // namespace strata::attach

@@ -16,6 +16,7 @@ struct Mapping {
   bool is_readable;
   bool is_writable;
   bool is_executable;
+  bool is_shared;
 };
 
 // Visits the mappings in order of their addresses until `visit` returns false. Returns 0 or a positive errno. Reads
@@ -31,7 +32,7 @@ struct FilePlace {
   std::uint64_t file_offset;
 };
 
-// The executable mappings of files, as they were when it was made: one walk serves many searches. Holds its own memory.
+// The mappings of files, as they were when it was made: one walk serves many searches. Holds its own memory.
 class ModuleMap {
  public:
   ModuleMap() noexcept;
@@ -42,14 +43,18 @@ class ModuleMap {
   // 0, or the positive errno for which there is no map: then nothing is found in it.
   int error() const { return error_; }
 
-  // Writes the addresses of all mappings of the place, up to `capacity`, and returns how many there are.
+  // Writes the addresses of all executable mappings of the place, up to `capacity`, and returns how many there are.
   std::size_t Find(const FilePlace& place, std::uint64_t* addresses, std::size_t capacity) const noexcept;
+  // Those of the process's own writable copies of it.
+  std::size_t FindData(const FilePlace& place, std::uint64_t* addresses, std::size_t capacity) const noexcept;
 
  private:
   struct Row;
   struct Filling;
   static bool Add(const Mapping& mapping, void* argument);
-  std::size_t FindBy(bool by_path, const FilePlace& place, std::uint64_t* addresses,
+  enum class Use : std::uint8_t { kCode, kData };
+  std::size_t Find(Use use, const FilePlace& place, std::uint64_t* addresses, std::size_t capacity) const noexcept;
+  std::size_t FindBy(bool by_path, Use use, const FilePlace& place, std::uint64_t* addresses,
                      std::size_t capacity) const noexcept;
 
   Row* rows_ = nullptr;

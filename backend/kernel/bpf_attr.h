@@ -474,36 +474,40 @@ struct LinkInfoRecord {
     std::uint32_t pid;
   };
   struct PerfEvent {
+    struct Uprobe {
+      std::uint64_t file_name;
+      std::uint32_t name_len;
+      std::uint32_t offset;
+      std::uint64_t cookie;
+      std::uint64_t ref_ctr_offset;
+    };
+    struct Kprobe {
+      std::uint64_t function_name;
+      std::uint32_t name_len;
+      std::uint32_t offset;
+      std::uint64_t address;
+      std::uint64_t missed;
+      std::uint64_t cookie;
+    };
+    struct Tracepoint {
+      std::uint64_t name;
+      std::uint32_t name_len;
+      std::uint32_t reserved;
+      std::uint64_t cookie;
+    };
+    struct Event {
+      std::uint64_t config;
+      std::uint32_t type;
+      std::uint32_t reserved;
+      std::uint64_t cookie;
+    };
     std::uint32_t type;  // enum bpf_perf_event_type
     std::uint32_t unused;
     union {
-      struct {
-        std::uint64_t file_name;
-        std::uint32_t name_len;
-        std::uint32_t offset;
-        std::uint64_t cookie;
-        std::uint64_t ref_ctr_offset;
-      } uprobe;
-      struct {
-        std::uint64_t function_name;
-        std::uint32_t name_len;
-        std::uint32_t offset;
-        std::uint64_t address;
-        std::uint64_t missed;
-        std::uint64_t cookie;
-      } kprobe;
-      struct {
-        std::uint64_t name;
-        std::uint32_t name_len;
-        std::uint32_t reserved;
-        std::uint64_t cookie;
-      } tracepoint;
-      struct {
-        std::uint64_t config;
-        std::uint32_t type;
-        std::uint32_t reserved;
-        std::uint64_t cookie;
-      } event;
+      Uprobe uprobe;
+      Kprobe kprobe;
+      Tracepoint tracepoint;
+      Event event;
     };
   };
   struct SockMap {
@@ -538,6 +542,7 @@ inline constexpr std::uint32_t kAfter = 1U << 4;
 inline constexpr std::uint32_t kId = 1U << 5;
 inline constexpr std::uint32_t kPreorder = 1U << 6;
 inline constexpr std::uint32_t kLink = 1U << 13;
+inline constexpr std::uint32_t kQueryEffective = 1U << 0;  // kProgramQuery alone
 }  // namespace attach_flags
 
 // Flags of kProgramLoad (BPF_F_*).

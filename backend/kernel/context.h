@@ -1,14 +1,17 @@
 // What all objects of one kernel backend share.
 #pragma once
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "strata/backend/kernel/bpf_attr.h"
 #include "strata/backend/kernel/syscall_table.h"
+#include "strata/backend/kernel_facts.h"
 #include "strata/base/result.h"
 #include "strata/base/unique_fd.h"
 
@@ -21,10 +24,23 @@ struct FdOrErrno {
   explicit operator bool() const { return static_cast<bool>(fd); }
 };
 
-// Immutable once the backend is open; thread-safe.
+inline constexpr std::uint32_t kTokenFlag = 1U << 16;  // BPF_F_TOKEN_FD
+
+// What this kernel turned out not to have, so that it is asked once.
+struct LinkLimits {
+  std::atomic<bool> has_no_perf_links = false;  // BPF links of perf events (Linux 5.15)
+};
+
+// Immutable once the backend is open, but for the limits that are found; thread-safe.
 struct Context {
   std::shared_ptr<const SyscallTable> syscalls;
   std::uint32_t possible_cpus = 0;
+  UniqueFd token;                    // rights that were delegated to this process; none for one that has its own
+  std::uint32_t kernel_version = 0;  // KERNEL_VERSION(); 0: not known
+  std::string event_sources;         // /sys/bus/event_source/devices
+  std::vector<std::string> tracefs;  // where it may be mounted
+  std::shared_ptr<const KernelFacts> facts;
+  std::unique_ptr<LinkLimits> link_limits = std::make_unique<LinkLimits>();
 
   // The kernel's result, or -errno.
   template <typename Attr>
@@ -35,6 +51,7 @@ struct Context {
   // write into a BPF object.
   template <typename Attr>
   FdOrErrno Open(Command command, Attr& attr) const {
+    if (token) AddToken(attr);
     return AsFd(Bpf(command, attr));
   }
   // Fills `record`; the kernel may know less than it has room for.
@@ -61,6 +78,21 @@ struct Context {
 
  private:
   static FdOrErrno AsFd(long result);
+  // The commands that take a token.
+  void AddToken(MapCreateAttr& attr) const {
+    attr.map_flags |= kTokenFlag;
+    attr.map_token_fd = token.get();
+  }
+  void AddToken(ProgramLoadAttr& attr) const {
+    attr.prog_flags |= program_flags::kTokenFd;
+    attr.prog_token_fd = token.get();
+  }
+  void AddToken(BtfLoadAttr& attr) const {
+    attr.flags |= kTokenFlag;
+    attr.token_fd = token.get();
+  }
+  template <typename Attr>
+  void AddToken(Attr&) const {}
 };
 
 using ContextPtr = std::shared_ptr<const Context>;

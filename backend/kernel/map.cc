@@ -1,5 +1,6 @@
 #include "map.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -8,18 +9,16 @@
 #include <cerrno>
 #include <cstring>
 
+#include "fd_info.h"
+#include "map_create.h"
 #include "mapping.h"
 #include "program.h"
+#include "strata/backend/map_errors.h"
+#include "strata/spec/map_rules.h"
+#include "strata/spec/type_names.h"
 
 namespace strata::kernel {
 namespace {
-
-constexpr int kNotSupportedErrno = 524;  // ENOTSUPP, the kernel's own
-
-bool IsPerCpu(MapType type) {
-  return type == MapType::kPerCpuArray || type == MapType::kPerCpuHash || type == MapType::kLruPerCpuHash ||
-         type == MapType::kPerCpuCgroupStorage;
-}
 
 class KernelMapMemory : public MapMemory {
  public:
@@ -54,62 +53,15 @@ class KernelRingMemory : public RingMemory {
   std::size_t size_;
 };
 
-bool HoldsMaps(MapType type) { return type == MapType::kArrayOfMaps || type == MapType::kHashOfMaps; }
+// What the kernel copies in and out as a key: none at all where a kind has no keys.
+const std::byte* KeyOrNull(std::span<const std::byte> key) { return key.empty() ? nullptr : key.data(); }
 
-// `inner_fd`: a map like those that the new one will hold, or -1.
-FdOrErrno CreateMap(const Context& context, const MapSpec& spec, const KernelTypes* types, int inner_fd) {
-  MapCreateAttr attr;
-  attr.map_type = static_cast<std::uint32_t>(spec.type);
-  attr.key_size = spec.key_size;
-  attr.value_size = spec.value_size;
-  attr.max_entries = spec.max_entries;
-  attr.map_flags = spec.flags;
-  attr.map_extra = spec.map_extra;
-  attr.numa_node = spec.numa_node;
-  attr.map_name = ObjectName(spec.name);
-  if (inner_fd >= 0) attr.inner_map_fd = static_cast<std::uint32_t>(inner_fd);
-  if (spec.type == MapType::kStructOps) {
-    attr.btf_vmlinux_value_type_id = spec.value_type.value;
-    if (types != nullptr) attr.btf_fd = static_cast<std::uint32_t>(types->fd());
-  } else if (types != nullptr && spec.value_type && spec.value_size > 0) {  // a ring has no value for the kernel
-    attr.btf_fd = static_cast<std::uint32_t>(types->fd());
-    attr.btf_key_type_id = spec.key_type.value;
-    attr.btf_value_type_id = spec.value_type.value;
-  }
-  return context.Open(Command::kMapCreate, attr);
-}
-
-// What the kernel reports by EINVAL alone.
-std::string InvalidSpecHint(const MapSpec& spec) {
-  if (spec.max_entries == 0) return " (max_entries is 0)";
-  if (HoldsMaps(spec.type) && spec.inner.empty()) return " (it does not say what kind of maps it holds)";
-  if (spec.type == MapType::kRingBuf && (spec.max_entries % 4096 != 0 || (spec.max_entries & (spec.max_entries - 1)))) {
-    return fmt::format(" (max_entries {} is not a power of two and a multiple of the page size)", spec.max_entries);
-  }
-  return fmt::format(" (key_size {}, value_size {}, max_entries {}, flags {:#x})", spec.key_size, spec.value_size,
-                     spec.max_entries, spec.flags);
-}
-
-Error CreationError(const MapSpec& spec, int create_errno) {
-  std::string what = fmt::format("map {}: creating it", spec.name);
-  if (create_errno == EINVAL) what += InvalidSpecHint(spec);
-  if (create_errno == E2BIG || create_errno == ENOMEM) {
-    what += fmt::format(" ({} entries of {} + {} bytes)", spec.max_entries, spec.key_size, spec.value_size);
-    return Error(ErrorCode::kNoSpace, fmt::format("{}: {}", what, std::strerror(create_errno)), create_errno);
-  }
-  return BpfError(create_errno, std::move(what));
-}
-
-// The kernel learns what a map of maps holds from a map that may go once the outer one is there. No descriptor for
-// other kinds.
-Result<UniqueFd> CreateTemplate(const Context& context, const MapSpec& outer, const KernelTypes* types) {
-  if (!HoldsMaps(outer.type) || outer.inner.empty()) return UniqueFd();
-  MapSpec spec = outer.inner.front();
-  spec.name = outer.name + ".inner";
-  FdOrErrno created = CreateMap(context, spec, types, -1);
-  if (!created && types != nullptr) created = CreateMap(context, spec, nullptr, -1);
-  if (!created) return CreationError(spec, created.sys_errno);
-  return std::move(created.fd);
+Result<MapInfoRecord> ReadRecord(const Context& context, int fd, const std::string& what) {
+  MapInfoRecord record;
+  const int error = context.Info(fd, record);
+  if (error == 0) return record;
+  if (const auto known = MapRecordOfFdInfo(ReadFdInfo(fd))) return *known;  // before Linux 4.13
+  return BpfError(error, what + ": reading its info");
 }
 
 }  // namespace
@@ -123,25 +75,30 @@ MapInfo MakeMapInfo(const MapInfoRecord& info, std::string name, std::uint32_t p
   result.value_size = info.value_size;
   result.max_entries = info.max_entries;
   result.flags = info.map_flags;
-  result.element_size = IsPerCpu(result.type) ? (info.value_size + 7) / 8 * 8 * possible_cpus : info.value_size;
+  result.map_extra = info.map_extra;
+  result.btf_id = info.btf_id;
+  result.key_type_id = info.btf_key_type_id;
+  result.value_type_id = info.btf_value_type_id;
+  const bool is_per_cpu = HasTrait(result.type, map_traits::kPerCpu);
+  result.element_size = is_per_cpu ? (info.value_size + 7) / 8 * 8 * possible_cpus : info.value_size;
   return result;
 }
 
 Result<std::shared_ptr<BackendMap>> KernelMap::Create(const ContextPtr& context, const MapSpec& spec,
                                                       const KernelTypes* types) {
-  const UniqueFd inner = STRATA_TRY(CreateTemplate(*context, spec, types));
-  FdOrErrno created = CreateMap(*context, spec, types, inner.get());
-  // Kinds that take no BTF for keys and values say so by one of these.
-  if (!created && types != nullptr && (created.sys_errno == EINVAL || created.sys_errno == kNotSupportedErrno)) {
-    created = CreateMap(*context, spec, nullptr, inner.get());
+  UniqueFd fd = STRATA_TRY(CreateMap(*context, spec, types));
+  const MapInfoRecord record = STRATA_TRY(ReadRecord(*context, fd.get(), "map " + spec.name));
+  return std::shared_ptr<BackendMap>(
+      new KernelMap(context, std::move(fd), MakeMapInfo(record, spec.name, context->possible_cpus)));
+}
+
+Result<std::shared_ptr<BackendMap>> KernelMap::Adopt(const ContextPtr& context, UniqueFd fd, const std::string& what) {
+  if (const std::string kind = OtherObjectKind(fd.get(), "map"); !kind.empty()) {
+    return Error(ErrorCode::kInvalidArgument, fmt::format("{}: is a {}, not a map", what, kind), EINVAL);
   }
-  if (!created) return CreationError(spec, created.sys_errno);
-  MapInfoRecord record;
-  if (const int error = context->Info(created.fd.get(), record); error != 0) {
-    return BpfError(error, fmt::format("map {}: reading its info", spec.name));
-  }
-  MapInfo info = MakeMapInfo(record, spec.name, context->possible_cpus);
-  return std::shared_ptr<BackendMap>(new KernelMap(context, std::move(created.fd), std::move(info), record.map_extra));
+  const MapInfoRecord record = STRATA_TRY(ReadRecord(*context, fd.get(), what));
+  MapInfo info = MakeMapInfo(record, record.name.data(), context->possible_cpus);
+  return std::shared_ptr<BackendMap>(new KernelMap(context, std::move(fd), std::move(info)));
 }
 
 int KernelMap::Element(Command command, const std::byte* key, const void* value, std::uint64_t flags) const {
@@ -155,34 +112,55 @@ int KernelMap::Element(Command command, const std::byte* key, const void* value,
 }
 
 Error KernelMap::Failed(int sys_errno, std::string_view operation) const {
-  return BpfError(sys_errno, fmt::format("map {}: {}", info_.name, operation));
+  if (sys_errno != EPERM) return ElementError(info_, sys_errno, operation);
+  const std::string what = fmt::format("map {}: {}", info_.name, operation);
+  const std::string_view reason = WhyClosed();
+  if (reason.empty()) return BpfError(sys_errno, what);
+  return Error(ErrorCode::kPermissionDenied, fmt::format("{}: {}", what, reason), sys_errno);
+}
+
+// Why an operation that processes with all rights may not do either is refused; empty when this is not why.
+std::string_view KernelMap::WhyClosed() const {
+  const std::string text = ReadFdInfo(fd());
+  if (FdInfoNumber(text, "frozen").value_or(0) != 0) return "it is frozen: programs alone may write it";
+  const auto access = FdInfoNumber(text, "flags").value_or(O_RDWR) & O_ACCMODE;
+  if (access == O_RDONLY) return "this handle may only read it";
+  if (access == O_WRONLY) return "this handle may only write it";
+  return {};
+}
+
+Result<bool> KernelMap::Find(Command command, std::span<const std::byte> key, std::span<std::byte> value,
+                             std::uint64_t flags, std::string_view operation) const {
+  const int error = Element(command, KeyOrNull(key), value.data(), flags);
+  if (error == 0) return true;
+  if (error == ENOENT) return false;
+  return Failed(error, operation);
 }
 
 Result<bool> KernelMap::Lookup(std::span<const std::byte> key, std::span<std::byte> value) {
-  const int error = Element(Command::kMapLookup, key.data(), value.data());
-  if (error == 0) return true;
-  if (error == ENOENT) return false;
-  return Failed(error, "lookup");
+  return Find(Command::kMapLookup, key, value, 0, "lookup");
+}
+
+Result<bool> KernelMap::LookupLocked(std::span<const std::byte> key, std::span<std::byte> value) {
+  return Find(Command::kMapLookup, key, value, static_cast<std::uint64_t>(LookupMode::kLock), "lookup with lock");
 }
 
 Result<void> KernelMap::Update(std::span<const std::byte> key, std::span<const std::byte> value, UpdateMode mode) {
-  const std::byte* const key_or_null = key.empty() ? nullptr : key.data();
-  const int error = Element(Command::kMapUpdate, key_or_null, value.data(), static_cast<std::uint64_t>(mode));
+  const int error = Element(Command::kMapUpdate, KeyOrNull(key), value.data(), static_cast<std::uint64_t>(mode));
   return error == 0 ? Result<void>() : Failed(error, "update");
 }
 
 Result<bool> KernelMap::Delete(std::span<const std::byte> key) {
-  const int error = Element(Command::kMapDelete, key.data(), nullptr);
-  if (error == 0) return true;
-  if (error == ENOENT) return false;
-  return Failed(error, "delete");
+  return Find(Command::kMapDelete, key, {}, 0, "delete");
 }
 
 Result<bool> KernelMap::LookupAndDelete(std::span<const std::byte> key, std::span<std::byte> value) {
-  const int error = Element(Command::kMapLookupAndDelete, key.empty() ? nullptr : key.data(), value.data());
-  if (error == 0) return true;
-  if (error == ENOENT) return false;
-  return Failed(error, "lookup and delete");
+  return Find(Command::kMapLookupAndDelete, key, value, 0, "lookup and delete");
+}
+
+Result<bool> KernelMap::LookupAndDeleteLocked(std::span<const std::byte> key, std::span<std::byte> value) {
+  return Find(Command::kMapLookupAndDelete, key, value, static_cast<std::uint64_t>(LookupMode::kLock),
+              "lookup and delete with lock");
 }
 
 Result<bool> KernelMap::NextKey(std::optional<std::span<const std::byte>> key, std::span<std::byte> next) {
@@ -203,12 +181,14 @@ Result<void> KernelMap::UpdateProgram(std::span<const std::byte> key, const std:
   auto result = UpdateDescriptor(key, stored->fd(), "program " + program->info().name);
   if (result || result.error().sys_errno() != EINVAL) return result;
   // kernel/bpf/core.c, bpf_prog_map_compatible: the first program decides.
-  return std::move(result).Context("it takes programs of one type and attach type only, those of its users");
+  return std::move(result).Context(fmt::format(
+      "program {} is of type {}, and it takes programs of one type and attach type only, those of its users{}",
+      program->info().name, ProgramTypeName(program->info().type), UsersOfProgramArray(fd())));
 }
 
 Result<void> KernelMap::UpdateMap(std::span<const std::byte> key, const std::shared_ptr<BackendMap>& map) {
   const auto* stored = dynamic_cast<const KernelMap*>(map.get());
-  if (!HoldsMaps(info_.type) || stored == nullptr) return BackendMap::UpdateMap(key, map);
+  if (!HasTrait(info_.type, map_traits::kHoldsMaps) || stored == nullptr) return BackendMap::UpdateMap(key, map);
   auto result = UpdateDescriptor(key, stored->fd(), "map " + map->info().name);
   if (result || result.error().sys_errno() != EINVAL) return result;
   return std::move(result).Context("the map differs from the template of its inner maps");
@@ -243,10 +223,23 @@ Result<void> KernelMap::Freeze() {
 Result<std::unique_ptr<MapMemory>> KernelMap::ArenaMemory() {
   const std::size_t size = std::size_t{info_.max_entries} * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   const std::string what = "map " + info_.name;
-  auto mapping = STRATA_TRY(map_extra_ != 0 ? Mapping::MakeAt(context_, map_extra_, fd(), size, what)
-                                            : Mapping::Make(context_, fd(), size, PROT_READ | PROT_WRITE, 0, what));
+  auto mapping =
+      STRATA_TRY(info_.map_extra != 0 ? Mapping::MakeAt(context_, info_.map_extra, fd(), size, what)
+                                      : Mapping::Make(context_, fd(), size, PROT_READ | PROT_WRITE, 0, what));
   return std::unique_ptr<MapMemory>(std::make_unique<KernelMapMemory>(std::move(mapping), size, false));
 }
+
+Result<MapState> KernelMap::State() {
+  const std::string text = ReadFdInfo(fd());
+  const auto memory = FdInfoNumber(text, "memlock");
+  if (!memory) {
+    return Error(ErrorCode::kNotSupported,
+                 fmt::format("map {}: /proc/self/fdinfo does not tell its state", info_.name));
+  }
+  return MapState{FdInfoNumber(text, "frozen").value_or(0) != 0, *memory};
+}
+
+Result<void> KernelMap::Pin(const std::string& path) { return PinObject(*context_, fd(), path, "map " + info_.name); }
 
 Result<std::unique_ptr<MapMemory>> KernelMap::Memory() {
   if (info_.type == MapType::kArena) return ArenaMemory();

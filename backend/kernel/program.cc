@@ -4,18 +4,20 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <iterator>
 
-#include "explain.h"
+#include "attach_program.h"
+#include "failure.h"
+#include "fd_info.h"
 #include "map.h"
+#include "program_code.h"
+#include "program_load.h"
+#include "strata/isa/opcode.h"
+#include "strata/spec/type_names.h"
 #include "types.h"
 
 namespace strata::kernel {
 namespace {
-
-constexpr std::size_t kFirstLogSize = std::size_t{64} * 1024;  // bytes
-constexpr std::uint32_t kFailureLogLevel = 1;                  // BPF_LOG_LEVEL1: branches
-constexpr std::size_t kLargestLogSize = std::size_t{16} * 1024 * 1024;
 
 // The kernel knows maps by descriptor: writes them into each ldimm64 that refers to one.
 Result<std::vector<isa::Instruction>> WithMapDescriptors(const LinkedProgram& program) {
@@ -35,8 +37,6 @@ Result<std::vector<isa::Instruction>> WithMapDescriptors(const LinkedProgram& pr
   return code;
 }
 
-constexpr int kLoadAttempts = 5;  // the kernel asks for another try (EAGAIN) when a signal is pending
-
 ProgramLoadAttr LoadAttrOf(const LinkedProgram& program, const std::vector<isa::Instruction>& code) {
   ProgramLoadAttr attr;
   attr.prog_type = static_cast<std::uint32_t>(program.type);
@@ -50,6 +50,9 @@ ProgramLoadAttr LoadAttrOf(const LinkedProgram& program, const std::vector<isa::
   attr.prog_flags = (program.is_sleepable ? program_flags::kSleepable : 0) |
                     (program.has_xdp_frags ? program_flags::kXdpHasFrags : 0);
   attr.attach_btf_id = program.attach_btf_id;
+  if (const auto* hooked = dynamic_cast<const KernelProgram*>(program.attach_program.get())) {
+    attr.attach_fd = static_cast<std::uint32_t>(hooked->fd());
+  }
   attr.kern_version = program.kernel_version;
   const auto* types = dynamic_cast<const KernelTypes*>(program.types.get());
   if (types == nullptr || program.func_info.empty()) return attr;
@@ -65,43 +68,32 @@ ProgramLoadAttr LoadAttrOf(const LinkedProgram& program, const std::vector<isa::
   return attr;
 }
 
-// One BPF_PROG_LOAD. No log: null.
-FdOrErrno LoadOnce(const Context& context, const LinkedProgram& program, const std::vector<isa::Instruction>& code,
-                   std::vector<char>* log) {
-  ProgramLoadAttr attr = LoadAttrOf(program, code);
-  if (log != nullptr) {
-    attr.log_level = program.log_level != 0 ? program.log_level : kFailureLogLevel;
-    attr.log_buf = AddressOf(log->data());
-    attr.log_size = static_cast<std::uint32_t>(log->size());
-  }
-  FdOrErrno loaded = context.Open(Command::kProgramLoad, attr);
-  for (int attempt = 1; loaded.sys_errno == EAGAIN && attempt < kLoadAttempts; ++attempt) {
-    loaded = context.Open(Command::kProgramLoad, attr);
-  }
-  return loaded;
-}
-
-struct LoadedWithLog {
-  UniqueFd fd;
-  std::string log;
+// Reading memory was one helper before Linux 5.5 told the kernel's and the process's apart.
+struct OldRead {
+  std::int32_t helper;
+  std::int32_t before;
+};
+constexpr OldRead kOldReads[] = {
+    {112, 4},   // probe_read_user: probe_read
+    {113, 4},   // probe_read_kernel
+    {114, 45},  // probe_read_user_str: probe_read_str
+    {115, 45},  // probe_read_kernel_str
 };
 
-// Loads with a growing log. The load that follows a failure may succeed (a signal had interrupted the first): then it
-// counts.
-Result<LoadedWithLog> LoadWithLog(const Context& context, const LinkedProgram& program,
-                                  const std::vector<isa::Instruction>& code) {
-  for (std::size_t size = kFirstLogSize;; size *= 4) {
-    std::vector<char> log(size, '\0');
-    FdOrErrno loaded = LoadOnce(context, program, code, &log);
-    if (!loaded && loaded.sys_errno == ENOSPC && size < kLargestLogSize) continue;
-    std::string text(log.data(), ::strnlen(log.data(), log.size()));
-    if (loaded) return LoadedWithLog{std::move(loaded.fd), std::move(text)};
-    std::string what = fmt::format("program {}: loading it", program.name);
-    if (text.empty()) return BpfError(loaded.sys_errno, std::move(what));
-    const std::string reason = ExplainRejection(text, program);
-    return Error(ErrorCode::kVerifierRejected, fmt::format("{}: {}", what, reason), loaded.sys_errno)
-        .WithLog(std::move(text));
+// Where the kernel has only the old helpers, makes `code` call them; whether it changed anything.
+bool UseOldReads(std::vector<isa::Instruction>& code, const LinkedProgram& program, FeatureProber& prober) {
+  bool has_changed = false;
+  for (std::size_t i = 0; i < code.size(); i += isa::SlotCount(code[i])) {
+    const bool is_helper = code[i].opcode == static_cast<std::uint8_t>(isa::Opcode::kCall) && code[i].src == 0;
+    const auto* row = std::find_if(std::begin(kOldReads), std::end(kOldReads),
+                                   [&](const OldRead& candidate) { return candidate.helper == code[i].imm; });
+    if (!is_helper || row == std::end(kOldReads)) continue;
+    const HelperFeature helper{static_cast<std::uint32_t>(row->helper), program.type, program.attach_type};
+    if (prober.Probe(helper).support != Support::kNo) return has_changed;
+    code[i].imm = row->before;
+    has_changed = true;
   }
+  return has_changed;
 }
 
 }  // namespace
@@ -113,31 +105,80 @@ ProgramInfo MakeProgramInfo(const ProgramInfoRecord& info, std::string name) {
   result.type = static_cast<ProgramType>(info.type);
   result.instruction_count = info.xlated_prog_len / static_cast<std::uint32_t>(sizeof(isa::Instruction));
   result.tag = info.tag;
+  result.jited_bytes = info.jited_prog_len;
+  result.verified_instruction_count = info.verified_insns;
+  result.load_time_ns = info.load_time;
+  result.created_by_uid = info.created_by_uid;
+  result.is_gpl_compatible = (info.gpl_compatible & 1U) != 0;
+  result.btf_id = info.btf_id;
+  result.attach_btf_id = info.attach_btf_id;
+  result.attach_btf_object_id = info.attach_btf_obj_id;
+  result.ifindex = info.ifindex;
   return result;
 }
 
-Result<std::shared_ptr<BackendProgram>> KernelProgram::Load(const ContextPtr& context, const LinkedProgram& program) {
-  const auto code = STRATA_TRY(WithMapDescriptors(program));
-  // Writing a log makes verifying slower, so the first try has none unless it was asked for.
-  LoadedWithLog loaded;
-  if (program.log_level == 0) {
-    FdOrErrno silent = LoadOnce(*context, program, code, nullptr);
-    if (silent.sys_errno == E2BIG && program.is_attach_type_optional && program.attach_type != AttachType::kNone) {
-      // What a kernel without the field (before Linux 4.17) says of one that is not zero.
-      LinkedProgram without = program;
-      without.attach_type = AttachType::kNone;
-      return Load(context, without);
-    }
-    loaded.fd = std::move(silent.fd);
-  }
-  if (!loaded.fd) loaded = STRATA_TRY(LoadWithLog(*context, program, code));
+Result<ProgramInfo> ReadProgramInfo(const Context& context, int fd, std::optional<std::string> name) {
   ProgramInfoRecord record;
-  if (const int error = context->Info(loaded.fd.get(), record); error != 0) {
-    return BpfError(error, fmt::format("program {}: reading its info", program.name));
+  std::vector<std::uint32_t> map_ids(16);
+  for (;;) {
+    record = {};
+    record.map_ids = AddressOf(map_ids.data());
+    record.nr_map_ids = static_cast<std::uint32_t>(map_ids.size());
+    if (const int error = context.Info(fd, record); error != 0) return BpfError(error, "reading a program's info");
+    if (record.nr_map_ids <= map_ids.size()) break;
+    map_ids.resize(record.nr_map_ids);
   }
-  ProgramInfo info = MakeProgramInfo(record, program.name);
-  return std::shared_ptr<BackendProgram>(
+  map_ids.resize(record.nr_map_ids);
+  if (!name) name = FullProgramName(context, fd, record);
+  ProgramInfo info = MakeProgramInfo(record, *std::move(name));
+  info.map_ids = std::move(map_ids);
+  return info;
+}
+
+Result<std::shared_ptr<BackendProgram>> KernelProgram::Load(const ContextPtr& context, const LinkedProgram& program,
+                                                            FeatureProber& prober) {
+  if (program.attach_program != nullptr && program.attach_btf_id == 0) {
+    return Load(context, STRATA_TRY(WithHookedFunction(*context, program)), prober);
+  }
+  auto code = STRATA_TRY(WithMapDescriptors(program));
+  ProgramLoadAttr attr = LoadAttrOf(program, code);
+  LoadOutcome loaded = LoadWithLog(*context, attr, program.log_level);
+  if (loaded.sys_errno == E2BIG && program.is_attach_type_optional && attr.expected_attach_type != 0) {
+    // What a kernel without the field (before Linux 4.17) says of one that is not zero.
+    attr.expected_attach_type = 0;
+    loaded = LoadWithLog(*context, attr, program.log_level);
+  }
+  if (!loaded.fd && UseOldReads(code, program, prober)) loaded = LoadWithLog(*context, attr, program.log_level);
+  if (!loaded.fd) return LoadFailure(program, std::move(loaded), prober);
+  auto info = STRATA_TRY(ReadProgramInfo(*context, loaded.fd.get(), program.name).Context("program " + program.name));
+  info.type = program.type;
+  std::shared_ptr<KernelProgram> result(
       new KernelProgram(context, std::move(loaded.fd), std::move(info), std::move(loaded.log)));
+  for (const MapReference& reference : program.map_references) result->maps_.push_back(reference.map);
+  return std::shared_ptr<BackendProgram>(std::move(result));
+}
+
+Result<std::shared_ptr<BackendProgram>> KernelProgram::Adopt(const ContextPtr& context, UniqueFd fd) {
+  if (const std::string kind = OtherObjectKind(fd.get(), "prog"); !kind.empty()) {
+    return Error(ErrorCode::kInvalidArgument, fmt::format("is no program but a {}", kind));
+  }
+  auto info = STRATA_TRY(ReadProgramInfo(*context, fd.get()));
+  return std::shared_ptr<BackendProgram>(new KernelProgram(context, std::move(fd), std::move(info), {}));
+}
+
+Result<void> KernelProgram::Pin(const std::string& path) {
+  return PinObject(*context_, fd(), path, "program " + info_.name);
+}
+
+std::string UsersOfProgramArray(int map_fd) {
+  const auto type = FdInfoNumber(ReadFdInfo(map_fd), "owner_prog_type");
+  return type ? fmt::format(" ({})", ProgramTypeName(static_cast<ProgramType>(*type))) : std::string();
+}
+
+Result<std::uint64_t> KernelProgram::MemoryBytes() {
+  if (const auto memory = FdInfoNumber(ReadFdInfo(fd()), "memlock")) return *memory;
+  return Error(ErrorCode::kNotSupported,
+               fmt::format("program {}: this kernel does not say how much memory it takes", info_.name));
 }
 
 Result<ProgramStats> KernelProgram::Stats() {

@@ -1,12 +1,17 @@
 #include "strata/backend/kernel/syscall_table.h"
 
+#include <linux/capability.h>
 #include <linux/perf_event.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
+#include <iterator>
 
 namespace strata::kernel {
 namespace {
@@ -34,5 +39,30 @@ long SyscallTable::Mmap(void* address, std::size_t size, int protection, int fla
 }
 
 long SyscallTable::Munmap(void* address, std::size_t size) const { return OrErrno(::munmap(address, size)); }
+
+std::uint64_t SyscallTable::EffectiveCapabilities() const {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2]{};
+  if (::syscall(SYS_capget, &header, data) != 0) return 0;
+  return data[0].effective | std::uint64_t{data[1].effective} << 32;
+}
+
+std::string SyscallTable::ReadFile(const char* path) const {
+  std::ifstream file(path);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+long SyscallTable::SetResourceLimit(int resource, const rlimit& limit) const {
+  return OrErrno(::setrlimit(static_cast<__rlimit_resource_t>(resource), &limit));
+}
+
+long SyscallTable::SetSocketOption(int fd, int level, int option, const void* value, std::uint32_t size) const {
+  return OrErrno(::setsockopt(fd, level, option, value, size));
+}
+
+long SyscallTable::GetSocketOption(int fd, int level, int option, void* value, std::uint32_t size) const {
+  socklen_t length = size;
+  return OrErrno(::getsockopt(fd, level, option, value, &length));
+}
 
 }  // namespace strata::kernel

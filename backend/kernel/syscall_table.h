@@ -7,11 +7,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "strata/backend/kernel/bpf_attr.h"
 #include "strata/base/export.h"
 
 struct perf_event_attr;
+struct rlimit;
 
 namespace strata::kernel {
 
@@ -29,6 +31,15 @@ class STRATA_EXPORT SyscallTable {
   // The address, or -errno.
   virtual long Mmap(void* address, std::size_t size, int protection, int flags, int fd, off_t offset) const;
   virtual long Munmap(void* address, std::size_t size) const;
+  // Of the calling thread, capget(2): one bit for each capability.
+  virtual std::uint64_t EffectiveCapabilities() const;
+  // A small file of /proc or /sys; empty where it cannot be read.
+  virtual std::string ReadFile(const char* path) const;
+  // setrlimit(2).
+  virtual long SetResourceLimit(int resource, const rlimit& limit) const;
+  // setsockopt(2), getsockopt(2); the option's value has `size` bytes.
+  virtual long SetSocketOption(int fd, int level, int option, const void* value, std::uint32_t size) const;
+  virtual long GetSocketOption(int fd, int level, int option, void* value, std::uint32_t size) const;
 };
 
 }  // namespace strata::kernel

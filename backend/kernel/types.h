@@ -20,4 +20,10 @@ class KernelTypes : public BackendTypes {
   UniqueFd fd_;
 };
 
+// What the kernel tells of the BTF behind `fd`.
+Result<TypesInfo> ReadTypesInfo(const Context& context, int fd);
+
+// The BTF with that id, a module's on top of the kernel's own.
+Result<std::shared_ptr<const btf::Btf>> ReadTypes(const Context& context, std::uint32_t id, const KernelFacts& kernel);
+
 }  // namespace strata::kernel

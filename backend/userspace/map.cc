@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "objects.h"
+#include "strata/backend/map_errors.h"
 #include "strata/spec/type_names.h"
 
 namespace strata::userspace {
@@ -152,13 +153,7 @@ UserspaceMap::~UserspaceMap() {
 }
 
 Error UserspaceMap::Failed(long error, std::string_view operation) const {
-  const std::string what = fmt::format("map {}: {}", info_.name, operation);
-  if (error == -kNotSupportedErrno) {
-    return Error(ErrorCode::kNotSupported,
-                 fmt::format("{}: a map of type {} has no such operation", what, MapTypeName(info_.type)),
-                 kNotSupportedErrno);
-  }
-  return Error::FromErrno(static_cast<int>(-error), what);
+  return ElementError(info_, static_cast<int>(-error), operation);
 }
 
 Result<void> UserspaceMap::CheckSizes(std::span<const std::byte> key, std::size_t value_size,
@@ -241,6 +236,8 @@ Result<void> UserspaceMap::Freeze() {
   if (__atomic_exchange_n(&view_->header->frozen, 1U, __ATOMIC_SEQ_CST) != 0) return Failed(-EBUSY, "freeze");
   return {};
 }
+
+Result<MapState> UserspaceMap::State() { return MapState{IsFrozen(*view_), view_->geometry.file_size}; }
 
 Result<std::unique_ptr<MapMemory>> UserspaceMap::Memory() {
   const bool is_mmapable =

@@ -54,6 +54,7 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   Result<void> Freeze() override;
   Result<std::unique_ptr<MapMemory>> Memory() override;
   Result<std::unique_ptr<RingMemory>> Ring() override;
+  Result<MapState> State() override;
 
   const runtime::MapView& view() const { return *view_; }
   runtime::MapView& view() { return *view_; }
@@ -114,6 +115,8 @@ std::unique_ptr<RingMemory> MakeRingMemory(std::shared_ptr<void> keep_alive, run
 Result<std::unique_ptr<TraceLog>> OpenTraceLog(SharedPtr shared);
 
 Result<ObjectListing> ListObjects(const Session& session);
+
+FeatureAnswer ProbeFeature(const UserspaceOptions& options, const Feature& feature);
 
 // Nanoseconds that a difference of the time stamp counter stands for.
 std::uint64_t TicksToNanoseconds(std::uint64_t ticks);

@@ -78,6 +78,7 @@ class UserspaceBackend : public Backend {
     return std::unique_ptr<StatsGuard>(std::make_unique<UserspaceStatsGuard>(shared_, detail));
   }
   Result<ObjectListing> List() override { return userspace::ListObjects(*shared_->session); }
+  FeatureAnswer Probe(const Feature& feature) override { return userspace::ProbeFeature(shared_->options, feature); }
   std::uint32_t possible_cpus() const override { return shared_->possible_cpus; }
   std::vector<std::pair<std::string, std::string>> TracedEnvironment() const override {
     if (!shared_->options.traced_environment) return {};

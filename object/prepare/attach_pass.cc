@@ -40,7 +40,8 @@ const HookRow& RowOf(AttachType attach_type) {
 Result<std::uint32_t> FindHookedType(const ProgramSpec& program, const KernelFacts& kernel) {
   const HookRow& row = RowOf(program.attach_type);
   if (program.type_of_program == ProgramType::kExt) {
-    return Error(ErrorCode::kNotSupported, "extends another program (freplace), which is not supported");
+    return Error(ErrorCode::kInvalidArgument,
+                 "extends another program (freplace): name that one in LoadOptions::attach_programs");
   }
   if (program.attach_to.empty()) {
     return Error(ErrorCode::kInvalidArgument,

@@ -8,8 +8,7 @@
 namespace strata {
 
 // LinkedProgram::attach_btf_id of `program`. Errors name what was looked for and the remedy: kInvalidArgument for a
-// section that names nothing to hook, kNotFound for what this kernel does not have, kNotSupported for programs that
-// extend others.
+// section that names nothing to hook and for programs that extend others, kNotFound for what this kernel does not have.
 Result<std::uint32_t> FindHookedType(const ProgramSpec& program, const KernelFacts& kernel);
 
 }  // namespace strata

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "attach_pass.h"
@@ -67,6 +68,11 @@ Result<void> BindExterns(Preparation& work) {
   auto poisoned = STRATA_TRY(work.externs.Bind(work.flat.references, work.linked.instructions));
   auto& all = work.linked.poisoned;
   all.insert(all.end(), std::make_move_iterator(poisoned.begin()), std::make_move_iterator(poisoned.end()));
+  return {};
+}
+
+Result<void> SortPoisoned(Preparation& work) {
+  auto& all = work.linked.poisoned;
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.index < b.index; });
   return {};
 }
@@ -74,6 +80,12 @@ Result<void> BindExterns(Preparation& work) {
 // Only a kernel has hooks of its own.
 Result<void> FindHook(Preparation& work) {
   if (!work.program.hooks_btf_function || !work.options.runs_in_kernel) return {};
+  const auto hooked = work.options.attach_programs.find(work.program.name);
+  if (hooked != work.options.attach_programs.end()) {
+    work.linked.attach_program = hooked->second;
+    work.linked.attach_function = work.program.attach_to;
+    return {};
+  }
   work.linked.attach_btf_id = STRATA_TRY(FindHookedType(work.program, work.kernel));
   return {};
 }
@@ -85,6 +97,26 @@ Result<void> FillVersion(Preparation& work) {
   return {};
 }
 
+// The imm of calls that stand for the address of a map that is not made, plus the map's position by name: no helper has
+// such a number (libbpf uses the same).
+constexpr std::int32_t kMissingMapBase = 2'001'000'000;
+
+// A map whose autocreate is off; its position by name.
+std::optional<std::int32_t> PositionOfMissingMap(const CollectionSpec& collection, std::string_view name) {
+  const auto map = collection.maps.find(name);
+  if (map == collection.maps.end() || map->second.autocreate) return std::nullopt;
+  return static_cast<std::int32_t>(std::distance(collection.maps.begin(), map));
+}
+
+void PoisonMap(Preparation& work, const Reference& reference, std::int32_t position) {
+  const isa::Instruction call{.opcode = static_cast<std::uint8_t>(isa::Opcode::kCall),
+                              .imm = kMissingMapBase + position};
+  work.linked.instructions[reference.index.value] = call;
+  work.linked.instructions[reference.index.value + 1] = call;
+  work.linked.poisoned.push_back(
+      {reference.index, fmt::format("map {}: was not created (its autocreate is off)", reference.symbol)});
+}
+
 Result<void> ResolveMaps(Preparation& work) {
   for (const Reference& reference : work.flat.references) {
     if (reference.kind != ReferenceKind::kMap && reference.kind != ReferenceKind::kMapValue) continue;
@@ -94,12 +126,16 @@ Result<void> ResolveMaps(Preparation& work) {
       return AtInstruction(ErrorCode::kInvalidArgument, reference.index,
                            fmt::format("offset {} into map {} is out of range", reference.addend, reference.symbol));
     }
-    auto map = STRATA_TRY(work.resolve_map(reference.symbol).Context(place));
     isa::Instruction& low = work.linked.instructions[reference.index.value];
     if (isa::SlotCount(low) != 2 || reference.index.value + 1 >= work.linked.instructions.size()) {
       return AtInstruction(ErrorCode::kInvalidArgument, reference.index,
                            fmt::format("refers to map {} and is no 64-bit load", reference.symbol));
     }
+    if (const auto position = PositionOfMissingMap(work.collection, reference.symbol)) {
+      PoisonMap(work, reference, *position);
+      continue;
+    }
+    auto map = STRATA_TRY(work.resolve_map(reference.symbol).Context(place));
     low.src = 0;
     low.imm = 0;
     work.linked.instructions[reference.index.value + 1].imm = 0;
@@ -152,9 +188,9 @@ Result<void> WriteDebugRecords(Preparation& work) {
 
 using Pass = Result<void> (*)(Preparation& work);
 
-constexpr std::array<Pass, 9> kPasses = {
-    CheckType,     CopyHeader,  FillVersion, FindHook,          FlattenCode,
-    RelocateTypes, BindExterns, ResolveMaps, WriteDebugRecords,
+constexpr std::array<Pass, 10> kPasses = {
+    CheckType,     CopyHeader,  FillVersion, FindHook,     FlattenCode,
+    RelocateTypes, BindExterns, ResolveMaps, SortPoisoned, WriteDebugRecords,
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,8 @@ struct PrepareOptions {
   bool runs_in_kernel = true;
   // Functions whose type in func_info another one replaces.
   std::vector<ContextFunction> context_functions = {};
+  // By program: the one whose function it hooks instead of one of the kernel's.
+  std::map<std::string, std::shared_ptr<BackendProgram>, std::less<>> attach_programs = {};
 };
 
 // Prepares the programs of one collection; what they share (CO-RE candidates) is found once. Not thread-safe.

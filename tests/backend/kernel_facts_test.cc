@@ -113,6 +113,18 @@ TEST_F(KernelFactsTest, FindsAddressesInOnePass) {
                                                {"fixed_percpu_data", 0}}));
 }
 
+TEST_F(KernelFactsTest, VisitsEverySymbolInItsOrder) {
+  Write("symbols", "ffffffff81000000 T twice\nno line\nffffffff81000010 t twice\nffffffffc0000010 d data\t[mod]\n");
+  std::vector<std::string> seen;
+  ASSERT_TRUE(KernelFacts(sources_).ForEachSymbol([&](const KernelFacts::Symbol& symbol) {
+    seen.push_back(std::string(symbol.name) + symbol.type + std::to_string(symbol.address & 0xff));
+  }));
+  EXPECT_THAT(seen, ::testing::ElementsAre("twiceT0", "twicet16", "datad16"));
+  sources_.symbols = "/nonexistent/kallsyms";
+  EXPECT_EQ(KernelFacts(sources_).ForEachSymbol([](const KernelFacts::Symbol&) {}).error().code(),
+            ErrorCode::kNotFound);
+}
+
 TEST_F(KernelFactsTest, TwoAddressesOfASymbolAreAmbiguous) {
   Write("symbols",
         "ffffffff81000000 t twice\nffffffff81000010 t twice\nffffffff81000020 t same\nffffffff81000020 t same\n");

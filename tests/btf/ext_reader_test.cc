@@ -73,6 +73,25 @@ TEST_F(ExtReader, RefusesOffsetsInsideAnInstruction) {
               HasSubstr("a.o: .BTF.ext: func_info: offset 16: instruction offset 3 is no multiple of 8"));
 }
 
+TEST_F(ExtReader, ToleratesALongerHeaderOnlyWhereItIsZero) {
+  auto bytes = Bytes();
+  bytes[4] = std::byte{40};
+  bytes.insert(bytes.begin() + 32, 8, std::byte{0});
+  EXPECT_EQ(ReadExtInfo(bytes, *types_).value().at("uprobe").lines.size(), 2U);
+  bytes[36] = std::byte{1};
+  EXPECT_THAT(ReadExtInfo(bytes, *types_, "a.o").error().message(),
+              HasSubstr("a.o: offset 40: the header has fields that are not known"));
+}
+
+TEST_F(ExtReader, ReadsOneSectionWithoutTheOthers) {
+  const auto bytes = Bytes();
+  auto reader = ExtInfoReader::Open(bytes, *types_, "a.o").value();
+  EXPECT_EQ(reader.Sections(), std::set<std::string_view>{"uprobe"});
+  EXPECT_EQ(reader.Read("uprobe")->core_relocations.size(), 1U);
+  EXPECT_TRUE(reader.Read("kprobe")->functions.empty());
+  EXPECT_TRUE(reader.Read("uprobe")->line_records.empty()) << "its records are longer than those we know";
+}
+
 TEST_F(ExtReader, RefusesEveryTruncation) {
   const auto bytes = Bytes();
   for (std::size_t size = 0; size < bytes.size(); ++size) {

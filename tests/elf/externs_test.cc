@@ -136,8 +136,9 @@ TEST(Ksyms, AreReferredToByName) {
 TEST(Ksyms, CallsOfKernelFunctionsAreMarkedAsSuch) {
   const auto spec = Read(STRATA_BPF_KSYMS);
   const ProgramSpec& program = spec.programs.at("calls_kfuncs");
+  const auto code = program.CanonicalCode();
   for (const Reference& reference : program.references) {
-    const isa::Instruction& instruction = program.instructions[reference.index.value];
+    const isa::Instruction& instruction = code[reference.index.value];
     const bool is_call = reference.kind == ReferenceKind::kKfunc;
     EXPECT_EQ(instruction.src, is_call ? static_cast<std::uint8_t>(isa::PseudoCall::kKfunc) : 0);
     EXPECT_EQ(instruction.imm, is_call ? -1 : 0);

@@ -60,7 +60,7 @@ std::vector<std::string> CalleesOf(const FunctionSpec& function) {
   for (const Reference& reference : function.references) {
     const bool is_call =
         reference.kind == ReferenceKind::kFunctionCall || reference.kind == ReferenceKind::kFunctionAddress;
-    if (is_call) callees.push_back(reference.symbol);
+    if (is_call) callees.emplace_back(reference.symbol);
   }
   return callees;
 }
@@ -120,8 +120,8 @@ TEST(Linker, PrefersAStrongDefinitionInWhateverOrder) {
     EXPECT_EQ(ValueOf(spec, "chosen"), "2");
     const FunctionSpec& policy = spec.functions.at("policy");
     EXPECT_FALSE(policy.is_static);
-    EXPECT_THAT(policy.instructions, Contains(testing::Field(&Instruction::imm, -1)));
-    EXPECT_THAT(policy.instructions, Not(Contains(testing::Field(&Instruction::imm, 100))));
+    EXPECT_THAT(policy.CanonicalCode(), Contains(testing::Field(&Instruction::imm, -1)));
+    EXPECT_THAT(policy.CanonicalCode(), Not(Contains(testing::Field(&Instruction::imm, 100))));
   }
 }
 
@@ -203,7 +203,7 @@ TEST(Linker, LinksBigEndianObjects) {
   const CollectionSpec little = MainAndHelper().LinkAndRead();
   ASSERT_EQ(linked.programs.size(), little.programs.size());
   for (const auto& [name, program] : little.programs) {
-    EXPECT_EQ(linked.programs.at(name).instructions, program.instructions) << name;
+    EXPECT_EQ(linked.programs.at(name).CanonicalCode(), program.CanonicalCode()) << name;
     EXPECT_EQ(linked.programs.at(name).references, program.references) << name;
   }
 }

@@ -73,16 +73,17 @@ TEST(ElfReader, TurnsRelocationsAndLocalCallsIntoNames) {
   EXPECT_THAT(too, testing::Contains("map events"));
 }
 
-TEST(ElfReader, LeavesOneFormOfWhatReferencesDescribe) {
+TEST(ElfReader, HasOneFormOfWhatReferencesDescribe) {
   const auto spec = Read(STRATA_BPF_PROGRAMS);
   const FunctionSpec& function = spec.programs.at("on_malloc");
+  const auto code = function.CanonicalCode();
   for (const Reference& reference : function.references) {
-    const isa::Instruction& instruction = function.instructions[reference.index.value];
+    const isa::Instruction& instruction = code[reference.index.value];
     if (reference.kind == ReferenceKind::kFunctionCall) {
       EXPECT_EQ(instruction.imm, -1);
     } else {
       EXPECT_EQ(instruction.imm, 0);
-      EXPECT_EQ(function.instructions[reference.index.value + 1].imm, 0);
+      EXPECT_EQ(code[reference.index.value + 1].imm, 0);
     }
   }
 }
@@ -152,7 +153,7 @@ TEST(ElfReader, ReadsBigEndianObjectsToTheSameMeaning) {
     EXPECT_EQ(other.line_infos.size(), program.line_infos.size());
   }
   // Without constants wider than a byte the code itself is the same.
-  EXPECT_EQ(big.functions.at("four_times").instructions, little.functions.at("four_times").instructions);
+  EXPECT_EQ(big.functions.at("four_times").CanonicalCode(), little.functions.at("four_times").CanonicalCode());
   EXPECT_EQ(big.maps.at("events").max_entries, 64U);
   EXPECT_EQ(big.programs.at("on_malloc").kernel_version, 0x060102U);
 }

@@ -28,7 +28,7 @@ inline std::vector<std::string> References(const FunctionSpec& function) {
   static constexpr const char* kNames[] = {"map", "value", "call", "callback", "ksym", "kfunc"};
   std::vector<std::string> texts;
   for (const Reference& reference : function.references) {
-    std::string text = std::string(kNames[static_cast<int>(reference.kind)]) + " " + reference.symbol;
+    std::string text = std::string(kNames[static_cast<int>(reference.kind)]) + " " + std::string(reference.symbol);
     if (reference.addend != 0) text += "+" + std::to_string(reference.addend);
     if (reference.is_weak) text += " weak";
     texts.push_back(text);

@@ -5,6 +5,8 @@
 #include <set>
 #include <string>
 
+#include "strata/spec/attach_kind.h"
+
 namespace strata::elf {
 namespace {
 
@@ -62,6 +64,38 @@ TEST(SectionKinds, AttachTypesAreTheKernels) {
   EXPECT_EQ(ParseSectionName("xdp.frags")->kind->attach_type, AttachType::kXdp);
   EXPECT_EQ(ParseSectionName("lsm.s/file_open")->kind->attach_type, AttachType::kLsmMac);
   EXPECT_EQ(ParseSectionName("tp/syscalls/sys_enter_write")->kind->attach_kind, "tracepoint");
+}
+
+TEST(SectionKinds, AreAttachedByKindsOfTheirProgramType) {
+  for (const SectionKind& kind : SectionKinds()) {
+    const AttachKind* attach = FindAttachKind(BuiltinAttachKinds(), kind.attach_kind);
+    if (attach == nullptr || attach->program_type == ProgramType::kUnspec) continue;
+    EXPECT_EQ(attach->program_type, kind.program_type) << kind.prefix;
+  }
+}
+
+TEST(SectionKinds, OfTheNetworkNameTheirAttachKind) {
+  const std::pair<std::string_view, std::string_view> rows[] = {
+      {"xdp", "xdp"},
+      {"xdp.frags", "xdp"},
+      {"xdp/devmap", ""},  // runs behind a map's entry
+      {"tc", "tcx"},
+      {"tcx/egress", "tcx"},
+      {"netkit/peer", "netkit"},
+      {"cgroup/connect4", "cgroup"},
+      {"cgroup_skb/egress", "cgroup"},
+      {"sockops", "cgroup"},
+      {"lsm_cgroup/file_open", "cgroup"},
+      {"sk_lookup", "sk_lookup"},
+      {"flow_dissector", "flow_dissector"},
+      {"netfilter", "netfilter"},
+      {"socket", "socket_filter"},
+      {"sk_reuseport/migrate", "sk_reuseport"},
+      {"sk_skb/stream_parser", "sockmap"},
+      {"sk_msg", "sockmap"},
+      {"struct_ops/init", "struct_ops"},
+  };
+  for (const auto& [section, kind] : rows) EXPECT_EQ(ParseSectionName(section)->kind->attach_kind, kind) << section;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <string>
 #include <string_view>
@@ -119,6 +120,23 @@ void AddMalformedObjects(Corpus& corpus) {
   corpus.Add("object", "half-load", ElfWriter().Code("xdp", "f", {strata::isa::Instruction{0x18}}).Bytes());
 }
 
+// Notes as <sys/sdt.h> leaves them, and texts of arguments.
+void AddUsdt(Corpus& corpus) {
+  const std::string_view texts[] = {"-4@%edi 8@$-123 8@-16(%rbp)", "-2@counter+8(%rip) 1@%ah 4@8(,%rcx,1)", "8f@%xmm0",
+                                    "4@0x10+8(%rax,%rcx,4) 8@$0x7fffffffffffffff", ""};
+  ByteWriter section;
+  for (std::size_t i = 0; i < std::size(texts); ++i) {
+    const std::string_view text = texts[i];
+    corpus.Add("usdt", "arguments-" + std::to_string(i), BytesOf(text));
+    const std::string names = std::string("provider\0name\0", 14) + std::string(text) + '\0';
+    section.Put(std::uint32_t{8}).Put(static_cast<std::uint32_t>(24 + names.size())).Put(std::uint32_t{3});
+    section.Append(BytesOf(std::string_view("stapsdt\0", 8)));
+    section.Put(std::uint64_t{0x1000}).Put(std::uint64_t{0x2000}).Put(std::uint64_t{0}).Append(BytesOf(names));
+    while (section.size() % 4 != 0) section.Put(std::uint8_t{0});
+    corpus.Add("usdt", "notes-" + std::to_string(i), section.bytes());
+  }
+}
+
 // Objects that belong together, and ones that do not.
 void AddPairs(Corpus& corpus, const fs::path& objects) {
   const fs::path folder = objects / "tests" / "elf";
@@ -155,6 +173,7 @@ int main(int argc, char** argv) {
   AddPairs(corpus, argv[1]);
   AddMalformedTypes(corpus);
   AddMalformedObjects(corpus);
+  AddUsdt(corpus);
   std::printf("%zu inputs from %zu objects\n", corpus.count(), objects);
   return objects == 0 ? 1 : 0;
 }

@@ -44,9 +44,11 @@ TEST_F(LoadTest, CallbacksNeedTypesAndSayWhyThereAreNone) {
 
 TEST_F(LoadTest, ARejectionCarriesTheVerifiersLog) {
   auto spec = LoadCollectionSpec(STRATA_BPF_INITIAL_SLOTS).value();
-  auto& code = spec.programs.at("target_of_one").instructions;
+  ProgramSpec& program = spec.programs.at("target_of_one");
+  auto code = program.instructions.ToVector();
   code.erase(code.begin());  // R0 is then never written
-  spec.programs.at("target_of_one").line_infos.clear();
+  program.instructions = std::move(code);
+  program.line_infos.clear();
   const Error error = ErrorOf(LoadCollection(backend_, std::move(spec)));
   EXPECT_EQ(error.code(), ErrorCode::kVerifierRejected);
   EXPECT_THAT(error.message(), HasSubstr("program target_of_one: loading it: R0 !read_ok"));
@@ -67,9 +69,10 @@ TEST_F(LoadTest, ALogLargerThanTheFirstBufferIsWhole) {
   auto& program = spec.programs.at("target_of_one");
   // 5000 lines of about 30 characters, then a register that nobody wrote.
   program.line_infos.clear();
-  program.instructions.assign(5000, isa::Instruction{.opcode = 0xb7, .dst = 0, .src = 0, .offset = 0, .imm = 7});
-  program.instructions.push_back({.opcode = 0xbf, .dst = 0, .src = 9, .offset = 0, .imm = 0});
-  program.instructions.push_back({.opcode = 0x95, .dst = 0, .src = 0, .offset = 0, .imm = 0});
+  std::vector<isa::Instruction> code(5000, {.opcode = 0xb7, .dst = 0, .src = 0, .offset = 0, .imm = 7});
+  code.push_back({.opcode = 0xbf, .dst = 0, .src = 9, .offset = 0, .imm = 0});
+  code.push_back({.opcode = 0x95, .dst = 0, .src = 0, .offset = 0, .imm = 0});
+  program.instructions = std::move(code);
   const Error error = ErrorOf(LoadCollection(backend_, std::move(spec)));
   EXPECT_THAT(error.message(), HasSubstr("R9 !read_ok"));
   EXPECT_GT(error.log().size(), 65536U);

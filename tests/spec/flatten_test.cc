@@ -31,6 +31,13 @@ Spec Calling(std::string name, const std::vector<std::string>& callees) {
   return function;
 }
 
+// The first half of a 64-bit load, and its second.
+void PutFirst(FunctionSpec& function, isa::Instruction load) {
+  auto code = function.instructions.ToVector();
+  code.insert(code.begin(), {load, {}});
+  function.instructions = std::move(code);
+}
+
 CollectionSpec Collect(const std::vector<FunctionSpec>& functions) {
   CollectionSpec collection;
   for (const FunctionSpec& function : functions) collection.functions.emplace(function.name, function);
@@ -83,7 +90,7 @@ TEST(Flatten, FollowsChainsLongerThanAStack) {
 
 TEST(Flatten, MovesReferencesLinesAndRelocationsWithTheirFunction) {
   FunctionSpec callee = Calling("a", {});
-  callee.instructions.insert(callee.instructions.begin(), {{.opcode = 0x18, .src = 1}, {}});
+  PutFirst(callee, {.opcode = 0x18, .src = 1});
   callee.references = {Reference{.index = {0}, .kind = ReferenceKind::kMap, .symbol = "map"}};
   callee.core_relocations = {{{2}, btf::TypeId{1}, "0", 0}};
   const auto flat = Flatten(Collect({callee}), Calling<ProgramSpec>("main", {"a"})).value();
@@ -96,7 +103,7 @@ TEST(Flatten, MovesReferencesLinesAndRelocationsWithTheirFunction) {
 
 TEST(Flatten, ResolvesCallbackAddresses) {
   auto program = Calling<ProgramSpec>("main", {});
-  program.instructions.insert(program.instructions.begin(), {{.opcode = 0x18, .dst = 2, .src = 4}, {}});
+  PutFirst(program, {.opcode = 0x18, .dst = 2, .src = 4});
   program.references = {Reference{.index = {0}, .kind = ReferenceKind::kFunctionAddress, .symbol = "callback"}};
   const auto flat = Flatten(Collect({Calling("callback", {})}), program).value();
   EXPECT_EQ(flat.instructions[0].src, 4);

@@ -91,7 +91,9 @@ TEST(FunctionSpec, EraseDropsWhatBelongedToTheErased) {
 
 TEST(FunctionSpec, EraseOfTheStartKeepsALineThere) {
   FunctionSpec function = Sample();
-  function.instructions[4] = function.instructions[3];  // no jump leads back to 0
+  auto code = function.instructions.ToVector();
+  code[4] = code[3];  // no jump leads back to 0
+  function.instructions = std::move(code);
   ASSERT_TRUE(function.Erase(InsnIndex{0}, 3));
   EXPECT_EQ(Lines(function), (LineList{{0, 30}, {2, 50}}));
 }
@@ -151,8 +153,9 @@ TEST(FunctionSpec, EditsLeaveWhatAReferenceDescribes) {
   const auto end = code.NewLabel();
   code.CallFunction(end).Mov(kR0, 0).Bind(end).Exit();
   FunctionSpec function;
-  function.instructions = std::move(code).Build().value();
-  function.instructions[0].imm = -1;
+  auto instructions = std::move(code).Build().value();
+  instructions[0].imm = -1;
+  function.instructions = std::move(instructions);
   function.references = {Reference{.index = {0}, .kind = ReferenceKind::kFunctionCall, .symbol = "callee"}};
   ASSERT_TRUE(function.Insert(InsnIndex{0}, Movs(3)));
   EXPECT_EQ(function.instructions[3].imm, -1);

@@ -5,6 +5,7 @@
 
 #include "strata/spec/attach_kind.h"
 #include "strata/spec/attach_target.h"
+#include "strata/spec/network_target.h"
 #include "strata/spec/type_names.h"
 
 namespace strata {
@@ -29,6 +30,28 @@ TEST(AttachKinds, UprobesTakeAFileAndTheirConfig) {
   }
 }
 
+TEST(AttachKinds, OfTheNetworkTakeTheirRecords) {
+  const std::tuple<std::string_view, ProgramType, std::size_t> rows[] = {
+      {"xdp", ProgramType::kXdp, sizeof(XdpConfig)},
+      {"tcx", ProgramType::kSchedCls, sizeof(InterfaceConfig)},
+      {"netkit", ProgramType::kSchedCls, sizeof(InterfaceConfig)},
+      {"cgroup", ProgramType::kUnspec, sizeof(CgroupConfig)},
+      {"sk_lookup", ProgramType::kSkLookup, 0},
+      {"flow_dissector", ProgramType::kFlowDissector, 0},
+      {"netfilter", ProgramType::kNetfilter, sizeof(NetfilterConfig)},
+      {"socket_filter", ProgramType::kSocketFilter, sizeof(SocketConfig)},
+      {"sk_reuseport", ProgramType::kSkReusePort, sizeof(SocketConfig)},
+      {"sockmap", ProgramType::kUnspec, sizeof(SockMapConfig)},
+  };
+  for (const auto& [name, type, size] : rows) {
+    const AttachKind* kind = FindAttachKind(BuiltinAttachKinds(), name);
+    ASSERT_NE(kind, nullptr) << name;
+    EXPECT_EQ(kind->program_type, type) << name;
+    EXPECT_EQ(kind->config_size_bytes, size) << name;
+    EXPECT_FALSE(kind->hooks_file) << name;
+  }
+}
+
 TEST(AttachTarget, ConfigRoundTripsAndChecksItsSize) {
   AttachTarget target;
   target.kind = "uprobe";
@@ -37,6 +60,21 @@ TEST(AttachTarget, ConfigRoundTripsAndChecksItsSize) {
   target.config.pop_back();
   EXPECT_THAT(DecodeConfig<UprobeConfig>(target).error().message(),
               testing::HasSubstr("config has 15 bytes, expected 16"));
+}
+
+TEST(AttachTarget, ListsOfRecordsRoundTripAndCheckTheirSize) {
+  AttachTarget target;
+  target.kind = "uprobe_multi";
+  target.config = EncodeConfigs<UprobePlace>({{.file_offset = 1, .cookie = 2}, {.file_offset = 3}});
+  const auto places = DecodeConfigs<UprobePlace>(target).value();
+  ASSERT_EQ(places.size(), 2U);
+  EXPECT_EQ(places[0].cookie, 2U);
+  EXPECT_EQ(places[1].file_offset, 3U);
+  target.config.pop_back();
+  EXPECT_THAT(DecodeConfigs<UprobePlace>(target).error().message(),
+              testing::HasSubstr("config has 47 bytes, expected records of 24"));
+  target.config.clear();
+  EXPECT_TRUE(DecodeConfigs<UprobePlace>(target)->empty());
 }
 
 TEST(TypeNames, AreUniqueAndWithoutHoles) {

@@ -4,6 +4,8 @@
 
 #include <cerrno>
 
+#include "map.h"
+
 namespace strata::kernel {
 
 Result<UniqueFd> CreateLink(const Context& context, const KernelProgram& program, LinkCreateAttr attr) {
@@ -11,6 +13,24 @@ Result<UniqueFd> CreateLink(const Context& context, const KernelProgram& program
   FdOrErrno link = context.Open(Command::kLinkCreate, attr);
   if (!link) return BpfError(link.sys_errno, fmt::format("linking program {}", program.info().name));
   return std::move(link.fd);
+}
+
+bool KnowsLinks(const Context& context, ProgramType program_type, LinkCreateAttr attr) {
+  const isa::Instruction code[] = {{.opcode = 0xb7, .dst = 0, .src = 0, .offset = 0, .imm = 0},
+                                   {.opcode = 0x95, .dst = 0, .src = 0, .offset = 0, .imm = 0}};
+  ProgramLoadAttr load;
+  load.prog_type = static_cast<std::uint32_t>(program_type);
+  load.insns = AddressOf(&code[0]);
+  load.insn_cnt = 2;
+  load.license = AddressOf("GPL");
+  // Programs of perf events are loaded without an attach type.
+  const bool has_own_type = attr.attach_type != static_cast<std::uint32_t>(AttachType::kPerfEvent);
+  load.expected_attach_type = has_own_type ? attr.attach_type : 0;
+  const FdOrErrno program = context.Open(Command::kProgramLoad, load);
+  if (!program) return false;
+  attr.prog_fd = static_cast<std::uint32_t>(program.fd.get());
+  const FdOrErrno link = context.Open(Command::kLinkCreate, attr);
+  return link || link.sys_errno != EINVAL;
 }
 
 Result<std::unique_ptr<BackendLink>> FdLink::Create(const ContextPtr& context, std::shared_ptr<KernelProgram> program,
@@ -96,6 +116,29 @@ Result<void> FdLink::Update(const std::shared_ptr<BackendProgram>& program,
   info_.program_id = next->info().id;
   program_ = std::move(next);
   return {};
+}
+
+Result<void> FdLink::UpdateStructOps(const std::shared_ptr<BackendMap>& map,
+                                     const std::shared_ptr<BackendMap>& expected) {
+  STRATA_TRY(CheckIsAttached());
+  const auto* next = dynamic_cast<const KernelMap*>(map.get());
+  const auto* previous = dynamic_cast<const KernelMap*>(expected.get());
+  if (next == nullptr || (expected != nullptr && previous == nullptr)) {
+    return Error(ErrorCode::kInvalidArgument, Place() + ": a map of another backend cannot take its place");
+  }
+  LinkUpdateAttr attr;
+  attr.link_fd = static_cast<std::uint32_t>(fd_.get());
+  attr.new_fd = static_cast<std::uint32_t>(next->fd());
+  if (previous != nullptr) {
+    attr.flags = attach_flags::kReplace;
+    attr.old_fd = static_cast<std::uint32_t>(previous->fd());
+  }
+  const long result = context_->Bpf(Command::kLinkUpdate, attr);
+  const std::string what = fmt::format("{}: putting map {} in place", Place(), next->info().name);
+  if (result == -EPERM && previous != nullptr) {
+    return Error(ErrorCode::kBusy, fmt::format("{}: it no longer uses map {}", what, previous->info().name), EPERM);
+  }
+  return result == 0 ? Result<void>() : BpfError(static_cast<int>(-result), what);
 }
 
 Result<void> FdLink::Pin(const std::string& path) {

@@ -31,6 +31,8 @@ class FdLink : public BackendLink {
   Result<LinkInfo> Info() override;
   Result<void> Update(const std::shared_ptr<BackendProgram>& program,
                       const std::shared_ptr<BackendProgram>& expected) override;
+  Result<void> UpdateStructOps(const std::shared_ptr<BackendMap>& map,
+                               const std::shared_ptr<BackendMap>& expected) override;
   Result<void> Pin(const std::string& path) override;
   Result<UniqueFd> OpenIterator() override;
 
@@ -49,6 +51,11 @@ class FdLink : public BackendLink {
 
 // kLinkCreate for `program`; the caller has set the rest.
 Result<UniqueFd> CreateLink(const Context& context, const KernelProgram& program, LinkCreateAttr attr);
+
+// Whether the kernel knows links of an attach type: it says EINVAL of those that it does not know before it looks at
+// anything else. `attr` is one of that type that cannot succeed, with another errno where they are known. To be asked
+// after a failure.
+bool KnowsLinks(const Context& context, ProgramType program_type, LinkCreateAttr attr);
 
 // What the kernel tells of a link.
 Result<LinkInfo> ReadLinkInfo(const Context& context, int fd);

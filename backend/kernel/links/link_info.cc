@@ -91,22 +91,26 @@ void DecodeSockMap(const Detail& detail, const Names&, LinkInfo& info) {
 
 void DecodePerfEvent(const Detail& detail, const Names& names, LinkInfo& info) {
   const LinkInfoRecord::PerfEvent& event = detail.perf_event;
-  switch (static_cast<PerfEventType>(event.type)) {
+  const auto type = static_cast<PerfEventType>(event.type);
+  switch (type) {
     case PerfEventType::kUnspec:
       return;
     case PerfEventType::kUprobe:
     case PerfEventType::kUretprobe:
+      info.kind = type == PerfEventType::kUprobe ? "uprobe" : "uretprobe";
       info.path = names.Get();
       info.offset = event.uprobe.offset;
       info.cookie = event.uprobe.cookie;
       return;
     case PerfEventType::kKprobe:
     case PerfEventType::kKretprobe:
+      info.kind = type == PerfEventType::kKprobe ? "kprobe" : "kretprobe";
       info.name = names.Get();
       info.offset = event.kprobe.offset;
       info.cookie = event.kprobe.cookie;
       return;
     case PerfEventType::kTracepoint:
+      info.kind = "tracepoint";
       info.name = names.Get();
       info.cookie = event.tracepoint.cookie;
       return;

@@ -1,54 +1,63 @@
-// Uprobes by the uprobe PMU (Linux 4.17).
+// Uprobes by the uprobe PMU (Linux 4.17), before that by tracefs.
 #include <fmt/format.h>
 #include <linux/perf_event.h>
 
-#include <cstdio>
-#include <fstream>
 #include <string>
 
 #include "attach.h"
 #include "perf_link.h"
+#include "tracefs.h"
 
 namespace strata::kernel {
 namespace {
 
-constexpr char kUprobePmu[] = "/sys/bus/event_source/devices/uprobe/";
 constexpr unsigned kRefCtrOffsetShift = 32;  // kernel/events/core.c PERF_UPROBE_REF_CTR_OFFSET_SHIFT
-
-Result<std::uint32_t> ReadNumber(const std::string& path, const char* format) {
-  std::ifstream file(path);
-  std::string text;
-  unsigned number = 0;
-  if (!std::getline(file, text) || std::sscanf(text.c_str(), format, &number) != 1) {
-    return Error(ErrorCode::kNotSupported, path + ": cannot be read; uprobes by perf need Linux 4.17");
-  }
-  return number;
-}
 
 enum class ProbeSide { kEntry, kReturn };
 
-Result<UniqueFd> OpenUprobeEvent(const Context& context, const AttachTarget& target, const UprobeConfig& config,
-                                 ProbeSide side) {
+struct UprobeEvent {
+  std::string path;
+  std::int32_t pid;
+  UprobeConfig config;
+  ProbeSide side;
+};
+
+Result<PerfEvent> OpenByPmu(const Context& context, const UprobeEvent& event, const EventSource& source) {
   perf_event_attr attributes{};
   attributes.size = sizeof(attributes);
-  attributes.type = STRATA_TRY(ReadNumber(std::string(kUprobePmu) + "type", "%u"));
-  if (side == ProbeSide::kReturn) {
-    const unsigned bit = STRATA_TRY(ReadNumber(std::string(kUprobePmu) + "format/retprobe", "config:%u"));
-    attributes.config |= 1ULL << bit;
-  }
-  attributes.config |= config.ref_ctr_file_offset << kRefCtrOffsetShift;
-  attributes.config1 = AddressOf(target.path.c_str());
-  attributes.config2 = config.file_offset;
-  const bool every_process = target.pid == kAllProcesses;
-  return OpenPerfEvent(context, attributes, every_process ? -1 : target.pid, every_process ? 0 : -1,
-                       fmt::format("uprobe at {}+{:#x}", target.path, config.file_offset));
+  attributes.type = source.type;
+  if (event.side == ProbeSide::kReturn) attributes.config |= 1ULL << source.return_bit;
+  attributes.config |= event.config.ref_ctr_file_offset << kRefCtrOffsetShift;
+  attributes.config1 = AddressOf(event.path.c_str());
+  attributes.config2 = event.config.file_offset;
+  UniqueFd fd = STRATA_TRY(OpenProbeEvent(context, attributes, event.pid));
+  return PerfEvent{nullptr, std::move(fd)};
 }
 
-Result<std::unique_ptr<BackendLink>> Attach(const ContextPtr& context, const std::shared_ptr<KernelProgram>& program,
-                                            const AttachTarget& target, ProbeSide side) {
+Result<PerfEvent> OpenByTracefs(const Context& context, const UprobeEvent& event) {
+  if (event.path.find_first_of(" \t\n") != std::string::npos) {
+    return Error(ErrorCode::kNotSupported,
+                 "tracefs takes no path with blanks, and this kernel has no uprobe PMU (Linux 4.17)");
+  }
+  std::string place = fmt::format("{}:{:#x}", event.path, event.config.file_offset);
+  if (event.config.ref_ctr_file_offset != 0) place += fmt::format("({:#x})", event.config.ref_ctr_file_offset);
+  auto definition =
+      STRATA_TRY(DynamicEvent::Create(context, "uprobe_events", event.side == ProbeSide::kReturn ? "r" : "p", place));
+  UniqueFd fd = STRATA_TRY(OpenTracepointEvent(context, definition->id(), event.pid));
+  return PerfEvent{std::move(definition), std::move(fd)};
+}
+
+Result<PerfEvent> Open(const Context& context, const UprobeEvent& event) {
+  const auto source = STRATA_TRY(FindEventSource(context, "uprobe"));
+  return source ? OpenByPmu(context, event, *source) : OpenByTracefs(context, event);
+}
+
+Result<std::unique_ptr<BackendLink>> AttachSide(const ContextPtr& context,
+                                                const std::shared_ptr<KernelProgram>& program,
+                                                const AttachTarget& target, ProbeSide side) {
   const auto config = STRATA_TRY(DecodeConfig<UprobeConfig>(target));
-  auto event = STRATA_TRY(OpenUprobeEvent(*context, target, config, side));
-  return LinkToPerfEvent(context, program, target, std::move(event))
+  const UprobeEvent event{target.path, target.pid, config, side};
+  return LinkToPerfEvent(context, program, target, [context, event] { return Open(*context, event); })
       .Context(fmt::format("uprobe at {}+{:#x}", target.path, config.file_offset));
 }
 
@@ -57,13 +66,13 @@ Result<std::unique_ptr<BackendLink>> Attach(const ContextPtr& context, const std
 Result<std::unique_ptr<BackendLink>> AttachUprobe(const ContextPtr& context,
                                                   const std::shared_ptr<KernelProgram>& program,
                                                   const AttachTarget& target) {
-  return Attach(context, program, target, ProbeSide::kEntry);
+  return AttachSide(context, program, target, ProbeSide::kEntry);
 }
 
 Result<std::unique_ptr<BackendLink>> AttachUretprobe(const ContextPtr& context,
                                                      const std::shared_ptr<KernelProgram>& program,
                                                      const AttachTarget& target) {
-  return Attach(context, program, target, ProbeSide::kReturn);
+  return AttachSide(context, program, target, ProbeSide::kReturn);
 }
 
 }  // namespace strata::kernel

@@ -43,6 +43,7 @@ enum class Call : long {
   kRenameat = 264,
   kFaccessat = 269,
   kProcessVmReadv = 310,
+  kProcessVmWritev = 311,
   kPidfdOpen = 434,
 };
 
@@ -154,6 +155,10 @@ inline long ClockResolution(int clock, Timespec* out) noexcept {
 
 inline long ProcessVmReadv(std::uint32_t pid, const IoVector* local, const IoVector* remote) noexcept {
   return Raw(Call::kProcessVmReadv, pid, Address(local), 1, Address(remote), 1, 0);
+}
+
+inline long ProcessVmWritev(std::uint32_t pid, const IoVector* local, const IoVector* remote) noexcept {
+  return Raw(Call::kProcessVmWritev, pid, Address(local), 1, Address(remote), 1, 0);
 }
 
 // Shared futexes: the words lie in files. Timeouts are relative; null waits for ever.

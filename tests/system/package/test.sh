@@ -24,6 +24,12 @@ cmake -S "$source/tests/system/package" -B "$work/build" -G Ninja -DCMAKE_PREFIX
 cmake --build "$work/build" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 check "$work/build/count_malloc"
 
+# 500 allocations of 5100 bytes; those of 100 are not counted.
+output=$("$work/build/malloc_sizes" userspace)
+echo "malloc_sizes: $output"
+grep -Eq '^ +5100 500$' <<<"$output"
+! grep -Eq '^ +100 ' <<<"$output"
+
 libdir=$(dirname "$(find "$work/prefix" -name strata.pc)")
 export PKG_CONFIG_PATH=$libdir
 # shellcheck disable=SC2046

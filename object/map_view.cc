@@ -1,4 +1,4 @@
-#include "strata/object/map_views.h"
+#include "strata/object/map_view.h"
 
 #include <fmt/format.h>
 

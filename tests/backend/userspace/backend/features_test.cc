@@ -1,0 +1,55 @@
+// What the userspace backend says that it can do, next to its tables.
+#include "strata/backend/features.h"
+
+#include <gtest/gtest.h>
+
+#include "backend_fixture.h"
+#include "strata/backend/userspace/runtime/helpers/table.h"
+#include "strata/backend/userspace/runtime/map_view.h"
+
+namespace strata {
+namespace {
+
+class UserspaceFeatures : public UserspaceBackendTest {
+ protected:
+  Support Ask(const Feature& feature) { return backend().Probe(feature).support; }
+};
+
+TEST_F(UserspaceFeatures, AreSure) {
+  for (const Feature& feature : KnownFeatures()) {
+    EXPECT_NE(Ask(feature), Support::kInconclusive) << FeatureName(feature);
+  }
+}
+
+TEST_F(UserspaceFeatures, HaveTheMapsAndHelpersOfTheTables) {
+  for (const runtime::MapKind& kind : runtime::MapKinds()) {
+    EXPECT_EQ(Ask(MapTypeFeature{kind.type}), Support::kYes) << kind.name;
+    EXPECT_TRUE(backend().CreateMap(
+        Spec(kind.type, kind.type == MapType::kRingBuf ? 0 : 4, kind.type == MapType::kRingBuf ? 0 : 8, 4096), nullptr))
+        << kind.name;
+  }
+  for (const runtime::HelperRow& helper : runtime::Helpers()) {
+    EXPECT_EQ(Ask(HelperFeature{helper.id, ProgramType::kKprobe}), Support::kYes) << helper.name;
+  }
+}
+
+TEST_F(UserspaceFeatures, LackWhatOnlyAKernelHas) {
+  EXPECT_EQ(Ask(MapTypeFeature{MapType::kArena}), Support::kNo);
+  EXPECT_EQ(Ask(ProgramTypeFeature{ProgramType::kXdp}), Support::kNo);
+  EXPECT_EQ(Ask(HelperFeature{44, ProgramType::kKprobe}), Support::kNo);
+  EXPECT_EQ(Ask(LinkKind::kXdp), Support::kNo);
+  const Error error = NotSupported(LinkKind::kXdp, backend().Probe(LinkKind::kXdp));
+  EXPECT_EQ(error.message(), "link kind xdp: not supported (needs Linux 5.9): not on the userspace backend");
+}
+
+TEST_F(UserspaceFeatures, ProgramsAreNeitherPinnedNorRunWithoutAnEvent) {
+  const auto program = MakeProgram();
+  for (const Error& error : {program->Pin("/nowhere").error(), program->TestRun({}).error(), program->Code().error(),
+                             program->MemoryBytes().error(), backend().OpenProgram(1).error(),
+                             backend().OpenPinnedProgram("/nowhere").error()}) {
+    EXPECT_EQ(error.code(), ErrorCode::kNotSupported) << error.message();
+  }
+}
+
+}  // namespace
+}  // namespace strata

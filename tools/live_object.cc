@@ -1,0 +1,77 @@
+#include "live_object.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <charconv>
+#include <optional>
+#include <vector>
+
+namespace strata::tools {
+namespace {
+
+constexpr std::size_t kKernelNameSize = 15;  // longer names are cut off by the kernel
+
+std::optional<std::uint32_t> AsId(const std::string& name) {
+  std::uint32_t id = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
+  const bool is_number = error == std::errc{} && end == name.data() + name.size();
+  return is_number ? std::optional(id) : std::nullopt;
+}
+
+bool IsPath(const std::string& name) { return name.find('/') != std::string::npos; }
+
+// The id of the one object that is called so.
+template <typename Info>
+Result<std::uint32_t> IdOfName(std::string_view kind, const std::vector<Info>& objects, const std::string& name) {
+  std::vector<std::uint32_t> ids;
+  for (const Info& object : objects) {
+    const bool is_cut = object.name.size() == kKernelNameSize && name.substr(0, kKernelNameSize) == object.name;
+    if (object.name == name || is_cut) ids.push_back(object.id);
+  }
+  if (ids.empty()) {
+    return Error(
+        ErrorCode::kNotFound,
+        fmt::format("{} {}: there is none of that name; strata list {}s shows what there is", kind, name, kind));
+  }
+  if (ids.size() > 1) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("{} {}: several have that name; choose by id: {}", kind, name, fmt::join(ids, ", ")));
+  }
+  return ids.front();
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Backend>> BackendChoice::Open() const {
+  return OpenBackend(backend, {.session = session, .runtime_folder = {}, .agent_path = {}});
+}
+
+void AddBackendOptions(CLI::App& app, BackendChoice& choice) {
+  app.add_option("--backend", choice.backend, "Whose objects")
+      ->check(CLI::IsMember({"userspace", "kernel"}))
+      ->capture_default_str();
+  app.add_option("--session", choice.session, "The userspace session")->capture_default_str();
+}
+
+Result<Map> FindLiveMap(const std::shared_ptr<Backend>& backend, const std::string& name) {
+  if (IsPath(name)) return OpenPinnedMap(backend, name);
+  if (const auto id = AsId(name)) return OpenMap(backend, *id);
+  const ObjectListing listing = STRATA_TRY(backend->List());
+  return OpenMap(backend, STRATA_TRY(IdOfName("map", listing.maps, name)));
+}
+
+Result<Program> FindLiveProgram(const std::shared_ptr<Backend>& backend, const std::string& name) {
+  if (IsPath(name)) return OpenPinnedProgram(backend, name);
+  if (const auto id = AsId(name)) return OpenProgram(backend, *id);
+  const ObjectListing listing = STRATA_TRY(backend->List());
+  return OpenProgram(backend, STRATA_TRY(IdOfName("program", listing.programs, name)));
+}
+
+Result<Link> FindLiveLink(const std::shared_ptr<Backend>& backend, const std::string& name) {
+  if (IsPath(name)) return OpenPinnedLink(backend, name);
+  if (const auto id = AsId(name)) return OpenLink(backend, *id);
+  return Error(ErrorCode::kInvalidArgument, fmt::format("link {}: expected an id or a path", name));
+}
+
+}  // namespace strata::tools
