@@ -47,6 +47,8 @@ constexpr FigureRow kFigures[] = {
     {"kernel.map.update", "ratio", 1.03},
     {"kernel.map.delete", "ratio", 1.03},
     {"kernel.map.iterate", "ratio", 1},
+    {"kernel.map.batch_lookup", "ratio", 1},
+    {"kernel.map.batch_update", "ratio", 1},
     {"kernel.ring.consume", "ratio", 1.03},
     {"kernel.perf.consume", "ratio", 1.03},
     {"kernel.load.100_programs", "ratio", 1.03},

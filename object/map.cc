@@ -12,7 +12,7 @@
 namespace strata {
 
 Map::Map(std::shared_ptr<Backend> backend, std::shared_ptr<BackendMap> map, MapSpec spec)
-    : backend_(std::move(backend)), map_(std::move(map)), spec_(std::move(spec)) {}
+    : backend_(std::move(backend)), map_(std::move(map)), info_(&map_->info()), spec_(std::move(spec)) {}
 
 Result<Map> Map::Create(std::shared_ptr<Backend> backend, const MapSpec& spec) {
   MapSpec complete = WithMapDefaults(spec, backend->possible_cpus());

@@ -42,7 +42,7 @@ class STRATA_EXPORT Map {
   Map Clone() const;
 
   const std::string& name() const { return spec_.name; }
-  const MapInfo& info() const { return map_->info(); }
+  const MapInfo& info() const { return *info_; }
   const MapSpec& spec() const { return spec_; }
   // What of it changes: frozen, memory used.
   Result<MapState> State() const { return map_->State(); }
@@ -106,6 +106,7 @@ class STRATA_EXPORT Map {
 
   std::shared_ptr<Backend> backend_;
   std::shared_ptr<BackendMap> map_;
+  const MapInfo* info_;  // map_'s, asked for once
   MapSpec spec_;
   std::string pin_path_;
 };
