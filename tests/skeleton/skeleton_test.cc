@@ -6,6 +6,7 @@
 
 #include "backends/fixture.h"
 #include "backends/targets.h"
+#include "linked.skel.h"
 #include "rich.skel.h"
 
 namespace strata::testing {
@@ -28,6 +29,14 @@ TEST(Skeleton, HoldsTheObject) {
   const auto spec = rich::Open().value();
   EXPECT_EQ(spec.collection().name, "rich");
   EXPECT_EQ(spec.collection(), strata::internal::OpenSkeleton("rich", rich::object(), {}).value());
+}
+
+TEST(Skeleton, HoldsSeveralSourcesLinkedToOneObject) {
+  auto spec = linked::Open().value();
+  EXPECT_EQ(spec.rodata().target, 7);
+  EXPECT_EQ(spec.programs().first.section_name, "socket");
+  EXPECT_EQ(spec.maps().events.type, MapType::kHash);
+  EXPECT_EQ(spec.collection().externs.count("add"), 0U);
 }
 
 TEST(Skeleton, ReadsAndChangesTheSpecByMembers) {
