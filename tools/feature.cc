@@ -38,13 +38,13 @@ void Print(const FeatureOptions& options, const std::string& name, const Feature
   if (options.json) {
     nlohmann::ordered_json json = {{"type", "feature"}, {"name", name}, {"support", SupportText(answer.support)}};
     if (!answer.reason.empty()) json["reason"] = answer.reason;
-    if (FirstKernelWith(feature) != 0) json["since"] = KernelVersionText(FirstKernelWith(feature));
+    if (FirstKernelWith(feature) != 0) json["since"] = LinuxVersionText(FirstKernelWith(feature));
     fmt::print("{}\n", json.dump());
     return;
   }
   std::string line = fmt::format("{:<8} {}", SupportText(answer.support), name);
   if (answer.support != Support::kYes && FirstKernelWith(feature) != 0) {
-    line += fmt::format(" (Linux {})", KernelVersionText(FirstKernelWith(feature)));
+    line += fmt::format(" (Linux {})", LinuxVersionText(FirstKernelWith(feature)));
   }
   if (!answer.reason.empty()) line += ": " + answer.reason;
   fmt::print("{}\n", line);
