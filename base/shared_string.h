@@ -39,8 +39,19 @@ class STRATA_EXPORT SharedString {
   bool empty() const { return storage_ == nullptr; }
   std::size_t size() const { return view().size(); }
 
-  friend bool operator==(const SharedString& a, std::string_view b) { return a.view() == b; }
-  friend std::strong_ordering operator<=>(const SharedString& a, std::string_view b) { return a.view() <=> b; }
+  friend bool operator==(const SharedString& a, const SharedString& b) { return a.view() == b.view(); }
+  friend std::strong_ordering operator<=>(const SharedString& a, const SharedString& b) {
+    return a.view() <=> b.view();
+  }
+  // With strings of other kinds, which need no conversion.
+  template <std::convertible_to<std::string_view> Text>
+  friend bool operator==(const SharedString& a, const Text& b) {
+    return a.view() == std::string_view(b);
+  }
+  template <std::convertible_to<std::string_view> Text>
+  friend std::strong_ordering operator<=>(const SharedString& a, const Text& b) {
+    return a.view() <=> std::string_view(b);
+  }
 
  private:
   // Followed by the text.
