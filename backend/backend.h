@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "strata/backend/event_memory.h"
-#include "strata/backend/features.h"
+#include "strata/backend/feature.h"
 #include "strata/backend/kernel_facts.h"
 #include "strata/backend/linked_program.h"
 #include "strata/backend/map_batch.h"

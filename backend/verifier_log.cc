@@ -64,7 +64,7 @@ std::string_view TakeLastLine(std::string_view& log) {
 // "7: (79) r0 = *(u64 *)(r0 +0)   ; R0=..." up to its state.
 std::string_view WithoutState(std::string_view line) {
   line = line.substr(0, line.find("  "));
-  return line.substr(0, line.find("\t"));
+  return line.substr(0, line.find('\t'));
 }
 
 // Of the last comment with a line: "; return *count; @ count.bpf.c:23", without the place before Linux 6.8. Line 0 is

@@ -6,6 +6,7 @@
 #include "strata/btf/btf.h"
 #include "strata/btf/builder.h"
 #include "strata/btf/dedup.h"
+#include "strata/btf/dump_cpp.h"
 #include "strata/btf/fixup.h"
 #include "strata/btf/format_value.h"
 
@@ -89,6 +90,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static_cast<void>(strata::btf::FormatValue(**types, TypeId{id}, value));
     static_cast<void>(strata::btf::FormatValueJson(**types, TypeId{id}, value));
   }
+  std::vector<strata::btf::CppRequest> requests;
+  for (std::uint32_t id = 1; id < count; ++id) requests.push_back({TypeId{id}, "given"});
+  const auto cpp = strata::btf::DumpCpp(**types, requests, "scope");
+  Require(!cpp || cpp->spellings.size() == requests.size(), "a type that was asked for has no spelling");
   WriteAndReadAgain(**types);
   const auto fixed = strata::btf::FixUpForKernel(**types, {});
   if (fixed) Require(Btf::Parse(*fixed).has_value(), "BTF fixed up for the kernel does not parse");

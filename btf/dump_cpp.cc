@@ -7,9 +7,6 @@
 namespace strata::btf {
 namespace {
 
-constexpr int kMaxChain = 128;  // of arrays and pointers around one type
-constexpr int kMaxDepth = 64;   // of structs in a struct whose members' offsets are asserted
-
 std::string IntegerName(std::uint32_t size_bytes, bool is_signed) {
   return fmt::format("std::{}int{}_t", is_signed ? "" : "u", size_bytes * 8);
 }

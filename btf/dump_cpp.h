@@ -28,10 +28,10 @@ struct CppTypes {
   std::vector<std::string> spellings;
 };
 
-// As DumpC, with what is different in C++: enums have their underlying type; keywords and macros of system headers get a
-// "_"; types and typedefs share one name space; gaps are members, so that values have no padding, and are zero from the
-// start unless a union, a packed struct or one without a name holds the type. `scope` is what the namespace is called
-// from outside. The text depends on nothing but the arguments. Errors: as DumpC.
+// As DumpC, with what is different in C++: enums have their underlying type; keywords and macros of system headers get
+// "_" at their end; types and typedefs share one name space; gaps are members, so that values have no padding, and are
+// zero from the start unless a union, a packed struct or one without a name holds the type. `scope` is what the
+// namespace is called from outside. The text depends on nothing but the arguments. Errors: as DumpC.
 STRATA_EXPORT Result<CppTypes> DumpCpp(const Btf& types, std::span<const CppRequest> requests, std::string_view scope);
 
 }  // namespace strata::btf

@@ -362,6 +362,7 @@ Result<std::vector<UsdtProbe>> Image::UsdtProbes() const {
     return Error(ErrorCode::kNotSupported, path() + ": is a 32-bit file; USDT probes need a 64-bit one");
   const std::lock_guard lock(state_->mutex);
   const ElfFile& file = *state_->file;
+  const auto base = file.FindSection(".stapsdt.base");
   std::vector<UsdtProbe> probes;
   for (const ElfSection& section : file.sections()) {
     if (section.name != ".note.stapsdt") continue;
@@ -369,7 +370,7 @@ Result<std::vector<UsdtProbe>> Image::UsdtProbes() const {
     const auto bytes = STRATA_TRY(file.Contents(section));
     for (const UsdtNote& note : STRATA_TRY(ReadUsdtNotes(ByteReader(bytes, where, file.byte_order())))) {
       if (note.address == 0) continue;
-      auto probe = state_->ProbeOf(note, file.FindSection(".stapsdt.base"));
+      auto probe = state_->ProbeOf(note, base ? &*base : nullptr);
       if (!probe) {
         return std::move(probe).error().WithContext(
             fmt::format("{}: offset {}: {}:{}", where, note.offset, note.provider, note.name));

@@ -16,7 +16,8 @@ Result<AttachedPrograms> QueryCgroup(const std::shared_ptr<Backend>& backend, co
 
 Result<AttachedPrograms> QueryInterface(const std::shared_ptr<Backend>& backend, const Interface& interface,
                                         AttachType attach_type) {
-  return backend->Query({ .place = Place::kInterface, .id = STRATA_TRY(interface.Index()) }, attach_type);
+  const std::uint32_t index = STRATA_TRY(interface.Index());
+  return backend->Query({.place = Place::kInterface, .id = index}, attach_type);
 }
 
 Result<AttachedPrograms> QueryNetns(const std::shared_ptr<Backend>& backend, const std::string& path,

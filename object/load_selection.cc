@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <string_view>
 #include <vector>
 
 #include "strata/spec/map_rules.h"
@@ -76,9 +77,9 @@ class Selector {
     }
   }
 
-  void AddMap(const std::string& name) {
+  void AddMap(std::string_view name) {
     const auto map = spec_.maps.find(name);
-    if (map == spec_.maps.end() || !selection_.maps.insert(name).second) return;
+    if (map == spec_.maps.end() || !selection_.maps.insert(map->first).second) return;
     const bool holds_programs = map->second.type == MapType::kProgArray || map->second.type == MapType::kStructOps;
     for (const MapSlotInit& slot : map->second.slots) {
       if (HasTrait(map->second.type, map_traits::kHoldsMaps)) AddMap(slot.symbol);

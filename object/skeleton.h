@@ -17,9 +17,9 @@ struct SkeletonVariable {
 
 // What a skeleton has members for.
 struct SkeletonNames {
-  std::span<const std::string_view> maps;
-  std::span<const std::string_view> programs;
-  std::span<const SkeletonVariable> variables;
+  std::span<const std::string_view> maps = {};
+  std::span<const std::string_view> programs = {};
+  std::span<const SkeletonVariable> variables = {};
 };
 
 // The object inside of a skeleton, read. kMalformed when it does not have what the skeleton has members for.

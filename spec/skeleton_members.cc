@@ -108,22 +108,24 @@ class Finder {
     return {};
   }
 
-  bool HasSize(btf::TypeId type, std::size_t size) const {
-    const auto size_of_type = spec_.types != nullptr ? spec_.types->SizeOf(type) : Result<std::uint64_t>(0U);
-    return size_of_type && *size_of_type == size;
+  // 0 where there is no such type.
+  std::uint64_t SizeOf(btf::TypeId type) const {
+    const auto size = spec_.types != nullptr ? spec_.types->SizeOf(type) : Result<std::uint64_t>(0U);
+    return size ? *size : 0;
   }
 
   // Its name in C++; bytes where BTF does not know better.
   std::string Spelled(btf::TypeId type, std::size_t size) const {
     const auto found = spellings_.find(type);
-    const bool is_known = found != spellings_.end() && !found->second.empty() && HasSize(type, size);
+    const bool is_known = found != spellings_.end() && !found->second.empty() && SizeOf(type) == size;
     return is_known ? found->second : RawBytes(size);
   }
 
   // A type that C++ and BTF see alike wherever it lies: aligned to its size, without padding.
   bool IsScalar(btf::TypeId type) const {
     using btf::Kind;
-    const auto resolved = spec_.types != nullptr ? spec_.types->Resolve(type) : Result<btf::TypeId>(btf::kVoid);
+    if (spec_.types == nullptr) return false;
+    const auto resolved = spec_.types->Resolve(type);
     const Kind kind = resolved ? spec_.types->KindOf(*resolved) : Kind::kUnknown;
     return kind == Kind::kInt || kind == Kind::kPointer || kind == Kind::kEnum || kind == Kind::kEnum64;
   }
@@ -145,9 +147,8 @@ class Finder {
 
   std::string ViewOf(const MapSpec& map) const {
     if (map.type == MapType::kRingBuf) {
-      const auto size = spec_.types != nullptr ? spec_.types->SizeOf(map.value_type) : Result<std::uint64_t>(0U);
       const auto found = spellings_.find(map.value_type);
-      const bool is_typed = size && *size > 0 && found != spellings_.end() && !found->second.empty();
+      const bool is_typed = SizeOf(map.value_type) > 0 && found != spellings_.end() && !found->second.empty();
       return is_typed ? fmt::format("strata::RingBuffer<{}>", found->second) : "";
     }
     for (const ViewRow& row : kViews) {

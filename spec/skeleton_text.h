@@ -14,8 +14,7 @@ std::string CommentText(std::string_view text);
 // Between the quotes of a string literal.
 std::string LiteralText(std::string_view text);
 
-// String literals, one a line, each indented. Compilers take them at once, where a list of numbers costs them a second
-// a megabyte.
+// String literals, one a line, each indented: compilers take megabytes of them at once, unlike a list of numbers.
 std::string LiteralLines(std::span<const std::byte> bytes);
 
 }  // namespace strata

@@ -8,7 +8,7 @@
 
 #include "live_object.h"
 #include "object_file.h"
-#include "strata/backend/features.h"
+#include "strata/backend/feature.h"
 #include "verb.h"
 
 namespace strata::tools {

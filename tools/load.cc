@@ -71,8 +71,12 @@ class Pins {
 
 Result<void> PinAll(Collection& objects, const std::string& folder) {
   Pins pins(folder);
-  for (const auto& [name, program] : objects.programs()) STRATA_TRY(pins.Add("programs", name, program));
-  for (const auto& [name, map] : objects.maps()) STRATA_TRY(pins.Add("maps", name, map));
+  for (const auto& [name, unused] : objects.programs()) {
+    STRATA_TRY(pins.Add("programs", name, *STRATA_TRY(objects.FindProgram(name))));
+  }
+  for (const auto& [name, unused] : objects.maps()) {
+    STRATA_TRY(pins.Add("maps", name, *STRATA_TRY(objects.FindMap(name))));
+  }
   pins.Keep();
   return {};
 }

@@ -7,7 +7,7 @@
 #include <iterator>
 #include <optional>
 
-#include "strata/backend/features.h"
+#include "strata/backend/feature.h"
 #include "strata/backend/verifier_log.h"
 #include "strata/isa/disassemble.h"
 #include "strata/spec/type_names.h"

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -79,11 +81,30 @@ bool MeansUnknown(int sys_errno) {
   return sys_errno == EINVAL || sys_errno == EOPNOTSUPP || sys_errno == ENOSYS || sys_errno == 524;
 }
 
+// KERNEL_VERSION as uname has it; 0 where it cannot be read.
+std::uint32_t RunningVersion(const SyscallTable& syscalls) {
+  unsigned parts[3] = {};
+  const std::string release = syscalls.ReadFile("/proc/sys/kernel/osrelease");
+  if (std::sscanf(release.c_str(), "%u.%u.%u", &parts[0], &parts[1], &parts[2]) < 2) return 0;
+  return parts[0] << 16 | parts[1] << 8 | std::min(parts[2], 255U);
+}
+
+// A kernel that is new enough and says no was built without the feature, or refuses it: another version is no remedy.
+Error Missing(const Feature& feature, const FeatureAnswer& answer, FeatureProber& prober) {
+  const std::uint32_t first = FirstKernelWith(feature);
+  const std::uint32_t running = RunningVersion(*prober.context().syscalls);
+  if (first == 0 || running < first) return NotSupported(feature, answer);
+  return Error(ErrorCode::kNotSupported,
+               fmt::format("{}: not supported: it came with Linux {}, and this kernel ({}) was built without it or "
+                           "refuses it: {}",
+                           FeatureName(feature), LinuxVersionText(first), LinuxVersionText(running), answer.reason));
+}
+
 // The first of `features` that the kernel lacks.
 std::optional<Error> FirstMissing(std::initializer_list<Feature> features, FeatureProber& prober) {
   for (const Feature& feature : features) {
     const FeatureAnswer answer = prober.Probe(feature);
-    if (answer.support == Support::kNo) return NotSupported(feature, answer);
+    if (answer.support == Support::kNo) return Missing(feature, answer, prober);
   }
   return std::nullopt;
 }
@@ -98,20 +119,32 @@ constexpr LinkRow kLinks[] = {
     {"uretprobe", LinkKind::kPerfEvent},
     {"kprobe", LinkKind::kPerfEvent},
     {"kretprobe", LinkKind::kPerfEvent},
+    {"ksyscall", LinkKind::kPerfEvent},
+    {"kretsyscall", LinkKind::kPerfEvent},
     {"tracepoint", LinkKind::kPerfEvent},
     {"perf_event", LinkKind::kPerfEvent},
     {"raw_tracepoint", LinkKind::kRawTracepoint},
-    {"tracing", LinkKind::kTracing},
+    {"tp_btf", LinkKind::kTracing},
+    {"fentry", LinkKind::kTracing},
+    {"fexit", LinkKind::kTracing},
+    {"fmod_ret", LinkKind::kTracing},
+    {"fsession", LinkKind::kTracing},
+    {"lsm", LinkKind::kTracing},
+    {"freplace", LinkKind::kTracing},
     {"iter", LinkKind::kIterator},
     {"kprobe_multi", LinkKind::kKprobeMulti},
+    {"kretprobe_multi", LinkKind::kKprobeMulti},
+    {"kprobe_session", LinkKind::kKprobeMulti},
     {"uprobe_multi", LinkKind::kUprobeMulti},
+    {"uretprobe_multi", LinkKind::kUprobeMulti},
+    {"uprobe_session", LinkKind::kUprobeMulti},
     {"xdp", LinkKind::kXdp},
     {"tcx", LinkKind::kTcx},
     {"netkit", LinkKind::kNetkit},
     {"cgroup", LinkKind::kCgroup},
-    {"netns", LinkKind::kNetns},
+    {"sk_lookup", LinkKind::kNetns},
+    {"flow_dissector", LinkKind::kNetns},
     {"netfilter", LinkKind::kNetfilter},
-    {"struct_ops", LinkKind::kStructOps},
     {"sockmap", LinkKind::kSockMap},
 };
 

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "context.h"
-#include "strata/backend/features.h"
+#include "strata/backend/feature.h"
 #include "strata/backend/kernel_facts.h"
 
 namespace strata::kernel {

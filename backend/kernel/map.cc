@@ -211,7 +211,7 @@ Result<void> KernelMap::UpdateStructOps(std::span<const std::byte> value, std::s
   }
   constexpr std::uint32_t kOnlyKey = 0;
   const int error = Element(Command::kMapUpdate, reinterpret_cast<const std::byte*>(&kOnlyKey), bytes.data());
-  return error == 0 ? Result<void>() : Failed(error, "registering it");
+  return error == 0 ? Result<void>() : BpfError(error, fmt::format("map {}: registering it", info_.name));
 }
 
 Result<void> KernelMap::Freeze() {

@@ -5,7 +5,7 @@
 
 #include <cerrno>
 
-#include "strata/backend/features.h"
+#include "strata/backend/feature.h"
 
 namespace strata::kernel {
 

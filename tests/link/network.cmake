@@ -10,7 +10,7 @@ target_link_libraries(strata_network_support PUBLIC strata::root strata::test_su
 target_compile_options(strata_network_support PRIVATE ${STRATA_SANITIZE_FLAGS})
 
 strata_test(NAME link_network_test SOURCES interface_test.cc namespace_test.cc link_hints_test.cc LINK strata_network_support
-            BPF ${interfaces} ${namespaces})
+            BPF ${interfaces} ${namespaces} ${cgroups} ${sockets} ${congestion_of_link})
 strata_test(NAME link_cgroup_test SOURCES cgroup_test.cc LINK strata_network_support BPF ${cgroups})
 strata_test(NAME link_socket_test SOURCES socket_test.cc LINK strata_network_support BPF ${sockets})
 # The kernel lists congestion controls for all.

@@ -16,7 +16,7 @@ namespace strata::testing {
 class BpfFolder {
  public:
   BpfFolder() {
-    std::string pattern = "/tmp/strata-bpf-XXXXXX";
+    std::string pattern = std::filesystem::temp_directory_path() / "strata-bpf-XXXXXX";
     if (::mkdtemp(pattern.data()) == nullptr) return;
     path_ = pattern;
     is_mounted_ = ::mount("bpf", path_.c_str(), "bpf", 0, nullptr) == 0;

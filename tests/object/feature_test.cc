@@ -2,7 +2,7 @@
 #include <fstream>
 
 #include "kernel_fixture.h"
-#include "strata/backend/features.h"
+#include "strata/backend/feature.h"
 
 namespace strata {
 namespace {

@@ -239,6 +239,25 @@ TEST_F(MapViews, PerCpuElementsHaveAValueForEachCpu) {
   EXPECT_FALSE(counts.Sum(2)->has_value());
 }
 
+TEST_F(MapViews, LruAndPerCpuHashesAreTakenOutInBatches) {
+  for (const MapType type : {MapType::kLruHash, MapType::kPerCpuHash, MapType::kLruPerCpuHash}) {
+    Map map = Create(type, 4, 8, 100);
+    const std::vector<std::uint32_t> keys = {1, 2, 3};
+    std::vector<std::byte> values(3 * map.info().element_size, std::byte{9});
+    ASSERT_EQ(map.UpdateBatch(std::as_bytes(std::span(keys)), values).count, 3U);
+    std::vector<std::uint32_t> taken(100);
+    std::vector<std::byte> read(100 * map.info().element_size);
+    BatchCursor cursor;
+    const auto result = map.LookupAndDeleteBatch(cursor, std::as_writable_bytes(std::span(taken)), read);
+    ASSERT_TRUE(result) << result.error().message();
+    taken.resize(result.count);
+    EXPECT_THAT(taken, ::testing::UnorderedElementsAre(1, 2, 3));
+    EXPECT_TRUE(std::equal(values.begin(), values.end(), read.begin()));
+    EXPECT_TRUE(result.is_at_end);
+    EXPECT_FALSE(MapIterator(map).Next());
+  }
+}
+
 TEST_F(MapViews, AnOperationThatAKindDoesNotHaveIsNamed) {
   Map queue = Create(MapType::kQueue, 0, 4, 1);
   const auto deleted = queue.Delete({});

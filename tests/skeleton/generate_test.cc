@@ -32,7 +32,9 @@ std::span<const std::byte> Bytes(std::string_view text) { return std::as_bytes(s
 // By both compilers, with what careful projects ask for.
 void ExpectCompiles(const std::string& text) {
   std::string path = "/tmp/strata-skeleton-XXXXXX.h";
-  ASSERT_GE(::mkstemps(path.data(), 2), 0);
+  const int fd = ::mkstemps(path.data(), 2);
+  ASSERT_GE(fd, 0);
+  ::close(fd);
   std::ofstream(path) << text;
   for (const std::string compiler : {STRATA_CXX_COMPILER, STRATA_CLANGXX}) {
     const std::string command = compiler +
@@ -89,7 +91,10 @@ TEST(GenerateSkeleton, LetsNoNameOutOfItsPlace) {
   ProgramSpec program;
   program.section_name = "uprobe\nint injected;\\";
   spec.programs["a\\"] = program;
-  spec.variables["v\""] = VariableSpec{.name = "v", .map_name = ".data\nint injected;", .value = {std::byte{1}}};
+  VariableSpec variable;
+  variable.map_name = ".data\nint injected;";
+  variable.value = {std::byte{1}};
+  spec.variables["v\""] = variable;
   const std::string text = GenerateSkeleton(spec, {}).value();
   EXPECT_THAT(text, Not(HasSubstr("\nint injected")));
 

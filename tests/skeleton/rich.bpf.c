@@ -143,7 +143,12 @@ SEC("uprobe")
 int on_call(struct pt_regs* ctx) {
   __u64 argument = PT_REGS_PARM1(ctx);
   __u32 zero = 0;
-  struct key key = {.namespace = argument, .operator= {1, 2, 3}};
+  struct key key;
+  __builtin_memset(&key, 0, sizeof(key));  // padding is part of the key
+  key.namespace = argument;
+  key.operator[0] = 1;
+  key.operator[1] = 2;
+  key.operator[2] = 3;
   stamp at = {.kind = 9, .at = argument * factor};
   bpf_map_update_elem(&by_key, &key, &at, BPF_ANY);
   __u64* calls_here = bpf_map_lookup_elem(&calls, &zero);

@@ -6,6 +6,7 @@
 
 #include "backends/fixture.h"
 #include "backends/targets.h"
+#include "linked.skel.h"
 #include "rich.skel.h"
 
 namespace strata::testing {
@@ -28,6 +29,14 @@ TEST(Skeleton, HoldsTheObject) {
   const auto spec = rich::Open().value();
   EXPECT_EQ(spec.collection().name, "rich");
   EXPECT_EQ(spec.collection(), strata::internal::OpenSkeleton("rich", rich::object(), {}).value());
+}
+
+TEST(Skeleton, HoldsSeveralSourcesLinkedToOneObject) {
+  auto spec = linked::Open().value();
+  EXPECT_EQ(spec.rodata().target, 7);
+  EXPECT_EQ(spec.programs().first.section_name, "socket");
+  EXPECT_EQ(spec.maps().events.type, MapType::kHash);
+  EXPECT_EQ(spec.collection().externs.count("add"), 0U);
 }
 
 TEST(Skeleton, ReadsAndChangesTheSpecByMembers) {
@@ -129,7 +138,8 @@ TYPED_TEST(SkeletonTest, FindsElementsByTypedKeys) {
   EXPECT_EQ(found->kind, 9);
   EXPECT_EQ(found->at, 36U);
   std::uint64_t calls = 0;
-  for (const std::uint64_t count : maps.calls.Lookup(0).value().value()) calls += count;
+  const std::vector<std::uint64_t> per_cpu = maps.calls.Lookup(0).value().value();
+  for (const std::uint64_t count : per_cpu) calls += count;
   EXPECT_EQ(calls, 1U);
 }
 
@@ -180,10 +190,7 @@ TYPED_TEST(SkeletonTest, HandsOverTypedRecords) {
 }
 
 TYPED_TEST(SkeletonTest, RefusesRecordsThatAreShorterThanTheirType) {
-  struct Longer {
-    types::event event;
-    std::uint64_t more;
-  };
+  using Longer = std::array<std::uint64_t, 40>;
   auto* ring = this->objects_->collection().FindMap("events").value();
   auto reader = TypedRingReader<Longer>::Open(*ring).value();
   strata_test_add(17, 0, 0);

@@ -10,7 +10,7 @@
 #include <map>
 
 #include "program_fixture.h"
-#include "strata/backend/features.h"
+#include "strata/backend/feature.h"
 #include "strata/spec/attach_target.h"
 #include "support/golden.h"
 
@@ -121,6 +121,8 @@ TEST(Refusal, OfAnAttachTypeNamesTheKernelThatHasIt) {
   const Error error = ErrorOf(process, program);
   EXPECT_EQ(error.code(), ErrorCode::kNotSupported);
   ExpectText("attach_type_of_a_newer_kernel", error);
+  process->files["/proc/sys/kernel/osrelease"] = "6.7.1-cloud\n";
+  ExpectText("attach_type_that_was_left_out", ErrorOf(process, program));
 }
 
 TEST(Refusal, ATruncatedLogSaysSo) {

@@ -285,7 +285,7 @@ TEST(CoreProperty, PaddingMovesFieldsByItsSize) {
   for (const auto& [name, program] : spec.programs) {
     for (const btf::CoreRelocation& relocation : program.core_relocations) {
       // One named or anonymous level: each struct on the way adds its padding.
-      const bool is_direct = std::count(relocation.access.begin(), relocation.access.end(), ':') == 1;
+      const bool is_direct = std::ranges::count(relocation.access.view(), ':') == 1;
       const bool is_offset = relocation.kind == static_cast<std::uint32_t>(btf::CoreKind::kFieldByteOffset);
       if (!is_direct || !is_offset || spec.types->NameOf(relocation.type).starts_with("task_struct")) continue;
       const auto answer = relocator.Resolve(relocation).value();

@@ -1,5 +1,5 @@
 // What the userspace backend says that it can do, next to its tables.
-#include "strata/backend/features.h"
+#include "strata/backend/feature.h"
 
 #include <gtest/gtest.h>
 

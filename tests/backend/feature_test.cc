@@ -1,4 +1,4 @@
-#include "strata/backend/features.h"
+#include "strata/backend/feature.h"
 
 #include <gtest/gtest.h>
 
