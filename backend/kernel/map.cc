@@ -101,7 +101,7 @@ Result<std::shared_ptr<BackendMap>> KernelMap::Adopt(const ContextPtr& context, 
   return std::shared_ptr<BackendMap>(new KernelMap(context, std::move(fd), std::move(info)));
 }
 
-int KernelMap::Element(Command command, const std::byte* key, const void* value, std::uint64_t flags) const {
+inline int KernelMap::Element(Command command, const std::byte* key, const void* value, std::uint64_t flags) const {
   ElementAttr attr;
   attr.map_fd = static_cast<std::uint32_t>(fd());
   attr.key = AddressOf(key);
@@ -129,7 +129,7 @@ std::string_view KernelMap::WhyClosed() const {
   return {};
 }
 
-Result<bool> KernelMap::Find(Command command, std::span<const std::byte> key, std::span<std::byte> value,
+inline Result<bool> KernelMap::Find(Command command, std::span<const std::byte> key, std::span<std::byte> value,
                              std::uint64_t flags, std::string_view operation) const {
   const int error = Element(command, KeyOrNull(key), value.data(), flags);
   if (error == 0) return true;
