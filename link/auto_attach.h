@@ -17,9 +17,9 @@ struct AutoAttachOptions {
 };
 
 // SEC("uprobe/libc.so.6:malloc"), SEC("uretprobe//usr/bin/bash:readline+0x4"),
-// SEC("usdt/libc.so.6:libc:memory_sbrk_more"), SEC("tp/syscalls/sys_enter_openat"), SEC("iter/task"), ... (docs/links.md
-// lists them). kInvalidArgument for a section that names no place (SEC("uprobe")), kNotSupported, with the function to
-// use, for sections that do not say where (SEC("xdp")).
+// SEC("usdt/libc.so.6:libc:memory_sbrk_more"), SEC("tp/syscalls/sys_enter_openat"), SEC("iter/task"), ...
+// (docs/links.md lists them). kInvalidArgument for a section that names no place (SEC("uprobe")), kNotSupported, with
+// the function to use, for sections that do not say where (SEC("xdp")).
 STRATA_EXPORT Result<Link> AutoAttach(const Program& program, const AutoAttachOptions& options = {});
 
 // Whether AutoAttach knows what to do with the program's section, and the section says where.
