@@ -124,8 +124,10 @@ RingConsumer::Head RingConsumer::Keep(std::span<const std::byte>* record, std::u
 
 void RingConsumer::Release(std::uint64_t end) {
   const std::lock_guard lock(mutex_);
+  const std::uint64_t base = stretches_.front().end;  // positions may wrap
   const auto kept =
-      std::find_if(stretches_.begin(), stretches_.end(), [end](const Stretch& stretch) { return stretch.end == end; });
+      std::lower_bound(stretches_.begin(), stretches_.end(), end - base,
+                       [base](const Stretch& stretch, std::uint64_t wanted) { return stretch.end - base < wanted; });
   kept->is_given_back = true;
   std::uint64_t position = 0;
   const bool was_first = kept == stretches_.begin();
