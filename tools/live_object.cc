@@ -55,10 +55,10 @@ void AddBackendOptions(CLI::App& app, BackendChoice& choice) {
 }
 
 Result<Map> FindLiveMap(const std::shared_ptr<Backend>& backend, const std::string& name) {
-  if (IsPath(name)) return OpenPinnedMap(backend, name);
-  if (const auto id = AsId(name)) return OpenMap(backend, *id);
+  if (IsPath(name)) return Map::OpenPinned(backend, name);
+  if (const auto id = AsId(name)) return Map::Open(backend, *id);
   const ObjectListing listing = STRATA_TRY(backend->List());
-  return OpenMap(backend, STRATA_TRY(IdOfName("map", listing.maps, name)));
+  return Map::Open(backend, STRATA_TRY(IdOfName("map", listing.maps, name)));
 }
 
 Result<Program> FindLiveProgram(const std::shared_ptr<Backend>& backend, const std::string& name) {

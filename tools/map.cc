@@ -3,6 +3,7 @@
 #include <sys/timerfd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -148,13 +149,21 @@ Result<void> Delete(const MapOptions& options) {
   return Error(ErrorCode::kKeyNotExist, fmt::format("map {}: there is no element {}", map.map().name(), options.key));
 }
 
+// By hand, as GCC 12 takes the library's comparison of such vectors for one of half the address space.
+struct BytesBefore {
+  bool operator()(const Bytes& a, const Bytes& b) const {
+    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
+  }
+};
+using Elements = std::map<Bytes, Bytes, BytesBefore>;
+
 // Prints what changed since the last look.
 class Watcher {
  public:
   Watcher(TypedMap& map, Output& output) : map_(map), output_(output) {}
 
   Result<void> Look() {
-    std::map<Bytes, Bytes> now;
+    Elements now;
     STRATA_TRY(map_.map().ForEach([&](std::span<const std::byte> key, std::span<const std::byte> value) {
       now.emplace(Bytes(key.begin(), key.end()), Bytes(value.begin(), value.end()));
       return true;
@@ -176,7 +185,7 @@ class Watcher {
 
   TypedMap& map_;
   Output& output_;
-  std::map<Bytes, Bytes> last_;
+  Elements last_;
 };
 
 Result<void> WatchRing(TypedMap& map, EventLoop& loop, Output& output) {
