@@ -179,7 +179,8 @@ Error ExplainMapFailure(Error error, const MapSpec& spec, FeatureProber& prober)
 }
 
 Error ExplainAttachFailure(Error error, const AttachTarget& target, FeatureProber& prober) {
-  if (!MeansUnknown(error.sys_errno())) return error;
+  // Who attached may know more than a probe does.
+  if (error.code() == ErrorCode::kNotSupported || !MeansUnknown(error.sys_errno())) return error;
   for (const LinkRow& row : kLinks) {
     if (row.attach_kind != target.kind) continue;
     if (auto missing = FirstMissing({row.link}, prober)) return std::move(*missing).WithContext(error.message());

@@ -53,7 +53,7 @@ int live_filter(struct __sk_buff* skb) {
 #ifdef REJECTED
 SEC("socket")
 int live_rejected(struct __sk_buff* skb) {
-  __u32 key = 0;
+  __u32 key = skb->len;
   __u64* count = bpf_map_lookup_elem(&live_counts, &key);
   return *count;
 }

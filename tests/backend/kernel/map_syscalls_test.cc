@@ -249,6 +249,7 @@ std::shared_ptr<OldKernel> KernelWhoseLimitIsUsedUp(long answer_of_probe) {
   auto allowed = std::make_shared<bool>(false);
   auto kernel = std::make_shared<OldKernel>([=](Command command, void*) -> std::optional<long> {
     if (command == Command::kProgramLoad) return answer_of_probe < 0 ? answer_of_probe : FakeSyscalls::AnyDescriptor();
+    if (command == Command::kTokenCreate) return -EINVAL;
     if (command == Command::kMapCreate && !std::exchange(*allowed, true)) return -EPERM;
     return command == Command::kMapCreate ? FakeSyscalls::AnyDescriptor() : 0;
   });

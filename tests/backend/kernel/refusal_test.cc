@@ -159,6 +159,7 @@ TEST(Refusal, OfALinkIsAnsweredByAProbe) {
     long PerfEventOpen(const perf_event_attr&, pid_t, int, int, unsigned long) const override {
       return AnyDescriptor();
     }
+    long Ioctl(int, unsigned long, unsigned long) const override { return -EINVAL; }
   };
   const auto process =
       std::make_shared<WithPerfEvents>(kEveryCapability, [](Command command, void*) -> std::optional<long> {
