@@ -142,32 +142,33 @@ void AskPerfEvent(const Names& names, Detail& detail) {
 }
 
 struct LinkTypeRow {
-  LinkType type;
+  LinkKind type;
   std::string_view name;
   void (*ask)(const Names& names, Detail& detail);  // null: the record has no strings
   void (*decode)(const Detail& detail, const Names& names, LinkInfo& info);
 };
 
 constexpr LinkTypeRow kRows[] = {
-    {LinkType::kRawTracepoint, "raw_tracepoint", AskRawTracepoint, DecodeRawTracepoint},
-    {LinkType::kTracing, "tracing", nullptr, DecodeTracing},
-    {LinkType::kCgroup, "cgroup", nullptr, DecodeCgroup},
-    {LinkType::kIterator, "iter", AskIterator, DecodeIterator},
-    {LinkType::kNetns, "netns", nullptr, DecodeNetns},
-    {LinkType::kXdp, "xdp", nullptr, DecodeXdp},
-    {LinkType::kPerfEvent, "perf_event", AskPerfEvent, DecodePerfEvent},
-    {LinkType::kKprobeMulti, "kprobe_multi", nullptr, DecodeKprobeMulti},
-    {LinkType::kStructOps, "struct_ops", nullptr, DecodeStructOps},
-    {LinkType::kNetfilter, "netfilter", nullptr, DecodeNetfilter},
-    {LinkType::kTcx, "tcx", nullptr, DecodeInterface},
-    {LinkType::kUprobeMulti, "uprobe_multi", AskUprobeMulti, DecodeUprobeMulti},
-    {LinkType::kNetkit, "netkit", nullptr, DecodeInterface},
-    {LinkType::kSockMap, "sockmap", nullptr, DecodeSockMap},
+    {LinkKind::kRawTracepoint, "raw_tracepoint", AskRawTracepoint, DecodeRawTracepoint},
+    {LinkKind::kTracing, "tracing", nullptr, DecodeTracing},
+    {LinkKind::kCgroup, "cgroup", nullptr, DecodeCgroup},
+    {LinkKind::kIterator, "iter", AskIterator, DecodeIterator},
+    {LinkKind::kNetns, "netns", nullptr, DecodeNetns},
+    {LinkKind::kXdp, "xdp", nullptr, DecodeXdp},
+    {LinkKind::kPerfEvent, "perf_event", AskPerfEvent, DecodePerfEvent},
+    {LinkKind::kKprobeMulti, "kprobe_multi", nullptr, DecodeKprobeMulti},
+    {LinkKind::kStructOps, "struct_ops", nullptr, DecodeStructOps},
+    {LinkKind::kNetfilter, "netfilter", nullptr, DecodeNetfilter},
+    {LinkKind::kTcx, "tcx", nullptr, DecodeInterface},
+    {LinkKind::kUprobeMulti, "uprobe_multi", AskUprobeMulti, DecodeUprobeMulti},
+    {LinkKind::kNetkit, "netkit", nullptr, DecodeInterface},
+    {LinkKind::kSockMap, "sockmap", nullptr, DecodeSockMap},
 };
 
 const LinkTypeRow* FindRow(std::uint32_t type) {
-  const auto* const found = std::find_if(std::begin(kRows), std::end(kRows),
-                                         [&](const LinkTypeRow& row) { return row.type == LinkType{type}; });
+  const auto* const found = std::find_if(std::begin(kRows), std::end(kRows), [&](const LinkTypeRow& row) {
+    return static_cast<std::uint32_t>(row.type) == type;
+  });
   return found != std::end(kRows) ? found : nullptr;
 }
 
