@@ -20,57 +20,57 @@ Result<Executable> Self() { return OpenExecutable("/proc/self/exe"); }
 constexpr std::string_view kPlace = "strata_every_link_place";
 
 constexpr LinkKindRow kRows[] = {
-    {"uprobe", "tracing", "on_uprobe", false, false,
+    {"uprobe", "tracing", "on_uprobe", "", false, false,
      [](EveryLinkTest&, const Program& program) -> Result<Link> {
        return STRATA_TRY(STRATA_TRY(Self()).AttachUprobe(kPlace, program));
      }},
-    {"uretprobe", "tracing", "on_uretprobe", false, false,
+    {"uretprobe", "tracing", "on_uretprobe", "", false, false,
      [](EveryLinkTest&, const Program& program) -> Result<Link> {
        return STRATA_TRY(STRATA_TRY(Self()).AttachUretprobe(kPlace, program));
      }},
-    {"uprobe_multi", "tracing", "on_uprobes", false, false,
+    {"uprobe_multi", "tracing", "on_uprobes", "", false, false,
      [](EveryLinkTest&, const Program& program) -> Result<Link> {
        return STRATA_TRY(STRATA_TRY(Self()).AttachUprobes(program, {.symbols = {std::string(kPlace)}}));
      }},
-    {"uretprobe_multi", "tracing", "on_uretprobes", false, false,
+    {"uretprobe_multi", "tracing", "on_uretprobes", "", false, false,
      [](EveryLinkTest&, const Program& program) -> Result<Link> {
        return STRATA_TRY(STRATA_TRY(Self()).AttachUprobes(program, {.symbols = {std::string(kPlace)}}));
      }},
-    {"uprobe_session", "tracing", "on_session", false, false,
+    {"uprobe_session", "tracing", "on_session", "uprobe_multi", false, false,
      [](EveryLinkTest&, const Program& program) -> Result<Link> {
        return STRATA_TRY(STRATA_TRY(Self()).AttachUprobes(program, {.symbols = {std::string(kPlace)}}));
      }},
-    {"tracepoint", "tracing", "on_tracepoint", false, false,
+    {"tracepoint", "tracing", "on_tracepoint", "", false, false,
      [](EveryLinkTest&, const Program& program) -> Result<Link> {
        return STRATA_TRY(AttachTracepoint(program, "syscalls", "sys_enter_getppid"));
      }},
-    {"raw_tracepoint", "tracing", "on_raw_tracepoint", false, false,
+    {"raw_tracepoint", "tracing", "on_raw_tracepoint", "", false, false,
      [](EveryLinkTest&, const Program& program) -> Result<Link> {
        return STRATA_TRY(AttachRawTracepoint(program, "sys_enter"));
      }},
-    {"tp_btf", "tracing", "on_typed_tracepoint", false, false,
+    {"tp_btf", "tracing", "on_typed_tracepoint", "raw_tracepoint", false, false,
      [](EveryLinkTest&, const Program& program) -> Result<Link> { return STRATA_TRY(AttachTrace(program)); }},
-    {"perf_event", "tracing", "on_sample", false, false,
+    {"perf_event", "tracing", "on_sample", "", false, false,
      [](EveryLinkTest&, const Program& program) -> Result<Link> {
        return STRATA_TRY(AttachPerfEvent(program, SoftwareEvent::kPageFaults, {.tid = ::getpid(), .cpu = -1}));
      }},
-    {"iter", "tracing", "lists_tasks", true, false,
+    {"iter", "tracing", "lists_tasks", "", true, false,
      [](EveryLinkTest&, const Program& program) -> Result<Link> { return STRATA_TRY(AttachIterator(program)); }},
-    {"xdp", "interfaces", "counts", true, true,
+    {"xdp", "interfaces", "counts", "", true, true,
      [](EveryLinkTest&, const Program& program) -> Result<Link> { return STRATA_TRY(AttachXdp(program, "lo")); }},
-    {"tcx", "interfaces", "first", true, false,
+    {"tcx", "interfaces", "first", "", true, false,
      [](EveryLinkTest&, const Program& program) -> Result<Link> { return STRATA_TRY(AttachTcx(program, "lo")); }},
-    {"cgroup", "cgroups", "counts", true, false,
+    {"cgroup", "cgroups", "counts", "", true, false,
      [](EveryLinkTest& test, const Program& program) -> Result<Link> {
        return STRATA_TRY(AttachCgroup(program, test.cgroup()));
      }},
-    {"sk_lookup", "namespaces", "refuses", true, false,
+    {"sk_lookup", "namespaces", "refuses", "", true, false,
      [](EveryLinkTest&, const Program& program) -> Result<Link> { return STRATA_TRY(AttachSkLookup(program)); }},
-    {"flow_dissector", "namespaces", "dissects", true, true,
+    {"flow_dissector", "namespaces", "dissects", "", true, true,
      [](EveryLinkTest&, const Program& program) -> Result<Link> { return STRATA_TRY(AttachFlowDissector(program)); }},
-    {"netfilter", "namespaces", "filters", false, false,
+    {"netfilter", "namespaces", "filters", "", false, false,
      [](EveryLinkTest&, const Program& program) -> Result<Link> { return STRATA_TRY(AttachNetfilter(program, {})); }},
-    {"sockmap", "sockets", "passes", true, true,
+    {"sockmap", "sockets", "passes", "", true, true,
      [](EveryLinkTest& test, const Program& program) -> Result<Link> {
        return STRATA_TRY(AttachSockMap(program, test.MapOf("sockets", "streams")));
      }},

@@ -16,10 +16,11 @@ class EveryLinkTest;
 
 struct LinkKindRow {
   std::string_view kind;
-  std::string_view object;   // EveryLinkTest::Load
-  std::string_view program;  // of that object
-  bool can_be_updated;       // with another program in place
-  bool is_alone;             // its place has room for one link
+  std::string_view object;      // EveryLinkTest::Load
+  std::string_view program;     // of that object
+  std::string_view kind_by_id;  // what the kernel tells of its kind to whoever opens it; empty: the same
+  bool can_be_updated;          // with another program in place
+  bool is_alone;                // its place has room for one link
   Result<Link> (*attach)(EveryLinkTest& test, const Program& program);
 };
 

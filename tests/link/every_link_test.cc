@@ -23,7 +23,7 @@ TEST_P(EveryLink, IsFoundByItsIdAndByItsPin) {
     EXPECT_EQ(own.kind, row.kind);
     EXPECT_EQ(own.program_id, ProgramOf(row).info().id);
     const LinkInfo opened = OpenLink(backend_, id).value().Info().value();
-    EXPECT_EQ(opened.kind, row.kind);
+    EXPECT_EQ(opened.kind, row.kind_by_id.empty() ? row.kind : row.kind_by_id);
     EXPECT_EQ(opened.id, id);
     EXPECT_EQ(opened.program_id, own.program_id);
     const auto pinned = link->Pin(kPin);

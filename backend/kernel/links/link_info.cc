@@ -57,6 +57,8 @@ void DecodeIterator(const Detail& detail, const Names& names, LinkInfo& info) {
 
 void DecodeNetns(const Detail& detail, const Names&, LinkInfo& info) {
   AddAttachType(detail.netns.attach_type, info);
+  if (info.attach_type == AttachType::kSkLookup) info.kind = "sk_lookup";
+  if (info.attach_type == AttachType::kFlowDissector) info.kind = "flow_dissector";
   info.target_id = detail.netns.inode;
 }
 
@@ -74,11 +76,16 @@ void DecodeNetfilter(const Detail& detail, const Names&, LinkInfo& info) {
                           detail.netfilter.priority);
 }
 
+// BPF_F_KPROBE_MULTI_RETURN, BPF_F_UPROBE_MULTI_RETURN; of a session the kernel does not tell.
+constexpr std::uint32_t kAtReturn = 1U << 0;
+
 void DecodeKprobeMulti(const Detail& detail, const Names&, LinkInfo& info) {
+  if ((detail.kprobe_multi.flags & kAtReturn) != 0) info.kind = "kretprobe_multi";
   info.place_count = detail.kprobe_multi.count;
 }
 
 void DecodeUprobeMulti(const Detail& detail, const Names& names, LinkInfo& info) {
+  if ((detail.uprobe_multi.flags & kAtReturn) != 0) info.kind = "uretprobe_multi";
   info.path = names.Get();
   info.place_count = detail.uprobe_multi.count;
   if (detail.uprobe_multi.pid != 0) info.pid = static_cast<std::int32_t>(detail.uprobe_multi.pid);
@@ -146,23 +153,24 @@ struct LinkTypeRow {
   std::string_view name;
   void (*ask)(const Names& names, Detail& detail);  // null: the record has no strings
   void (*decode)(const Detail& detail, const Names& names, LinkInfo& info);
+  bool takes_programs;  // in place of its own (update_prog of the kernel's bpf_link_ops)
 };
 
 constexpr LinkTypeRow kRows[] = {
-    {LinkType::kRawTracepoint, "raw_tracepoint", AskRawTracepoint, DecodeRawTracepoint},
-    {LinkType::kTracing, "tracing", nullptr, DecodeTracing},
-    {LinkType::kCgroup, "cgroup", nullptr, DecodeCgroup},
-    {LinkType::kIterator, "iter", AskIterator, DecodeIterator},
-    {LinkType::kNetns, "netns", nullptr, DecodeNetns},
-    {LinkType::kXdp, "xdp", nullptr, DecodeXdp},
-    {LinkType::kPerfEvent, "perf_event", AskPerfEvent, DecodePerfEvent},
-    {LinkType::kKprobeMulti, "kprobe_multi", nullptr, DecodeKprobeMulti},
-    {LinkType::kStructOps, "struct_ops", nullptr, DecodeStructOps},
-    {LinkType::kNetfilter, "netfilter", nullptr, DecodeNetfilter},
-    {LinkType::kTcx, "tcx", nullptr, DecodeInterface},
-    {LinkType::kUprobeMulti, "uprobe_multi", AskUprobeMulti, DecodeUprobeMulti},
-    {LinkType::kNetkit, "netkit", nullptr, DecodeInterface},
-    {LinkType::kSockMap, "sockmap", nullptr, DecodeSockMap},
+    {LinkType::kRawTracepoint, "raw_tracepoint", AskRawTracepoint, DecodeRawTracepoint, false},
+    {LinkType::kTracing, "tracing", nullptr, DecodeTracing, false},
+    {LinkType::kCgroup, "cgroup", nullptr, DecodeCgroup, true},
+    {LinkType::kIterator, "iter", AskIterator, DecodeIterator, true},
+    {LinkType::kNetns, "netns", nullptr, DecodeNetns, true},
+    {LinkType::kXdp, "xdp", nullptr, DecodeXdp, true},
+    {LinkType::kPerfEvent, "perf_event", AskPerfEvent, DecodePerfEvent, false},
+    {LinkType::kKprobeMulti, "kprobe_multi", nullptr, DecodeKprobeMulti, false},
+    {LinkType::kStructOps, "struct_ops", nullptr, DecodeStructOps, false},
+    {LinkType::kNetfilter, "netfilter", nullptr, DecodeNetfilter, false},
+    {LinkType::kTcx, "tcx", nullptr, DecodeInterface, true},
+    {LinkType::kUprobeMulti, "uprobe_multi", AskUprobeMulti, DecodeUprobeMulti, false},
+    {LinkType::kNetkit, "netkit", nullptr, DecodeInterface, true},
+    {LinkType::kSockMap, "sockmap", nullptr, DecodeSockMap, true},
 };
 
 const LinkTypeRow* FindRow(std::uint32_t type) {
@@ -192,6 +200,13 @@ Result<LinkInfo> ReadLinkInfo(const Context& context, int fd) {
   }
   row->decode(record.detail, names, info);
   return info;
+}
+
+bool TakesPrograms(const Context& context, int fd) {
+  LinkInfoRecord record;
+  if (context.Info(fd, record) != 0) return true;
+  const LinkTypeRow* row = FindRow(record.type);
+  return row == nullptr || row->takes_programs;
 }
 
 }  // namespace strata::kernel
