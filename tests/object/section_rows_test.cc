@@ -2,6 +2,7 @@
 #include <sys/utsname.h>
 
 #include <cerrno>
+#include <optional>
 #include <set>
 
 #include "../backend/kernel/fake_syscalls.h"
@@ -51,10 +52,9 @@ constexpr RefusalRow kRefusals[] = {
     {"tracepoint.s", EINVAL}, {"tp.s", EINVAL},           {"raw_tracepoint.s", EINVAL}, {"raw_tp.s", EINVAL},
     {"tp_btf.s", EINVAL},     {"fentry", EPERM},          {"fmod_ret", EPERM},          {"fexit", EPERM},
     {"fentry.s", EPERM},      {"fmod_ret.s", EPERM},      {"fexit.s", EPERM},           {"fsession", EINVAL},
-    {"fsession.s", EINVAL},    {"fsession.multi", EINVAL}, {"fsession.multi.s", EINVAL}, {"fentry.multi", EINVAL},
+    {"fsession.s", EINVAL},   {"fsession.multi", EINVAL}, {"fsession.multi.s", EINVAL}, {"fentry.multi", EINVAL},
     {"fexit.multi", EINVAL},  {"fentry.multi.s", EINVAL}, {"fexit.multi.s", EINVAL},    {"freplace", EPERM},
-    {"lsm", EPERM},           {"lsm.s", EPERM},           {"lsm_cgroup", EPERM},
-    {"lirc_mode2", EINVAL},
+    {"lsm", EPERM},           {"lsm.s", EPERM},           {"lsm_cgroup", EPERM},        {"lirc_mode2", EINVAL},
 };
 
 int RefusalOf(const SectionKind& kind) {
