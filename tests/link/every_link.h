@@ -1,9 +1,10 @@
-// A link of each kind that this kernel attaches, in a network, cgroup and BPF file system of the test's own.
+// A link of each kind that this kernel attaches, in a network, cgroup, BPF file system and tracefs of the test's own.
 #pragma once
 
 #include <functional>
 #include <list>
 #include <optional>
+#include <ostream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +24,8 @@ struct LinkKindRow {
   bool is_alone;                // its place has room for one link
   Result<Link> (*attach)(EveryLinkTest& test, const Program& program);
 };
+
+inline void PrintTo(const LinkKindRow& row, std::ostream* out) { *out << row.kind; }
 
 // struct_ops links are those of maps: struct_ops_link_test.cc.
 std::span<const LinkKindRow> LinkKindRows();
