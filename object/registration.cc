@@ -16,10 +16,12 @@ Result<StructOpsRegistration> StructOpsRegistration::Make(std::shared_ptr<Backen
 StructOpsRegistration& StructOpsRegistration::operator=(StructOpsRegistration&& other) noexcept {
   std::swap(backend_, other.backend_);
   std::swap(map_, other.map_);
+  std::swap(owner_, other.owner_);
   return *this;
 }
 
 StructOpsRegistration::~StructOpsRegistration() {
+  if (!owner_.IsCaller()) return;
   // A destructor has nobody to tell; Unregister() says what went wrong.
   [[maybe_unused]] const auto result = Unregister();
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "strata/backend/backend.h"
+#include "strata/base/owner_process.h"
 #include "strata/base/result.h"
 
 namespace strata {
@@ -30,6 +31,7 @@ class STRATA_EXPORT StructOpsRegistration {
       : backend_(std::move(backend)), map_(std::move(map)) {}
   std::shared_ptr<Backend> backend_;
   std::shared_ptr<BackendMap> map_;  // null once unregistered
+  OwnerProcess owner_;
 };
 
 }  // namespace strata

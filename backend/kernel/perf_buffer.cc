@@ -14,6 +14,7 @@
 #include "map.h"
 #include "mapping.h"
 #include "possible_cpus.h"
+#include "strata/base/owner_process.h"
 
 namespace strata::kernel {
 namespace {
@@ -30,6 +31,7 @@ class KernelPerfMemory : public PerfMemory {
         mapping_(std::move(mapping)) {}
   // The map holds the event too: without this, programs would go on writing into pages that nobody reads.
   ~KernelPerfMemory() override {
+    if (!owner_.IsCaller()) return;
     ElementAttr attr;
     attr.map_fd = static_cast<std::uint32_t>(map_.get());
     attr.key = AddressOf(&cpu_);
@@ -54,6 +56,7 @@ class KernelPerfMemory : public PerfMemory {
   std::uint32_t cpu_;
   UniqueFd event_;
   Mapping mapping_;
+  OwnerProcess owner_;
 };
 
 perf_event_attr EventFor(const PerfBufferOptions& options) {

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "objects.h"
+#include "strata/base/owner_process.h"
 
 namespace strata::userspace {
 namespace {
@@ -133,7 +134,7 @@ class Link : public BackendLink {
   }
 
   ~Link() override {
-    static_cast<void>(Detach());
+    if (owner_.IsCaller()) static_cast<void>(Detach());
     program_->RemoveLink(&view_);
     runtime::UnmapLink(&view_);
   }
@@ -206,6 +207,7 @@ class Link : public BackendLink {
   std::shared_ptr<UserspaceProgram> program_;
   ObjectFile file_;
   runtime::LinkView view_;
+  OwnerProcess owner_;
 };
 
 Result<runtime::LinkView> MapOwnLink(const Session& session, std::uint32_t id) {

@@ -48,12 +48,15 @@ TEST_F(LinkInfoTest, OfAKprobe) {
 }
 
 TEST_F(LinkInfoTest, OfManyKprobes) {
-  const LinkInfo info = InfoOf([](LinkInfoRecord& record) {
-    record.type = static_cast<std::uint32_t>(LinkKind::kKprobeMulti);
-    record.detail.kprobe_multi.count = 9;
-  });
-  EXPECT_EQ(info.kind, "kprobe_multi");
-  EXPECT_EQ(info.place_count, 9U);
+  for (const std::uint32_t flags : {0U, 1U}) {
+    const LinkInfo info = InfoOf([&](LinkInfoRecord& record) {
+      record.type = static_cast<std::uint32_t>(LinkKind::kKprobeMulti);
+      record.detail.kprobe_multi.count = 9;
+      record.detail.kprobe_multi.flags = flags;
+    });
+    EXPECT_EQ(info.kind, flags == 0 ? "kprobe_multi" : "kretprobe_multi");
+    EXPECT_EQ(info.place_count, 9U);
+  }
 }
 
 TEST_F(LinkInfoTest, OfAProgramThatHooksAFunction) {

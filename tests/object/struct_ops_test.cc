@@ -2,9 +2,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <iterator>
+#include <optional>
 
 #include "kernel_fixture.h"
 
@@ -37,6 +40,19 @@ TEST_F(StructOps, AreRegisteredUntilTheRegistrationGoes) {
     EXPECT_TRUE(CanBeChosen("strata_test"));
   }
   EXPECT_THAT(Controls(), Not(HasSubstr("strata_test")));
+}
+
+TEST_F(StructOps, StayRegisteredWhenAForkedChildDropsItsCopy) {
+  auto objects = Load(STRATA_BPF_CONGESTION);
+  ASSERT_TRUE(objects) << objects.error().message();
+  std::optional<StructOpsRegistration> registration = objects->RegisterStructOps("strata_control").value();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    registration.reset();
+    ::_exit(0);
+  }
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_THAT(Controls(), HasSubstr("strata_test"));
 }
 
 TEST_F(StructOps, CanBeRegisteredOnceOnly) {

@@ -112,6 +112,12 @@ Result<void> FdLink::Update(const std::shared_ptr<BackendProgram>& program,
   if (result == -EPERM && previous != nullptr) {
     return Error(ErrorCode::kBusy, fmt::format("{}: it no longer runs program {}", what, previous->info().name), EPERM);
   }
+  if (result != 0 && !TakesPrograms(*context_, fd_.get())) {
+    return Error(
+        ErrorCode::kNotSupported,
+        what + ": the kernel cannot do that for links of this kind; attach the other program, then detach this",
+        static_cast<int>(-result));
+  }
   if (result != 0) return BpfError(static_cast<int>(-result), what);
   info_.program_id = next->info().id;
   program_ = std::move(next);

@@ -60,4 +60,7 @@ bool KnowsLinks(const Context& context, ProgramType program_type, LinkCreateAttr
 // What the kernel tells of a link.
 Result<LinkInfo> ReadLinkInfo(const Context& context, int fd);
 
+// Whether links of its type can be given another program; true of types that are not known here.
+bool TakesPrograms(const Context& context, int fd);
+
 }  // namespace strata::kernel

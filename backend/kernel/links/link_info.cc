@@ -57,6 +57,8 @@ void DecodeIterator(const Detail& detail, const Names& names, LinkInfo& info) {
 
 void DecodeNetns(const Detail& detail, const Names&, LinkInfo& info) {
   AddAttachType(detail.netns.attach_type, info);
+  if (info.attach_type == AttachType::kSkLookup) info.kind = "sk_lookup";
+  if (info.attach_type == AttachType::kFlowDissector) info.kind = "flow_dissector";
   info.target_id = detail.netns.inode;
 }
 
@@ -74,11 +76,16 @@ void DecodeNetfilter(const Detail& detail, const Names&, LinkInfo& info) {
                           detail.netfilter.priority);
 }
 
+// BPF_F_KPROBE_MULTI_RETURN, BPF_F_UPROBE_MULTI_RETURN; of a session the kernel does not tell.
+constexpr std::uint32_t kAtReturn = 1U << 0;
+
 void DecodeKprobeMulti(const Detail& detail, const Names&, LinkInfo& info) {
+  if ((detail.kprobe_multi.flags & kAtReturn) != 0) info.kind = "kretprobe_multi";
   info.place_count = detail.kprobe_multi.count;
 }
 
 void DecodeUprobeMulti(const Detail& detail, const Names& names, LinkInfo& info) {
+  if ((detail.uprobe_multi.flags & kAtReturn) != 0) info.kind = "uretprobe_multi";
   info.path = names.Get();
   info.place_count = detail.uprobe_multi.count;
   if (detail.uprobe_multi.pid != 0) info.pid = static_cast<std::int32_t>(detail.uprobe_multi.pid);
@@ -146,23 +153,24 @@ struct LinkTypeRow {
   std::string_view name;
   void (*ask)(const Names& names, Detail& detail);  // null: the record has no strings
   void (*decode)(const Detail& detail, const Names& names, LinkInfo& info);
+  bool takes_programs;  // in place of its own (update_prog of the kernel's bpf_link_ops)
 };
 
 constexpr LinkTypeRow kRows[] = {
-    {LinkKind::kRawTracepoint, "raw_tracepoint", AskRawTracepoint, DecodeRawTracepoint},
-    {LinkKind::kTracing, "tracing", nullptr, DecodeTracing},
-    {LinkKind::kCgroup, "cgroup", nullptr, DecodeCgroup},
-    {LinkKind::kIterator, "iter", AskIterator, DecodeIterator},
-    {LinkKind::kNetns, "netns", nullptr, DecodeNetns},
-    {LinkKind::kXdp, "xdp", nullptr, DecodeXdp},
-    {LinkKind::kPerfEvent, "perf_event", AskPerfEvent, DecodePerfEvent},
-    {LinkKind::kKprobeMulti, "kprobe_multi", nullptr, DecodeKprobeMulti},
-    {LinkKind::kStructOps, "struct_ops", nullptr, DecodeStructOps},
-    {LinkKind::kNetfilter, "netfilter", nullptr, DecodeNetfilter},
-    {LinkKind::kTcx, "tcx", nullptr, DecodeInterface},
-    {LinkKind::kUprobeMulti, "uprobe_multi", AskUprobeMulti, DecodeUprobeMulti},
-    {LinkKind::kNetkit, "netkit", nullptr, DecodeInterface},
-    {LinkKind::kSockMap, "sockmap", nullptr, DecodeSockMap},
+    {LinkKind::kRawTracepoint, "raw_tracepoint", AskRawTracepoint, DecodeRawTracepoint, false},
+    {LinkKind::kTracing, "tracing", nullptr, DecodeTracing, false},
+    {LinkKind::kCgroup, "cgroup", nullptr, DecodeCgroup, true},
+    {LinkKind::kIterator, "iter", AskIterator, DecodeIterator, true},
+    {LinkKind::kNetns, "netns", nullptr, DecodeNetns, true},
+    {LinkKind::kXdp, "xdp", nullptr, DecodeXdp, true},
+    {LinkKind::kPerfEvent, "perf_event", AskPerfEvent, DecodePerfEvent, false},
+    {LinkKind::kKprobeMulti, "kprobe_multi", nullptr, DecodeKprobeMulti, false},
+    {LinkKind::kStructOps, "struct_ops", nullptr, DecodeStructOps, false},
+    {LinkKind::kNetfilter, "netfilter", nullptr, DecodeNetfilter, false},
+    {LinkKind::kTcx, "tcx", nullptr, DecodeInterface, true},
+    {LinkKind::kUprobeMulti, "uprobe_multi", AskUprobeMulti, DecodeUprobeMulti, false},
+    {LinkKind::kNetkit, "netkit", nullptr, DecodeInterface, true},
+    {LinkKind::kSockMap, "sockmap", nullptr, DecodeSockMap, true},
 };
 
 const LinkTypeRow* FindRow(std::uint32_t type) {
@@ -193,6 +201,13 @@ Result<LinkInfo> ReadLinkInfo(const Context& context, int fd) {
   }
   row->decode(record.detail, names, info);
   return info;
+}
+
+bool TakesPrograms(const Context& context, int fd) {
+  LinkInfoRecord record;
+  if (context.Info(fd, record) != 0) return true;
+  const LinkTypeRow* row = FindRow(record.type);
+  return row == nullptr || row->takes_programs;
 }
 
 }  // namespace strata::kernel

@@ -25,11 +25,12 @@ Result<std::unique_ptr<BackendLink>> Attach(const ContextPtr& context, const std
     FdOrErrno link = context->Open(Command::kLinkCreate, attr);
     if (link) return std::move(link.fd);
     // kernel/bpf/net_namespace.c: it takes one dissector, of this namespace or of the first one for all.
-    const bool is_taken = link.sys_errno == EEXIST || link.sys_errno == E2BIG;
-    return LinkError(
-        *context, link.sys_errno,
-        fmt::format("network namespace {}{}", path, is_taken ? ": has as many programs of this kind as it can" : ""),
-        feature);
+    if (link.sys_errno == EEXIST || link.sys_errno == E2BIG) {
+      return Error(ErrorCode::kBusy,
+                   fmt::format("network namespace {}: has as many programs of this kind as it can", path),
+                   link.sys_errno);
+    }
+    return LinkError(*context, link.sys_errno, fmt::format("network namespace {}", path), feature);
   };
   return FdLink::Create(context, program, target, std::move(make));
 }

@@ -17,6 +17,7 @@ Result<std::unique_ptr<BackendLink>> ProgramAttachment::Create(const ContextPtr&
 }
 
 ProgramAttachment::~ProgramAttachment() {
+  if (!owner_.IsCaller()) return;
   // A destructor has nobody to tell; Detach() says what went wrong.
   [[maybe_unused]] const auto result = Detach();
 }

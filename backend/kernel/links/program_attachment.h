@@ -8,6 +8,7 @@
 #include "context.h"
 #include "program.h"
 #include "strata/backend/backend.h"
+#include "strata/base/owner_process.h"
 
 namespace strata::kernel {
 
@@ -42,6 +43,7 @@ class ProgramAttachment : public BackendLink {
   std::shared_ptr<KernelProgram> program_;
   Place place_;
   bool is_attached_ = false;
+  OwnerProcess owner_;
 };
 
 }  // namespace strata::kernel

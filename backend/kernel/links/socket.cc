@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "attach.h"
+#include "strata/base/owner_process.h"
 #include "strata/spec/network_target.h"
 
 namespace strata::kernel {
@@ -30,6 +31,7 @@ class SocketLink : public BackendLink {
     return std::unique_ptr<BackendLink>(std::move(link));
   }
   ~SocketLink() override {
+    if (!owner_.IsCaller()) return;
     // A destructor has nobody to tell; Detach() says what went wrong.
     [[maybe_unused]] const auto result = Detach();
   }
@@ -113,6 +115,7 @@ class SocketLink : public BackendLink {
   const SocketOptions& options_;
   std::uint64_t cookie_ = 0;
   bool is_attached_ = false;
+  OwnerProcess owner_;
 };
 
 }  // namespace

@@ -114,7 +114,7 @@ Result<std::shared_ptr<DynamicEvent>> DynamicEvent::Create(const Context& contex
 }
 
 DynamicEvent::~DynamicEvent() {
-  if (name_.empty()) return;
+  if (name_.empty() || !owner_.IsCaller()) return;
   const int error = WriteLine(path_, fmt::format("-:{}/{}\n", kDynamicCategory, name_));
   if (error != 0 && error != ENOENT) {
     Log(LogLevel::kWarning,

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "context.h"
+#include "strata/base/owner_process.h"
 
 namespace strata::kernel {
 
@@ -34,6 +35,7 @@ class DynamicEvent {
   std::string path_;
   std::string name_;
   std::uint64_t id_ = 0;
+  OwnerProcess owner_;
 };
 
 }  // namespace strata::kernel
