@@ -291,8 +291,10 @@ class SectionCodeReader {
     }
     return ForEachFunction([&](CodeFunction& function) -> Result<void> {
       auto& references = function.spec->references;
-      std::stable_sort(references.begin(), references.end(),
-                       [](const Reference& a, const Reference& b) { return a.index < b.index; });
+      const auto is_before = [](const Reference& a, const Reference& b) { return a.index < b.index; };
+      if (!std::is_sorted(references.begin(), references.end(), is_before)) {
+        std::stable_sort(references.begin(), references.end(), is_before);
+      }
       for (std::size_t i = 1; i < references.size(); ++i) {
         if (references[i].index == references[i - 1].index) {
           return Malformed(function.offset + std::uint64_t{references[i].index.value} * kInstructionSize,

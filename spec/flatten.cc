@@ -95,7 +95,8 @@ class Flattener {
     starts_.emplace(&function, start);
     flat_.functions.push_back(FunctionStart{isa::InsnIndex{start}, function.type, function.name});
     AppendCode(function);
-    if (flat_.line_infos.empty()) flat_.line_infos.reserve(2 * function.line_infos.size());
+    MakeRoom(flat_.line_infos, function.line_infos.size());
+    MakeRoom(flat_.references, function.references.size());
     for (const Reference& reference : function.references) {
       if (reference.index.value >= function.instructions.size()) {
         return Error(ErrorCode::kInvalidArgument,
@@ -118,6 +119,12 @@ class Flattener {
     } else {
       flat_.instructions.insert(flat_.instructions.end(), code.begin(), code.end());
     }
+  }
+
+  // For the program and about as much of subprograms; more of them make more.
+  template <typename Entry>
+  static void MakeRoom(std::vector<Entry>& table, std::size_t count) {
+    if (table.empty()) table.reserve(2 * count);
   }
 
   template <typename Entry>

@@ -118,6 +118,7 @@ void PoisonMap(Preparation& work, const Reference& reference, std::int32_t posit
 }
 
 Result<void> ResolveMaps(Preparation& work) {
+  work.linked.map_references.reserve(work.flat.references.size());
   for (const Reference& reference : work.flat.references) {
     if (reference.kind != ReferenceKind::kMap && reference.kind != ReferenceKind::kMapValue) continue;
     const bool is_value = reference.kind == ReferenceKind::kMapValue;
