@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <typeinfo>
 
 #include "attach_program.h"
 #include "failure.h"
@@ -19,11 +20,16 @@
 namespace strata::kernel {
 namespace {
 
+// No class derives from it, so that its identity is one comparison; a dynamic_cast walks a hierarchy.
+const KernelMap* AsKernelMap(const BackendMap& map) {
+  return typeid(map) == typeid(KernelMap) ? static_cast<const KernelMap*>(&map) : nullptr;
+}
+
 // The kernel knows maps by descriptor: writes them into each ldimm64 that refers to one.
 Result<std::vector<isa::Instruction>> WithMapDescriptors(const LinkedProgram& program) {
   auto code = program.instructions;
   for (const MapReference& reference : program.map_references) {
-    const auto* map = dynamic_cast<const KernelMap*>(reference.map.get());
+    const KernelMap* map = AsKernelMap(*reference.map);
     if (map == nullptr || std::size_t{reference.index.value} + 1 >= code.size()) {
       return Error(ErrorCode::kInvalidArgument,
                    fmt::format("program {}: instruction {}: refers to a map of another backend", program.name,
