@@ -41,7 +41,7 @@ constexpr FigureRow kFigures[] = {
     {"loader.open.200_programs.time", "ratio", 0.5},
     {"loader.open.200_programs.memory", "ratio", 0.5},
     {"loader.open.200_programs.copied.time", "ratio", 0.5},
-    {"loader.open.200_programs.copied.memory", "ratio", 1},
+    {"loader.open.200_programs.copied.memory", "ratio", 0.5},
     {"loader.core.500_relocations.time", "ratio", 1},
     {"kernel.map.lookup", "ratio", 1.03},
     {"kernel.map.update", "ratio", 1.03},

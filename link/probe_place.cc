@@ -25,9 +25,9 @@ Result<SymbolPlace> ParseSymbol(std::string_view text) {
 }
 
 std::string ManyProbesKind(const Program& program, std::string_view prefix, ProbeMoment moment) {
-  const std::string entry = fmt::format("{}_multi", prefix);
-  const std::string at_return = fmt::format("{}ret{}_multi", prefix.substr(0, 1), prefix.substr(1));
-  const std::string session = fmt::format("{}_session", prefix);
+  std::string entry = fmt::format("{}_multi", prefix);
+  std::string at_return = fmt::format("{}ret{}_multi", prefix.substr(0, 1), prefix.substr(1));
+  std::string session = fmt::format("{}_session", prefix);
   switch (moment) {
     case ProbeMoment::kAsSectionSays:
       break;

@@ -37,7 +37,8 @@ Result<void> CheckVariables(const CollectionSpec& spec, std::span<const Skeleton
 Result<CollectionSpec> OpenSkeleton(std::string_view name, std::span<const std::byte> object,
                                     const SkeletonNames& names) {
   const std::string text(name);
-  CollectionSpec spec = STRATA_TRY(elf::ReadCollectionSpec(object, {.path = text, .name = text}));
+  CollectionSpec spec =
+      STRATA_TRY(elf::ReadCollectionSpec(object, {.path = text, .name = text, .owner = elf::KeepForever(object)}));
   STRATA_TRY(CheckHas("map", spec.maps, names.maps).Context(text));
   STRATA_TRY(CheckHas("program", spec.programs, names.programs).Context(text));
   STRATA_TRY(CheckVariables(spec, names.variables).Context(text));

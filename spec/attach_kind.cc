@@ -37,7 +37,8 @@ constexpr std::array kBuiltinKinds = {
     AttachKind{"kretprobe_multi", ProgramType::kKprobe, sizeof(KprobePlace), kHooksNoFile},
     AttachKind{"kprobe_session", ProgramType::kKprobe, sizeof(KprobePlace), kHooksNoFile},
     AttachKind{"tracepoint", ProgramType::kTracepoint, kNoConfig, kHooksNoFile},
-    AttachKind{"raw_tracepoint", ProgramType::kUnspec, kNoConfig, kHooksNoFile},  // writable ones are of a type of their own
+    AttachKind{"raw_tracepoint", ProgramType::kUnspec, kNoConfig,
+               kHooksNoFile},  // writable ones are of a type of their own
     AttachKind{"tp_btf", ProgramType::kTracing, kNoConfig, kHooksNoFile},
     AttachKind{"fentry", ProgramType::kTracing, kNoConfig, kHooksNoFile},
     AttachKind{"fexit", ProgramType::kTracing, kNoConfig, kHooksNoFile},

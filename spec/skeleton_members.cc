@@ -195,7 +195,7 @@ class Finder {
 
   std::string VariableType(const VariableSpec& variable) const {
     const std::size_t size = variable.value.size();
-    const std::string spelled = Spelled(variable.type, size);
+    std::string spelled = Spelled(variable.type, size);
     if (spelled == RawBytes(size)) return spelled;
     const bool is_aligned =
         IsScalar(variable.type) && size <= sizeof(std::uint64_t) && variable.offset_bytes % size == 0;

@@ -390,28 +390,9 @@ struct BtfInfoRecord {
 };
 static_assert(sizeof(BtfInfoRecord) == 32);
 
-// enum bpf_link_type.
-enum class LinkType : std::uint32_t {
-  kUnspec = 0,
-  kRawTracepoint = 1,
-  kTracing = 2,
-  kCgroup = 3,
-  kIterator = 4,
-  kNetns = 5,
-  kXdp = 6,
-  kPerfEvent = 7,
-  kKprobeMulti = 8,
-  kStructOps = 9,
-  kNetfilter = 10,
-  kTcx = 11,
-  kUprobeMulti = 12,
-  kNetkit = 13,
-  kSockMap = 14,
-};
-
 // struct bpf_link_info. What follows `prog_id` depends on the type.
 struct LinkInfoRecord {
-  std::uint32_t type = 0;  // LinkType
+  std::uint32_t type = 0;  // LinkKind
   std::uint32_t id = 0;
   std::uint32_t prog_id = 0;
   std::uint32_t unused = 0;

@@ -130,7 +130,7 @@ std::string_view KernelMap::WhyClosed() const {
 }
 
 inline Result<bool> KernelMap::Find(Command command, std::span<const std::byte> key, std::span<std::byte> value,
-                             std::uint64_t flags, std::string_view operation) const {
+                                    std::uint64_t flags, std::string_view operation) const {
   const int error = Element(command, KeyOrNull(key), value.data(), flags);
   if (error == 0) return true;
   if (error == ENOENT) return false;

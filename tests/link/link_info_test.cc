@@ -9,7 +9,6 @@ namespace {
 using kernel::Command;
 using kernel::InfoAttr;
 using kernel::LinkInfoRecord;
-using kernel::LinkType;
 
 class LinkInfoTest : public LinkTracingTest {
  protected:
@@ -32,7 +31,7 @@ class LinkInfoTest : public LinkTracingTest {
 TEST_F(LinkInfoTest, OfAKprobe) {
   for (const std::uint32_t type : {3U, 4U}) {  // BPF_PERF_EVENT_KPROBE, BPF_PERF_EVENT_KRETPROBE
     const LinkInfo info = InfoOf([&](LinkInfoRecord& record) {
-      record.type = static_cast<std::uint32_t>(LinkType::kPerfEvent);
+      record.type = static_cast<std::uint32_t>(LinkKind::kPerfEvent);
       record.detail.perf_event.type = type;
       auto& kprobe = record.detail.perf_event.kprobe;
       if (kprobe.function_name != 0) std::strcpy(reinterpret_cast<char*>(kprobe.function_name), "do_nanosleep");
@@ -51,7 +50,7 @@ TEST_F(LinkInfoTest, OfAKprobe) {
 TEST_F(LinkInfoTest, OfManyKprobes) {
   for (const std::uint32_t flags : {0U, 1U}) {
     const LinkInfo info = InfoOf([&](LinkInfoRecord& record) {
-      record.type = static_cast<std::uint32_t>(LinkType::kKprobeMulti);
+      record.type = static_cast<std::uint32_t>(LinkKind::kKprobeMulti);
       record.detail.kprobe_multi.count = 9;
       record.detail.kprobe_multi.flags = flags;
     });
@@ -62,7 +61,7 @@ TEST_F(LinkInfoTest, OfManyKprobes) {
 
 TEST_F(LinkInfoTest, OfAProgramThatHooksAFunction) {
   const LinkInfo info = InfoOf([](LinkInfoRecord& record) {
-    record.type = static_cast<std::uint32_t>(LinkType::kTracing);
+    record.type = static_cast<std::uint32_t>(LinkKind::kTracing);
     record.detail.tracing.attach_type = 25;  // BPF_TRACE_FEXIT
     record.detail.tracing.target_object_id = 1;
     record.detail.tracing.target_btf_id = 4242;

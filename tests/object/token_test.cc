@@ -19,7 +19,6 @@
 namespace strata {
 namespace {
 
-
 // Blocks on a byte: what one side waits for, the other has done.
 class Turns {
  public:

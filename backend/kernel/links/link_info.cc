@@ -149,7 +149,7 @@ void AskPerfEvent(const Names& names, Detail& detail) {
 }
 
 struct LinkTypeRow {
-  LinkType type;
+  LinkKind type;
   std::string_view name;
   void (*ask)(const Names& names, Detail& detail);  // null: the record has no strings
   void (*decode)(const Detail& detail, const Names& names, LinkInfo& info);
@@ -157,25 +157,26 @@ struct LinkTypeRow {
 };
 
 constexpr LinkTypeRow kRows[] = {
-    {LinkType::kRawTracepoint, "raw_tracepoint", AskRawTracepoint, DecodeRawTracepoint, false},
-    {LinkType::kTracing, "tracing", nullptr, DecodeTracing, false},
-    {LinkType::kCgroup, "cgroup", nullptr, DecodeCgroup, true},
-    {LinkType::kIterator, "iter", AskIterator, DecodeIterator, true},
-    {LinkType::kNetns, "netns", nullptr, DecodeNetns, true},
-    {LinkType::kXdp, "xdp", nullptr, DecodeXdp, true},
-    {LinkType::kPerfEvent, "perf_event", AskPerfEvent, DecodePerfEvent, false},
-    {LinkType::kKprobeMulti, "kprobe_multi", nullptr, DecodeKprobeMulti, false},
-    {LinkType::kStructOps, "struct_ops", nullptr, DecodeStructOps, false},
-    {LinkType::kNetfilter, "netfilter", nullptr, DecodeNetfilter, false},
-    {LinkType::kTcx, "tcx", nullptr, DecodeInterface, true},
-    {LinkType::kUprobeMulti, "uprobe_multi", AskUprobeMulti, DecodeUprobeMulti, false},
-    {LinkType::kNetkit, "netkit", nullptr, DecodeInterface, true},
-    {LinkType::kSockMap, "sockmap", nullptr, DecodeSockMap, true},
+    {LinkKind::kRawTracepoint, "raw_tracepoint", AskRawTracepoint, DecodeRawTracepoint, false},
+    {LinkKind::kTracing, "tracing", nullptr, DecodeTracing, false},
+    {LinkKind::kCgroup, "cgroup", nullptr, DecodeCgroup, true},
+    {LinkKind::kIterator, "iter", AskIterator, DecodeIterator, true},
+    {LinkKind::kNetns, "netns", nullptr, DecodeNetns, true},
+    {LinkKind::kXdp, "xdp", nullptr, DecodeXdp, true},
+    {LinkKind::kPerfEvent, "perf_event", AskPerfEvent, DecodePerfEvent, false},
+    {LinkKind::kKprobeMulti, "kprobe_multi", nullptr, DecodeKprobeMulti, false},
+    {LinkKind::kStructOps, "struct_ops", nullptr, DecodeStructOps, false},
+    {LinkKind::kNetfilter, "netfilter", nullptr, DecodeNetfilter, false},
+    {LinkKind::kTcx, "tcx", nullptr, DecodeInterface, true},
+    {LinkKind::kUprobeMulti, "uprobe_multi", AskUprobeMulti, DecodeUprobeMulti, false},
+    {LinkKind::kNetkit, "netkit", nullptr, DecodeInterface, true},
+    {LinkKind::kSockMap, "sockmap", nullptr, DecodeSockMap, true},
 };
 
 const LinkTypeRow* FindRow(std::uint32_t type) {
-  const auto* const found = std::find_if(std::begin(kRows), std::end(kRows),
-                                         [&](const LinkTypeRow& row) { return row.type == LinkType{type}; });
+  const auto* const found = std::find_if(std::begin(kRows), std::end(kRows), [&](const LinkTypeRow& row) {
+    return static_cast<std::uint32_t>(row.type) == type;
+  });
   return found != std::end(kRows) ? found : nullptr;
 }
 
