@@ -1,11 +1,11 @@
 #include "strata/base/mapped_file.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <new>
 #include <utility>
 
 #include "strata/base/unique_fd.h"
@@ -24,13 +24,12 @@ Result<MappedFile> MappedFile::Open(const std::string& path) {
   file.path_ = path;
   const auto size = static_cast<std::size_t>(status.st_size);
   if (size == 0) return file;
-  void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return Error::FromErrno(errno, path);
-  file.data_ = static_cast<const std::byte*>(memory);
+  file.data_.reset(new (std::nothrow) std::byte[size]);  // left uninitialised
+  if (file.data_ == nullptr) return Error::FromErrno(ENOMEM, path);
   file.size_bytes_ = size;
   std::size_t done = 0;
   while (done < size) {
-    const ssize_t count = ::pread(fd.get(), static_cast<char*>(memory) + done, size - done, static_cast<off_t>(done));
+    const ssize_t count = ::pread(fd.get(), file.data_.get() + done, size - done, static_cast<off_t>(done));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return Error::FromErrno(errno, path);
     if (count == 0) return Error(ErrorCode::kMalformed, path + ": became shorter while it was read");
@@ -40,19 +39,13 @@ Result<MappedFile> MappedFile::Open(const std::string& path) {
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      data_(std::exchange(other.data_, nullptr)),
-      size_bytes_(std::exchange(other.size_bytes_, 0)) {}
+    : path_(std::move(other.path_)), data_(std::move(other.data_)), size_bytes_(std::exchange(other.size_bytes_, 0)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(data_, other.data_);
   std::swap(size_bytes_, other.size_bytes_);
   return *this;
-}
-
-MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_bytes_);
 }
 
 }  // namespace strata

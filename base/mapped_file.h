@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -17,15 +18,15 @@ class STRATA_EXPORT MappedFile {
 
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&& other) noexcept;
-  ~MappedFile();
+  ~MappedFile() = default;
 
-  std::span<const std::byte> bytes() const { return {data_, size_bytes_}; }
+  std::span<const std::byte> bytes() const { return {data_.get(), size_bytes_}; }
   const std::string& path() const { return path_; }
 
  private:
   MappedFile() = default;
   std::string path_;
-  const std::byte* data_ = nullptr;
+  std::unique_ptr<std::byte[]> data_;
   std::size_t size_bytes_ = 0;
 };
 

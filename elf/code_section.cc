@@ -219,10 +219,13 @@ class SectionCodeReader {
   }
 
   CodeFunction* Containing(std::uint64_t offset) {
+    const auto covers = [offset](const CodeFunction& function) {
+      return offset >= function.offset && offset - function.offset < function.size_bytes;
+    };
+    if (containing_ != nullptr && covers(*containing_)) return containing_;
     const auto behind = std::ranges::upper_bound(functions_, offset, {}, &CodeFunction::offset);
-    if (behind == functions_.begin()) return nullptr;
-    CodeFunction& function = *std::prev(behind);
-    return offset - function.offset < function.size_bytes ? &function : nullptr;
+    containing_ = behind == functions_.begin() ? nullptr : &*std::prev(behind);
+    return containing_ != nullptr && covers(*containing_) ? containing_ : nullptr;
   }
 
   Error Malformed(std::uint64_t offset, std::string_view message) const {
@@ -291,8 +294,10 @@ class SectionCodeReader {
     }
     return ForEachFunction([&](CodeFunction& function) -> Result<void> {
       auto& references = function.spec->references;
-      std::stable_sort(references.begin(), references.end(),
-                       [](const Reference& a, const Reference& b) { return a.index < b.index; });
+      const auto is_before = [](const Reference& a, const Reference& b) { return a.index < b.index; };
+      if (!std::is_sorted(references.begin(), references.end(), is_before)) {
+        std::stable_sort(references.begin(), references.end(), is_before);
+      }
       for (std::size_t i = 1; i < references.size(); ++i) {
         if (references[i].index == references[i - 1].index) {
           return Malformed(function.offset + std::uint64_t{references[i].index.value} * kInstructionSize,
@@ -548,6 +553,7 @@ class SectionCodeReader {
   const std::string place_;
   CodeTable& table_;
   const std::span<CodeFunction> functions_;  // of the section
+  CodeFunction* containing_ = nullptr;       // the last that was sought: relocations come in order
 };
 
 Result<void> CodeTable::ReadCode(const ObjectContext& context, const CollectionSpec& spec) {

@@ -75,16 +75,23 @@ Result<void> ReadSymbols(ObjectContext& context) {
 }
 
 void IndexSymbols(ObjectContext& context) {
-  auto& index = context.symbols_by_section;
-  index.reserve(context.symbols.size());
+  struct Place {  // read once: a comparison would read two
+    std::uint32_t section;
+    std::uint32_t index;
+    std::uint64_t value;
+  };
+  std::vector<Place> places;
+  places.reserve(context.symbols.size());
   for (std::uint32_t i = 0; i < context.symbols.size(); ++i) {
     const std::uint32_t section = context.symbols.SectionOf(i);
-    if (section != SHN_UNDEF && section < context.file.sections().size()) index.push_back(i);
+    if (section == SHN_UNDEF || section >= context.file.sections().size()) continue;
+    places.push_back({section, i, context.symbols.ValueOf(i)});
   }
-  const auto place = [&](std::uint32_t i) {
-    return std::tuple(context.symbols.SectionOf(i), context.symbols.ValueOf(i), i);
-  };
-  std::sort(index.begin(), index.end(), [&](std::uint32_t a, std::uint32_t b) { return place(a) < place(b); });
+  std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
+    return std::tie(a.section, a.value, a.index) < std::tie(b.section, b.value, b.index);
+  });
+  context.symbols_by_section.reserve(places.size());
+  for (const Place& place : places) context.symbols_by_section.push_back(place.index);
 }
 
 Result<void> IndexRelocations(ObjectContext& context) {

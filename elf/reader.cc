@@ -129,7 +129,9 @@ class ObjectReader {
       auto& [name, spec] = *spec_.functions.emplace(std::move(key), std::move(function)).first;
       return {&name, &spec};
     }
-    auto& [name, spec] = *spec_.programs.emplace(std::move(key), MakeProgram(std::move(function))).first;
+    // Compilers write functions in the order of the source, which often is that of the names.
+    auto& programs = spec_.programs;
+    auto& [name, spec] = *programs.emplace_hint(programs.end(), std::move(key), MakeProgram(std::move(function)));
     return {&name, &spec};
   }
 

@@ -272,7 +272,9 @@ class CollectionLoader {
     BindStructOps(name, linked);
     STRATA_TRY(CheckTypesFor(linked));
     auto program = STRATA_TRY(backend().LoadProgram(linked));
-    collection_.programs_.emplace(name, Program(collection_.backend_, std::move(program), program_spec));
+    // They come in the order of their names.
+    collection_.programs_.emplace_hint(collection_.programs_.end(), name,
+                                       Program(collection_.backend_, std::move(program), program_spec));
     return {};
   }
 

@@ -4,7 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "strata/spec/map_rules.h"
@@ -27,8 +29,8 @@ class Selector {
   Result<LoadSelection> Run() {
     STRATA_TRY(CheckNames());
     for (const std::string& name : options_.maps_to_keep) AddMap(name);
-    for (const auto& [name, program] : spec_.programs) {
-      if (IsNamed(name, program)) AddProgram(name);
+    for (auto program = spec_.programs.begin(); program != spec_.programs.end(); ++program) {
+      if (IsNamed(program->first, program->second)) AddProgram(program);
     }
     FollowReferences();
     if (options_.unused_maps == UnusedMaps::kCreate) {
@@ -58,10 +60,16 @@ class Selector {
   }
 
   void AddProgram(const std::string& name) {
-    const auto program = spec_.programs.find(name);
-    if (program == spec_.programs.end() || !selection_.programs.insert(name).second) return;
+    if (const auto program = spec_.programs.find(name); program != spec_.programs.end()) AddProgram(program);
+  }
+
+  // Mostly called in the order of the names: each is the last one then.
+  void AddProgram(decltype(CollectionSpec::programs)::const_iterator program) {
+    const std::size_t count = selection_.programs.size();
+    selection_.programs.insert(selection_.programs.end(), program->first);
+    if (selection_.programs.size() == count) return;
     AddCode(program->second);
-    if (program->second.type_of_program == ProgramType::kStructOps) AddStructOpsMapsOf(name);
+    if (program->second.type_of_program == ProgramType::kStructOps) AddStructOpsMapsOf(program->first);
   }
 
   void AddCode(const FunctionSpec& function) {
@@ -91,7 +99,11 @@ class Selector {
     while (!pending_.empty()) {
       const FunctionSpec& function = *pending_.back();
       pending_.pop_back();
-      for (const Reference& reference : function.references) Follow(reference);
+      for (const Reference& reference : function.references) {
+        // Thousands of references share a few names.
+        const bool is_new = followed_.emplace(reference.kind, reference.symbol.view().data()).second;
+        if (is_new) Follow(reference);
+      }
     }
   }
 
@@ -116,6 +128,7 @@ class Selector {
   const LoadOptions& options_;
   LoadSelection selection_;
   std::set<const FunctionSpec*> seen_;
+  std::set<std::pair<ReferenceKind, const char*>> followed_;
   std::vector<const FunctionSpec*> pending_;
 };
 

@@ -40,6 +40,8 @@ class PerfRing {
   enum class Handled : std::uint8_t { kSample, kStop, kOther };
 
   Result<std::uint64_t> ConsumeForward(const Handlers& handlers, std::uint64_t limit, bool* stopped);
+  void ConsumeStep(const Handlers& handlers, std::uint64_t head, std::uint64_t* left, bool* stopped);
+  Result<void> ConsumeOne(const Handlers& handlers, std::uint64_t head, std::uint64_t* left, bool* stopped);
   Result<std::uint64_t> ConsumeBackward(const Handlers& handlers, bool* stopped);
   void PublishTail(std::uint64_t tail);
   std::vector<std::uint64_t> FindNewRecords(std::uint64_t head);

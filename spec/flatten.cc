@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <functional>
 #include <map>
 #include <string_view>
 
@@ -55,12 +54,16 @@ class Flattener {
       const FunctionSpec& caller = *visit.function;
       const Reference& reference = caller.references[visit.next_reference++];
       if (!IsFunctionReference(reference)) continue;
-      const FunctionSpec& callee = STRATA_TRY(Find(reference.symbol, program).Context(Place(caller, reference)));
+      const FunctionSpec* const callee = Find(reference.symbol, program);
+      if (callee == nullptr) {
+        return Error(ErrorCode::kNotFound, fmt::format("{}: refers to function {}, which is not defined",
+                                                       Place(caller, reference), reference.symbol));
+      }
       const isa::InsnIndex index{starts_.at(&caller) + reference.index.value};
-      calls_.push_back(PendingCall{index, reference.kind, &callee});
-      if (starts_.contains(&callee)) continue;
-      STRATA_TRY(Append(callee));
-      path.push_back(Visit{&callee});
+      calls_.push_back(PendingCall{index, reference.kind, callee});
+      if (starts_.contains(callee)) continue;
+      STRATA_TRY(Append(*callee));
+      path.push_back(Visit{callee});
     }
     return {};
   }
@@ -69,16 +72,15 @@ class Flattener {
     return fmt::format("function {}: instruction {}", function.name, reference.index.value);
   }
 
-  Result<std::reference_wrapper<const FunctionSpec>> Find(std::string_view name, const ProgramSpec& program) const {
+  // Null where it is not defined.
+  const FunctionSpec* Find(std::string_view name, const ProgramSpec& program) const {
     if (const auto found = collection_.functions.find(name); found != collection_.functions.end()) {
-      return std::cref(found->second);
+      return &found->second;
     }
     // The program may be an edited copy: it calls itself, not the one in the collection.
-    if (name == program.name) return std::cref<FunctionSpec>(program);
-    if (const auto found = collection_.programs.find(name); found != collection_.programs.end()) {
-      return std::cref<FunctionSpec>(found->second);
-    }
-    return Error(ErrorCode::kNotFound, fmt::format("refers to function {}, which is not defined", name));
+    if (name == program.name) return &program;
+    const auto found = collection_.programs.find(name);
+    return found != collection_.programs.end() ? &found->second : nullptr;
   }
 
   Result<void> Append(const FunctionSpec& function) {
@@ -92,8 +94,9 @@ class Flattener {
     }
     starts_.emplace(&function, start);
     flat_.functions.push_back(FunctionStart{isa::InsnIndex{start}, function.type, function.name});
-    const std::vector<isa::Instruction> code = function.CanonicalCode();
-    flat_.instructions.insert(flat_.instructions.end(), code.begin(), code.end());
+    AppendCode(function);
+    MakeRoom(flat_.line_infos, function.line_infos.size());
+    MakeRoom(flat_.references, function.references.size());
     for (const Reference& reference : function.references) {
       if (reference.index.value >= function.instructions.size()) {
         return Error(ErrorCode::kInvalidArgument,
@@ -106,6 +109,22 @@ class Flattener {
       AppendMoved(flat_.core_relocations, relocation, start);
     }
     return {};
+  }
+
+  // The first one's list is the start of the whole.
+  void AppendCode(const FunctionSpec& function) {
+    std::vector<isa::Instruction> code = function.CanonicalCode();
+    if (flat_.instructions.empty()) {
+      flat_.instructions = std::move(code);
+    } else {
+      flat_.instructions.insert(flat_.instructions.end(), code.begin(), code.end());
+    }
+  }
+
+  // For the program and about as much of subprograms; more of them make more.
+  template <typename Entry>
+  static void MakeRoom(std::vector<Entry>& table, std::size_t count) {
+    if (table.empty()) table.reserve(2 * count);
   }
 
   template <typename Entry>

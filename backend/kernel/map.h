@@ -14,7 +14,7 @@ namespace strata::kernel {
 // The kernel's record as the seam's; `name` is the full one where we know it.
 MapInfo MakeMapInfo(const MapInfoRecord& record, std::string name, std::uint32_t possible_cpus);
 
-class KernelMap : public BackendMap {
+class KernelMap final : public BackendMap {
  public:
   static Result<std::shared_ptr<BackendMap>> Create(const ContextPtr& context, const MapSpec& spec,
                                                     const KernelTypes* types);

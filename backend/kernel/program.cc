@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <typeinfo>
 
 #include "attach_program.h"
 #include "failure.h"
@@ -19,11 +20,16 @@
 namespace strata::kernel {
 namespace {
 
+// No class derives from it, so that its identity is one comparison; a dynamic_cast walks a hierarchy.
+const KernelMap* AsKernelMap(const BackendMap& map) {
+  return typeid(map) == typeid(KernelMap) ? static_cast<const KernelMap*>(&map) : nullptr;
+}
+
 // The kernel knows maps by descriptor: writes them into each ldimm64 that refers to one.
 Result<std::vector<isa::Instruction>> WithMapDescriptors(const LinkedProgram& program) {
   auto code = program.instructions;
   for (const MapReference& reference : program.map_references) {
-    const auto* map = dynamic_cast<const KernelMap*>(reference.map.get());
+    const KernelMap* map = AsKernelMap(*reference.map);
     if (map == nullptr || std::size_t{reference.index.value} + 1 >= code.size()) {
       return Error(ErrorCode::kInvalidArgument,
                    fmt::format("program {}: instruction {}: refers to a map of another backend", program.name,
@@ -150,10 +156,9 @@ Result<std::shared_ptr<BackendProgram>> KernelProgram::Load(const ContextPtr& co
   }
   if (!loaded.fd && UseOldReads(code, program, prober)) loaded = LoadWithLog(*context, attr, program.log_level);
   if (!loaded.fd) return LoadFailure(program, std::move(loaded), prober);
-  auto info = STRATA_TRY(ReadProgramInfo(*context, loaded.fd.get(), program.name).Context("program " + program.name));
-  info.type = program.type;
   std::shared_ptr<KernelProgram> result(
-      new KernelProgram(context, std::move(loaded.fd), std::move(info), std::move(loaded.log)));
+      new KernelProgram(context, std::move(loaded.fd), program.name, program.type, std::move(loaded.log)));
+  result->maps_.reserve(program.map_references.size());
   for (const MapReference& reference : program.map_references) result->maps_.push_back(reference.map);
   return std::shared_ptr<BackendProgram>(std::move(result));
 }
@@ -163,11 +168,22 @@ Result<std::shared_ptr<BackendProgram>> KernelProgram::Adopt(const ContextPtr& c
     return Error(ErrorCode::kInvalidArgument, fmt::format("is no program but a {}", kind));
   }
   auto info = STRATA_TRY(ReadProgramInfo(*context, fd.get()));
-  return std::shared_ptr<BackendProgram>(new KernelProgram(context, std::move(fd), std::move(info), {}));
+  std::shared_ptr<KernelProgram> result(new KernelProgram(context, std::move(fd), info.name, info.type, {}));
+  std::call_once(result->has_info_, [&] { result->info_ = std::move(info); });
+  return std::shared_ptr<BackendProgram>(std::move(result));
+}
+
+const ProgramInfo& KernelProgram::info() const {
+  std::call_once(has_info_, [this] {
+    if (auto info = ReadProgramInfo(*context_, fd(), name_)) info_ = *std::move(info);
+    info_.name = name_;
+    info_.type = type_;
+  });
+  return info_;
 }
 
 Result<void> KernelProgram::Pin(const std::string& path) {
-  return PinObject(*context_, fd(), path, "program " + info_.name);
+  return PinObject(*context_, fd(), path, "program " + name_);
 }
 
 std::string UsersOfProgramArray(int map_fd) {
@@ -178,13 +194,13 @@ std::string UsersOfProgramArray(int map_fd) {
 Result<std::uint64_t> KernelProgram::MemoryBytes() {
   if (const auto memory = FdInfoNumber(ReadFdInfo(fd()), "memlock")) return *memory;
   return Error(ErrorCode::kNotSupported,
-               fmt::format("program {}: this kernel does not say how much memory it takes", info_.name));
+               fmt::format("program {}: this kernel does not say how much memory it takes", name_));
 }
 
 Result<ProgramStats> KernelProgram::Stats() {
   ProgramInfoRecord record;
   if (const int error = context_->Info(fd(), record); error != 0) {
-    return BpfError(error, fmt::format("program {}: reading its statistics", info_.name));
+    return BpfError(error, fmt::format("program {}: reading its statistics", name_));
   }
   return ProgramStats{record.run_cnt, record.run_time_ns, record.recursion_misses};
 }

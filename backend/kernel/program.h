@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -36,7 +37,9 @@ class KernelProgram : public BackendProgram {
   static Result<std::shared_ptr<BackendProgram>> Adopt(const ContextPtr& context, UniqueFd fd);
 
   int fd() const { return fd_.get(); }
-  const ProgramInfo& info() const override { return info_; }
+  // Of a program that was loaded here, read when it is first asked for: a load asks the kernel nothing more. From any
+  // thread. Should the kernel refuse, what the load said: the name and the type.
+  const ProgramInfo& info() const override;
   Result<ProgramStats> Stats() override;
   std::string_view log() const override { return log_; }
   Result<ProgramCode> Code() override;
@@ -45,11 +48,14 @@ class KernelProgram : public BackendProgram {
   Result<void> Pin(const std::string& path) override;
 
  private:
-  KernelProgram(ContextPtr context, UniqueFd fd, ProgramInfo info, std::string log)
-      : context_(std::move(context)), fd_(std::move(fd)), info_(std::move(info)), log_(std::move(log)) {}
+  KernelProgram(ContextPtr context, UniqueFd fd, std::string name, ProgramType type, std::string log)
+      : context_(std::move(context)), fd_(std::move(fd)), name_(std::move(name)), type_(type), log_(std::move(log)) {}
   ContextPtr context_;
   UniqueFd fd_;
-  ProgramInfo info_;
+  std::string name_;
+  ProgramType type_;
+  mutable std::once_flag has_info_;
+  mutable ProgramInfo info_;
   std::string log_;
   // The kernel empties prog arrays and stops the timers of a map when no process has a handle of it, also while
   // programs use it.

@@ -140,6 +140,6 @@ Result<ProgramCode> ReadProgramCode(const Context& context, int fd) {
   return code;
 }
 
-Result<ProgramCode> KernelProgram::Code() { return ReadProgramCode(*context_, fd()).Context("program " + info_.name); }
+Result<ProgramCode> KernelProgram::Code() { return ReadProgramCode(*context_, fd()).Context("program " + name_); }
 
 }  // namespace strata::kernel

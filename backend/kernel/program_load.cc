@@ -37,12 +37,14 @@ void MarkTruncated(std::string& log, std::uint32_t true_size) {
 }  // namespace
 
 FdOrErrno LoadOnce(const Context& context, ProgramLoadAttr& attr) {
+  FdOrErrno loaded = context.Open(Command::kProgramLoad, attr);
+  if (loaded.sys_errno != EAGAIN) return loaded;
+  // A signal came while the program was verified. The profiler's comes again and again, so it waits from now on; most
+  // loads see none, and need not pay for that.
   const ProfilerSignalBlocked blocked;
-  FdOrErrno loaded;
-  int retries = 0;
-  do {
+  for (int retry = 0; loaded.sys_errno == EAGAIN && retry < kMostRetries; ++retry) {
     loaded = context.Open(Command::kProgramLoad, attr);
-  } while (loaded.sys_errno == EAGAIN && retries++ < kMostRetries);
+  }
   return loaded;
 }
 

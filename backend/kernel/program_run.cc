@@ -105,7 +105,7 @@ Error RunError(const ProgramInfo& info, const TestRunOptions& options, const Run
 
 Result<TestRunResult> KernelProgram::TestRun(const TestRunOptions& options) {
   for (int restarts = 0;; ++restarts) {
-    Run run(fd(), info_.type, options);
+    Run run(fd(), type_, options);
     const int error = [&] {
       const ProfilerSignalBlocked blocked;
       return static_cast<int>(-context_->Bpf(Command::kProgramTestRun, run.attr()));
@@ -113,7 +113,7 @@ Result<TestRunResult> KernelProgram::TestRun(const TestRunOptions& options) {
     // Kernels before 5.11 look for a signal after the last run, too.
     const bool is_done = error == 0 || (error == EINTR && options.repeat <= 1);
     if (is_done) return std::move(run).Finish();
-    if (error != EINTR || restarts == kMostRestarts) return RunError(info_, options, run, run.attr(), error);
+    if (error != EINTR || restarts == kMostRestarts) return RunError(info(), options, run, run.attr(), error);
     if (options.on_restart) options.on_restart();
   }
 }

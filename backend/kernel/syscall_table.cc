@@ -18,11 +18,24 @@ namespace {
 
 long OrErrno(long result) { return result >= 0 ? result : -errno; }
 
+// bpf(2) without the C library's function around it: processors predict returns badly behind a system call, so each
+// function less shows in the time that one element of a map takes.
+long CallBpf(Command command, void* attr, std::uint32_t size) {
+#if defined(__x86_64__)
+  long result = 0;
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(long{SYS_bpf}), "D"(static_cast<long>(command)), "S"(attr), "d"(static_cast<long>(size))
+                   : "rcx", "r11", "memory");
+  return result;
+#else
+  return OrErrno(::syscall(SYS_bpf, static_cast<int>(command), attr, size));
+#endif
+}
+
 }  // namespace
 
-long SyscallTable::Bpf(Command command, void* attr, std::uint32_t size) const {
-  return OrErrno(::syscall(SYS_bpf, static_cast<int>(command), attr, size));
-}
+long SyscallTable::Bpf(Command command, void* attr, std::uint32_t size) const { return CallBpf(command, attr, size); }
 
 long SyscallTable::PerfEventOpen(const perf_event_attr& attributes, pid_t pid, int cpu, int group,
                                  unsigned long flags) const {

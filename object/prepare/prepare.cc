@@ -118,9 +118,9 @@ void PoisonMap(Preparation& work, const Reference& reference, std::int32_t posit
 }
 
 Result<void> ResolveMaps(Preparation& work) {
+  work.linked.map_references.reserve(work.flat.references.size());
   for (const Reference& reference : work.flat.references) {
     if (reference.kind != ReferenceKind::kMap && reference.kind != ReferenceKind::kMapValue) continue;
-    const std::string place = fmt::format("instruction {}", reference.index.value);
     const bool is_value = reference.kind == ReferenceKind::kMapValue;
     if (reference.addend < 0 || reference.addend > UINT32_MAX) {
       return AtInstruction(ErrorCode::kInvalidArgument, reference.index,
@@ -135,20 +135,29 @@ Result<void> ResolveMaps(Preparation& work) {
       PoisonMap(work, reference, *position);
       continue;
     }
-    auto map = STRATA_TRY(work.resolve_map(reference.symbol).Context(place));
+    auto map = work.resolve_map(reference.symbol);
+    if (!map) return std::move(map).error().WithContext(fmt::format("instruction {}", reference.index.value));
     low.src = 0;
     low.imm = 0;
     work.linked.instructions[reference.index.value + 1].imm = 0;
-    work.linked.map_references.push_back(MapReference{reference.index, std::move(map), is_value,
+    work.linked.map_references.push_back(MapReference{reference.index, *std::move(map), is_value,
                                                       is_value ? static_cast<std::uint32_t>(reference.addend) : 0});
   }
   return {};
 }
 
-void AppendWord(std::vector<std::byte>& bytes, std::uint32_t word) {
-  const std::size_t at = bytes.size();
-  bytes.resize(at + sizeof(word));
-  std::memcpy(bytes.data() + at, &word, sizeof(word));
+// `entries` in the kernel's layout, words without gaps.
+template <std::size_t Words, typename Entry, typename WordsOf>
+std::vector<std::byte> Records(const std::vector<Entry>& entries, WordsOf words_of) {
+  using Record = std::array<std::uint32_t, Words>;
+  std::vector<std::byte> bytes(entries.size() * sizeof(Record));
+  std::byte* place = bytes.data();
+  for (const Entry& entry : entries) {
+    const Record record = words_of(entry);
+    std::memcpy(place, record.data(), sizeof(record));
+    place += sizeof(record);
+  }
+  return bytes;
 }
 
 btf::TypeId TypeInFuncInfo(const Preparation& work, btf::TypeId function) {
@@ -165,10 +174,9 @@ Result<void> WriteDebugRecords(Preparation& work) {
   for (const FunctionStart& function : work.flat.functions) {
     if (!function.type) return {};
   }
-  for (const FunctionStart& function : work.flat.functions) {
-    AppendWord(work.linked.func_info, function.index.value);
-    AppendWord(work.linked.func_info, TypeInFuncInfo(work, function.type).value);
-  }
+  work.linked.func_info = Records<2>(work.flat.functions, [&](const FunctionStart& function) {
+    return std::array{function.index.value, TypeInFuncInfo(work, function.type).value};
+  });
   for (const FunctionStart& function : work.flat.functions) {
     const auto& lines = work.flat.line_infos;
     const auto line =
@@ -177,12 +185,9 @@ Result<void> WriteDebugRecords(Preparation& work) {
     const bool has_line = line != lines.end() && line->index == function.index;
     if (!has_line) return {};
   }
-  for (const btf::LineInfo& info : work.flat.line_infos) {
-    AppendWord(work.linked.line_info, info.index.value);
-    AppendWord(work.linked.line_info, info.file_name_offset);
-    AppendWord(work.linked.line_info, info.line_offset);
-    AppendWord(work.linked.line_info, info.line_column);
-  }
+  work.linked.line_info = Records<4>(work.flat.line_infos, [](const btf::LineInfo& info) {
+    return std::array{info.index.value, info.file_name_offset, info.line_offset, info.line_column};
+  });
   return {};
 }
 
@@ -211,7 +216,9 @@ ProgramPreparer::~ProgramPreparer() = default;
 Result<LinkedProgram> ProgramPreparer::Prepare(const ProgramSpec& program, const MapResolver& resolve_map) {
   Preparation work{
       state_->collection, state_->kernel, state_->options, program, resolve_map, state_->core, state_->externs, {}, {}};
-  for (const Pass pass : kPasses) STRATA_TRY(pass(work).Context("program " + program.name));
+  for (const Pass pass : kPasses) {
+    if (auto passed = pass(work); !passed) return std::move(passed).error().WithContext("program " + program.name);
+  }
   return std::move(work.linked);
 }
 

@@ -141,19 +141,19 @@ TEST(VerifierLogProtocol, SignalsMayInterruptALoadManyTimesButNotForEver) {
   EXPECT_EQ(ErrorOf(hopeless).code(), ErrorCode::kBusy);
 }
 
-TEST(VerifierLogProtocol, TheProfilersSignalWaits) {
+TEST(VerifierLogProtocol, TheProfilersSignalWaitsOnceALoadWasInterrupted) {
   const auto is_blocked = [] {
     sigset_t now;
     ::pthread_sigmask(SIG_SETMASK, nullptr, &now);
     return ::sigismember(&now, SIGPROF) == 1;
   };
-  bool was_blocked = false;
+  std::vector<bool> was_blocked;
   const auto syscalls = WithLoads([&](ProgramLoadAttr&) {
-    was_blocked = is_blocked();
-    return FakeSyscalls::AnyDescriptor();
+    was_blocked.push_back(is_blocked());
+    return was_blocked.size() < 3 ? -long{EAGAIN} : FakeSyscalls::AnyDescriptor();
   });
   ASSERT_TRUE(OpenWith(syscalls)->LoadProgram(ReturnZero()));
-  EXPECT_TRUE(was_blocked);
+  EXPECT_THAT(was_blocked, ElementsAre(false, true, true));
   EXPECT_FALSE(is_blocked());
 }
 
