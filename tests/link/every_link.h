@@ -1,4 +1,4 @@
-// A link of each kind that this kernel attaches, in a network, cgroup, BPF file system and tracefs of the test's own.
+// A link of each kind that this kernel attaches, in a network, cgroup, BPF file system of the test's own, with tracefs.
 #pragma once
 
 #include <functional>
@@ -61,6 +61,7 @@ class EveryLinkTest : public NetworkTest {
 
   std::list<Pair> objects_;
   std::string cgroup_;
+  bool has_mounted_tracefs_ = false;
 };
 
 }  // namespace strata::testing
