@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -90,6 +91,31 @@ std::vector<DisassembledLine> LinesOf(const ProgramCode& code) {
   return lines;
 }
 
+// The kernel puts the distance from __bpf_call_base into a call, which its symbols turn into a name again. Where it
+// hides addresses the numbers stay.
+void NameCalls(const KernelFacts& kernel, std::vector<DisassembledLine>& lines) {
+  constexpr std::string_view kUnknown = "call unknown#";
+  std::map<std::uint64_t, std::string> names;
+  const auto base = kernel.AddressOf("__bpf_call_base");
+  if (!base || !*base) return;
+  const auto address_of = [&](const DisassembledLine& line) {
+    return **base + static_cast<std::uint64_t>(std::int64_t{line.instruction.imm});
+  };
+  for (const DisassembledLine& line : lines) {
+    if (line.text.starts_with(kUnknown)) names.emplace(address_of(line), "");
+  }
+  if (names.empty()) return;
+  const auto read = kernel.ForEachSymbol([&](const KernelFacts::Symbol& symbol) {
+    const auto wanted = names.find(symbol.address);
+    if (wanted != names.end() && wanted->second.empty()) wanted->second = symbol.name;
+  });
+  if (!read) return;
+  for (DisassembledLine& line : lines) {
+    if (!line.text.starts_with(kUnknown)) continue;
+    if (const std::string& name = names.at(address_of(line)); !name.empty()) line.text = "call " + name;
+  }
+}
+
 Result<void> Dump(const ProgOptions& options) {
   const auto backend = STRATA_TRY(options.backend.Open());
   const Program program = STRATA_TRY(FindLiveProgram(backend, options.program));
@@ -101,7 +127,8 @@ Result<void> Dump(const ProgOptions& options) {
                     "and the process's capabilities decide)",
                     program.info().name));
   }
-  const std::vector<DisassembledLine> lines = LinesOf(code);
+  std::vector<DisassembledLine> lines = LinesOf(code);
+  if (backend->runs_in_kernel()) NameCalls(backend->kernel(), lines);
   if (!options.json) {
     fmt::print("{}", FormatDisassembly(lines));
     return {};
