@@ -23,16 +23,17 @@ bool IsPath(const std::string& name) { return name.find('/') != std::string::npo
 
 // The id of the one object that is called so.
 template <typename Info>
-Result<std::uint32_t> IdOfName(std::string_view kind, const std::vector<Info>& objects, const std::string& name) {
+Result<std::uint32_t> IdOfName(const Backend& backend, std::string_view kind, const std::vector<Info>& objects,
+                               const std::string& name) {
   std::vector<std::uint32_t> ids;
   for (const Info& object : objects) {
     const bool is_cut = object.name.size() == kKernelNameSize && name.substr(0, kKernelNameSize) == object.name;
     if (object.name == name || is_cut) ids.push_back(object.id);
   }
   if (ids.empty()) {
-    return Error(
-        ErrorCode::kNotFound,
-        fmt::format("{} {}: there is none of that name; strata list {}s shows what there is", kind, name, kind));
+    return Error(ErrorCode::kNotFound,
+                 fmt::format("{} {}: there is none of that name; strata list {}s --backend {} shows what there is",
+                             kind, name, kind, backend.name()));
   }
   if (ids.size() > 1) {
     return Error(ErrorCode::kInvalidArgument,
@@ -58,14 +59,14 @@ Result<Map> FindLiveMap(const std::shared_ptr<Backend>& backend, const std::stri
   if (IsPath(name)) return Map::OpenPinned(backend, name);
   if (const auto id = AsId(name)) return Map::Open(backend, *id);
   const ObjectListing listing = STRATA_TRY(backend->List());
-  return Map::Open(backend, STRATA_TRY(IdOfName("map", listing.maps, name)));
+  return Map::Open(backend, STRATA_TRY(IdOfName(*backend, "map", listing.maps, name)));
 }
 
 Result<Program> FindLiveProgram(const std::shared_ptr<Backend>& backend, const std::string& name) {
   if (IsPath(name)) return OpenPinnedProgram(backend, name);
   if (const auto id = AsId(name)) return OpenProgram(backend, *id);
   const ObjectListing listing = STRATA_TRY(backend->List());
-  return OpenProgram(backend, STRATA_TRY(IdOfName("program", listing.programs, name)));
+  return OpenProgram(backend, STRATA_TRY(IdOfName(*backend, "program", listing.programs, name)));
 }
 
 Result<Link> FindLiveLink(const std::shared_ptr<Backend>& backend, const std::string& name) {
