@@ -265,8 +265,8 @@ class STRATA_EXPORT StatsGuard {
   virtual ~StatsGuard() = default;
 };
 
-// What every backend checks before it attaches: kInvalidArgument where the program's type or the size of the target's
-// record is not the kind's.
+// What every backend checks before it attaches: kInvalidArgument where the program's type is not the kind's. The size
+// of the target's record is checked where it is decoded (DecodeConfig).
 STRATA_EXPORT Result<void> CheckAttachKind(const AttachTarget& target, const ProgramInfo& program);
 
 // Thread-safe. Everything made from a backend must keep it alive: use std::shared_ptr<Backend> and its

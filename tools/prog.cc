@@ -121,11 +121,9 @@ Result<void> Dump(const ProgOptions& options) {
   const Program program = STRATA_TRY(FindLiveProgram(backend, options.program));
   const ProgramCode code = STRATA_TRY(program.Code());
   if (code.instructions.empty()) {
-    return Error(
-        ErrorCode::kPermissionDenied,
-        fmt::format("program {}: its instructions are hidden (kernel.bpf_stats_enabled, net.core.bpf_jit_harden "
-                    "and the process's capabilities decide)",
-                    program.info().name));
+    return Error(ErrorCode::kPermissionDenied, fmt::format("program {}: the kernel hides its instructions: reading "
+                                                           "them needs CAP_PERFMON and CAP_BPF, or CAP_SYS_ADMIN",
+                                                           program.info().name));
   }
   std::vector<DisassembledLine> lines = LinesOf(code);
   if (backend->runs_in_kernel()) NameCalls(backend->kernel(), lines);
