@@ -10,6 +10,7 @@
 #include "objects.h"
 #include "strata/backend/map_errors.h"
 #include "strata/spec/type_names.h"
+#include "value_fields.h"
 
 namespace strata::userspace {
 namespace {
@@ -17,7 +18,12 @@ namespace {
 constexpr int kNotSupportedErrno = 524;  // ENOTSUPP, the kernel's own
 
 runtime::MapAttributes AttributesOf(const MapSpec& spec, std::uint32_t possible_cpus) {
-  return {spec.type, spec.key_size, spec.value_size, spec.max_entries, spec.flags, spec.map_extra, possible_cpus};
+  runtime::MapAttributes attributes{spec.type,  spec.key_size,  spec.value_size, spec.max_entries,
+                                    spec.flags, spec.map_extra, possible_cpus};
+  if (spec.inner.empty()) return attributes;
+  const MapSpec& inner = spec.inner.front();
+  attributes.inner = {inner.type, inner.key_size, inner.value_size, inner.max_entries, inner.flags};
+  return attributes;
 }
 
 runtime::MapIdentity IdentityOf(const MapSpec& spec, std::uint32_t id) {
@@ -114,8 +120,13 @@ MapInfo MakeMapInfo(const runtime::MapHeader& header) {
   return info;
 }
 
-Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const MapSpec& spec) {
-  const runtime::MapAttributes attributes = AttributesOf(spec, shared->possible_cpus);
+Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const MapSpec& spec, const btf::Btf* types) {
+  runtime::MapAttributes attributes = AttributesOf(spec, shared->possible_cpus);
+  if (types != nullptr && spec.value_type.value != 0) {
+    const ValueFields fields = STRATA_TRY(FindValueFields(*types, spec.value_type).Context("map " + spec.name));
+    attributes.spin_lock_offset = fields.spin_lock_offset;
+    attributes.timer_offset = fields.timer_offset;
+  }
   runtime::MapGeometry geometry;
   if (const long error = runtime::ComputeGeometry(attributes, &geometry); error != 0) {
     return CreationError(spec, shared->possible_cpus, static_cast<int>(-error));
@@ -187,7 +198,7 @@ Result<void> UserspaceMap::CheckWritable(std::string_view operation) const {
 Result<bool> UserspaceMap::Lookup(std::span<const std::byte> key, std::span<std::byte> value) {
   STRATA_TRY(CheckSizes(key, value.size(), "lookup"));
   STRATA_TRY(CheckReadable("lookup"));
-  const long error = view_->ops->copy_out(*view_, key.data(), value.data());
+  const long error = view_->ops->copy_out(*view_, key.data(), value.data(), 0);
   if (error == 0) return true;
   if (error == -ENOENT) return false;
   return Failed(error, "lookup");
@@ -214,7 +225,7 @@ Result<bool> UserspaceMap::LookupAndDelete(std::span<const std::byte> key, std::
   STRATA_TRY(CheckSizes(key, value.size(), "lookup and delete"));
   STRATA_TRY(CheckReadable("lookup and delete"));
   STRATA_TRY(CheckWritable("lookup and delete"));
-  const long error = view_->ops->take(*view_, key.data(), value.data());
+  const long error = view_->ops->take(*view_, key.data(), value.data(), 0);
   if (error == 0) return true;
   if (error == -ENOENT) return false;
   return Failed(error, "lookup and delete");

@@ -12,8 +12,10 @@
 #include "registry.h"
 #include "strata/backend/backend.h"
 #include "strata/backend/userspace/runtime/map_view.h"
+#include "strata/backend/userspace/runtime/program_instance.h"
 #include "strata/backend/userspace/runtime/session_view.h"
 #include "strata/backend/userspace/userspace_backend.h"
+#include "strata/btf/btf.h"
 
 namespace strata::userspace {
 
@@ -34,15 +36,17 @@ using SharedPtr = std::shared_ptr<Shared>;
 
 class UserspaceTypes : public BackendTypes {
  public:
-  explicit UserspaceTypes(std::vector<std::byte> bytes) : bytes_(std::move(bytes)) {}
+  explicit UserspaceTypes(std::shared_ptr<const btf::Btf> types) : types_(std::move(types)) {}
+  const btf::Btf& types() const { return *types_; }
 
  private:
-  std::vector<std::byte> bytes_;
+  std::shared_ptr<const btf::Btf> types_;
 };
 
 class UserspaceMap : public BackendMap, public std::enable_shared_from_this<UserspaceMap> {
  public:
-  static Result<std::shared_ptr<BackendMap>> Create(SharedPtr shared, const MapSpec& spec);
+  // `types` is the collection's BTF; null for none.
+  static Result<std::shared_ptr<BackendMap>> Create(SharedPtr shared, const MapSpec& spec, const btf::Btf* types);
   ~UserspaceMap() override;
 
   const MapInfo& info() const override { return info_; }
@@ -85,6 +89,7 @@ class UserspaceProgram : public BackendProgram {
 
   const ProgramInfo& info() const override { return info_; }
   Result<ProgramStats> Stats() override;
+  Result<TestRunResult> TestRun(const TestRunOptions& options) override;
 
   const SharedPtr& shared() const { return shared_; }
   // The counters of a link of this program, as long as it lives; what it counted stays.
@@ -93,11 +98,15 @@ class UserspaceProgram : public BackendProgram {
 
  private:
   UserspaceProgram(SharedPtr shared, ObjectFile file, ProgramInfo info, std::vector<std::shared_ptr<BackendMap>> maps);
+  // Of this process, made when it is first asked for.
+  Result<runtime::ProgramInstance*> Instance();
+  void ReleaseInstance();
 
   SharedPtr shared_;
   ObjectFile file_;
   ProgramInfo info_;
   std::vector<std::shared_ptr<BackendMap>> maps_;
+  runtime::ProgramInstance* instance_ = nullptr;  // guarded by the session's mutex
   std::mutex mutex_;
   std::vector<const runtime::LinkView*> links_;  // guarded by mutex_
   runtime::LinkCounters detached_{};             // guarded by mutex_: sums of links that are gone

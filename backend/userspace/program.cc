@@ -270,7 +270,10 @@ UserspaceProgram::UserspaceProgram(SharedPtr shared, ObjectFile file, ProgramInf
                                    std::vector<std::shared_ptr<BackendMap>> maps)
     : shared_(std::move(shared)), file_(std::move(file)), info_(std::move(info)), maps_(std::move(maps)) {}
 
-UserspaceProgram::~UserspaceProgram() { shared_->session->Close(std::move(file_)); }
+UserspaceProgram::~UserspaceProgram() {
+  ReleaseInstance();
+  shared_->session->Close(std::move(file_));
+}
 
 Result<ProgramStats> UserspaceProgram::Stats() {
   const std::lock_guard lock(mutex_);

@@ -56,12 +56,13 @@ class UserspaceBackend : public Backend {
   bool runs_in_kernel() const override { return false; }
 
   Result<std::shared_ptr<BackendMap>> CreateMap(const MapSpec& spec,
-                                                const std::shared_ptr<BackendTypes>& /*types*/) override {
-    return userspace::UserspaceMap::Create(shared_, spec);
+                                                const std::shared_ptr<BackendTypes>& types) override {
+    const auto* own = dynamic_cast<const userspace::UserspaceTypes*>(types.get());
+    return userspace::UserspaceMap::Create(shared_, spec, own == nullptr ? nullptr : &own->types());
   }
   Result<std::shared_ptr<BackendTypes>> LoadTypes(std::span<const std::byte> btf) override {
-    return std::shared_ptr<BackendTypes>(
-        std::make_shared<userspace::UserspaceTypes>(std::vector<std::byte>(btf.begin(), btf.end())));
+    auto types = STRATA_TRY(btf::Btf::Parse({btf.begin(), btf.end()}));
+    return std::shared_ptr<BackendTypes>(std::make_shared<userspace::UserspaceTypes>(std::move(types)));
   }
   Result<std::shared_ptr<BackendProgram>> LoadProgram(const LinkedProgram& program) override {
     // The tag that the program would have in the kernel below.

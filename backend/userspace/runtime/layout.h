@@ -14,8 +14,8 @@
 namespace strata::runtime {
 
 inline constexpr std::uint32_t kPageSize = 4096;
-inline constexpr std::uint32_t kLayoutVersion = 1;  // of everything in this file
-inline constexpr std::uint32_t kImageAbi = 1;       // of compiled code: RunContext, helper calling convention
+inline constexpr std::uint32_t kLayoutVersion = 2;  // of everything in this file
+inline constexpr std::uint32_t kImageAbi = 2;       // of compiled code: RunContext, helper calling convention
 inline constexpr std::uint32_t kNameSize = 64;      // bytes of a name with its NUL
 inline constexpr std::uint32_t kCacheLine = 64;
 
@@ -62,6 +62,17 @@ struct RootHeader {
 };
 
 // --- map-<id> --------------------------------------------------------------------------------------------------------
+inline constexpr std::uint32_t kNoField = 0xffffffff;
+
+// What every map in a map of maps must be (kernel/bpf/map_in_map.c, bpf_map_meta_equal).
+struct InnerMap {
+  MapType type;
+  std::uint32_t key_size;
+  std::uint32_t value_size;
+  std::uint32_t max_entries;
+  std::uint32_t flags;
+};
+
 // User-visible data starts at offset 0, in the layout that the kernel gives mmap. This header is the file's last page.
 struct MapHeader {
   std::uint32_t magic;  // FileMagic::kMap
@@ -86,8 +97,13 @@ struct MapHeader {
   std::uint32_t waiting;      // atomic: 1 while the ring's consumer waits
   std::uint32_t entry_count;  // atomic: elements of a hash
   std::uint64_t dropped;      // atomic: ring records that found no room
-  std::uint32_t key_type_id;  // BTF, for listings
+  std::uint32_t key_type_id;  // in the BTF object btf_id
   std::uint32_t value_type_id;
+  std::uint32_t btf_id;            // btf-<id>; 0 without types
+  std::uint32_t spin_lock_offset;  // bytes into the value; kNoField without one
+  std::uint32_t timer_offset;
+  std::uint32_t reserved;
+  InnerMap inner;  // of maps that hold maps; zero elsewhere
   char name[kNameSize];
   // The kind's own state, for example the head of a free list.
   std::uint64_t kind_state[16];

@@ -16,8 +16,8 @@ namespace {
 constexpr std::uint64_t kMaxFileSize = std::uint64_t{1} << 46;
 
 MapAttributes AttributesOf(const MapHeader& header, std::uint32_t possible_cpus) {
-  return {header.type,  header.key_size,  header.value_size, header.max_entries,
-          header.flags, header.map_extra, possible_cpus};
+  return {header.type,      header.key_size, header.value_size,       header.max_entries,  header.flags,
+          header.map_extra, possible_cpus,   header.spin_lock_offset, header.timer_offset, header.inner};
 }
 
 bool HasGeometry(const MapHeader& header, const MapGeometry& geometry) {
@@ -25,6 +25,14 @@ bool HasGeometry(const MapHeader& header, const MapGeometry& geometry) {
          header.slot_stride == geometry.slot_stride && header.data_size == geometry.data_size &&
          header.table_offset == geometry.table_offset && header.table_size == geometry.table_size &&
          header.file_size == geometry.file_size;
+}
+
+// struct bpf_spin_lock and struct bpf_timer (include/uapi/linux/bpf.h).
+constexpr std::uint32_t kSpinLockSize = 4;
+constexpr std::uint32_t kTimerSize = 16;
+
+bool HoldsField(const MapHeader& header, std::uint32_t offset, std::uint32_t size) {
+  return offset == kNoField || (offset % 4 == 0 && size <= header.value_size && offset <= header.value_size - size);
 }
 
 // The header's page alone, to copy it before anything else is believed.
@@ -48,6 +56,9 @@ long CheckHeader(const Process& process, const MapHeader& header, std::uint64_t 
     return Refuse(reason, -EPROTO, "map ", header.id, ": layout version ", header.version);
   const long error = ComputeGeometry(AttributesOf(header, process.slot_count), geometry);
   if (error != 0) return Refuse(reason, -EBADMSG, "map ", header.id, ": impossible attributes");
+  if (!HoldsField(header, header.spin_lock_offset, kSpinLockSize) ||
+      !HoldsField(header, header.timer_offset, kTimerSize))
+    return Refuse(reason, -EBADMSG, "map ", header.id, ": a field lies outside of its values");
   if (!HasGeometry(header, *geometry) || file_size != geometry->file_size ||
       !IsTerminated(header.name, sizeof(header.name))) {
     return Refuse(reason, -EBADMSG, "map ", header.id, ": sizes in its header contradict its attributes");
@@ -90,6 +101,9 @@ void FillView(MapView& map, Process& process, const MapHeader& header, const Map
   map.value_stride = geometry.value_stride;
   map.slot_count = geometry.slot_count;
   map.slot_stride = geometry.slot_stride;
+  map.spin_lock_offset = header.spin_lock_offset;
+  map.timer_offset = header.timer_offset;
+  memcpy(&map.inner, &header.inner, sizeof(map.inner));
   map.hash_seed = header.hash_seed;
   map.process = &process;
   memcpy(&map.geometry, &geometry, sizeof(geometry));
@@ -173,6 +187,10 @@ long CreateMap(Process& process, int fd, const MapAttributes& attributes, const 
   header.hash_seed = identity.hash_seed;
   header.key_type_id = identity.key_type_id;
   header.value_type_id = identity.value_type_id;
+  header.btf_id = identity.btf_id;
+  header.spin_lock_offset = attributes.spin_lock_offset;
+  header.timer_offset = attributes.timer_offset;
+  memcpy(&header.inner, &attributes.inner, sizeof(header.inner));
   memcpy(header.name, identity.name, sizeof(header.name));
   header.name[sizeof(header.name) - 1] = 0;
   const long written = sys::WriteAt(fd, &header, sizeof(header), geometry.file_size - kPageSize);

@@ -26,6 +26,9 @@ struct MapAttributes {
   std::uint32_t flags = 0;
   std::uint64_t map_extra = 0;
   std::uint32_t possible_cpus = 1;
+  std::uint32_t spin_lock_offset = kNoField;  // of fields that the runtime knows, in the value
+  std::uint32_t timer_offset = kNoField;
+  InnerMap inner = {};  // of maps that hold maps
 };
 
 // How the kind lays it out; see MapHeader for the fields.
@@ -54,6 +57,9 @@ struct MapView {
   std::uint32_t value_stride;
   std::uint32_t slot_count;
   std::uint64_t slot_stride;
+  std::uint32_t spin_lock_offset;  // kNoField without one
+  std::uint32_t timer_offset;
+  InnerMap inner;
   std::uint64_t hash_seed;
   std::uint64_t derived[8];  // constants that the kind computes when it is opened
   Process* process;
@@ -90,11 +96,16 @@ struct MapOps {
   long (*update)(MapView& map, const void* key, const void* value, std::uint64_t flags, std::uint32_t slot) noexcept;
   long (*erase)(MapView& map, const void* key) noexcept;
   long (*for_each)(MapView& map, std::uint32_t slot, ElementVisitor visit, void* argument) noexcept;
+  long (*push)(MapView& map, const void* value, std::uint64_t flags) noexcept;
+  long (*pop)(MapView& map, void* value) noexcept;
+  long (*peek)(MapView& map, void* value) noexcept;
 
-  // As user space calls them: value is ElementSize() bytes.
-  long (*copy_out)(MapView& map, const void* key, void* value) noexcept;
+  // As user space calls them: value is ElementSize() bytes, flags are UpdateMode's and LookupMode's. Kinds without keys
+  // get a null key.
+  long (*copy_out)(MapView& map, const void* key, void* value, std::uint64_t flags) noexcept;
   long (*copy_in)(MapView& map, const void* key, const void* value, std::uint64_t flags) noexcept;
-  long (*take)(MapView& map, const void* key, void* value) noexcept;  // lookup and delete
+  // Lookup and delete.
+  long (*take)(MapView& map, const void* key, void* value, std::uint64_t flags) noexcept;
   // The key after `key` (null: the first); -ENOENT at the end. A key that is gone starts again.
   long (*next_key)(MapView& map, const void* key, void* next) noexcept;
 };
@@ -128,6 +139,7 @@ struct MapIdentity {
   char name[kNameSize] = {};
   std::uint32_t key_type_id = 0;
   std::uint32_t value_type_id = 0;
+  std::uint32_t btf_id = 0;
   std::uint64_t hash_seed = 0;
 };
 

@@ -47,6 +47,7 @@ void ReleaseProgram(ProgramInstance* program) noexcept;
   run.process = program.process;
   run.callback = program.callback;
   run.engine_state = program.engine_state;
+  run.program = &program;
   if ((program.flags & program_flags::kUsesSlot) != 0) {
     run.slot = LeaseSlot(*program.process);
     if (run.slot == kNoSlot) [[unlikely]] {

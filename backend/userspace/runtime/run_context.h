@@ -8,6 +8,7 @@
 namespace strata::runtime {
 
 struct Process;  // per-process state of the runtime (process.h)
+struct ProgramInstance;
 
 // Until the verifier bounds every loop, a run may take this many backward jumps and calls before it is ended with
 // result 0.
@@ -15,6 +16,7 @@ inline constexpr std::int64_t kRunBudget = 1 << 23;
 // may_goto jumps once less than this is left, so that the program ends by its own means.
 inline constexpr std::int64_t kMayGotoReserve = 1 << 16;
 inline constexpr std::uint32_t kNoSlot = 0xffffffff;
+inline constexpr std::uint32_t kMaxTailCalls = 33;  // MAX_TAIL_CALL_CNT
 
 // Of RunContext::flags.
 namespace run_flags {
@@ -44,13 +46,18 @@ struct RunContext {
   std::uint32_t slot = kNoSlot;      // leased before the run when the program uses one
   std::uint32_t flags = 0;
   Process* process = nullptr;
-  void* context = nullptr;             // what R1 was at the start: struct pt_regs for uprobes
-  std::uint64_t cookie = 0;            // bpf_get_attach_cookie
-  std::uint64_t function_address = 0;  // bpf_get_func_ip
-  CallbackThunk callback = nullptr;    // null for programs without callbacks
-  void* engine_state = nullptr;        // the interpreter's frame, or the stack pointer to end a compiled run at
+  void* context = nullptr;                   // what R1 was at the start: struct pt_regs for uprobes
+  std::uint64_t cookie = 0;                  // bpf_get_attach_cookie
+  std::uint64_t function_address = 0;        // bpf_get_func_ip
+  CallbackThunk callback = nullptr;          // null for programs without callbacks
+  void* engine_state = nullptr;              // the interpreter's frame, or the stack pointer to end a compiled run at
+  const ProgramInstance* program = nullptr;  // that runs: the last one called by a tail call
+  std::uint32_t tail_calls = 0;
+  std::uint32_t reserved = 0;
+  std::uint32_t* held_lock = nullptr;  // the spin lock of a map's value that the run holds
 };
 static_assert(offsetof(RunContext, budget) == 0 && offsetof(RunContext, slot) == 8 &&
-              offsetof(RunContext, engine_state) == 56);
+              offsetof(RunContext, engine_state) == 56 && offsetof(RunContext, program) == 64 &&
+              offsetof(RunContext, tail_calls) == 72);
 
 }  // namespace strata::runtime

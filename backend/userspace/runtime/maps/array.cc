@@ -39,7 +39,7 @@ long ForEach(MapView& map, std::uint32_t /*slot*/, ElementVisitor visit, void* a
   return 0;
 }
 
-long CopyOut(MapView& map, const void* key, void* value) noexcept {
+long CopyOut(MapView& map, const void* key, void* value, std::uint64_t /*flags*/) noexcept {
   const void* found = Lookup(map, key, 0);
   if (found == nullptr) return -ENOENT;
   CopyValue(value, found, map.value_size);
@@ -61,6 +61,9 @@ constexpr MapOps kArrayOps = {
     .update = Update,
     .erase = EraseIndexed,
     .for_each = ForEach,
+    .push = UnsupportedPush,
+    .pop = UnsupportedPop,
+    .peek = UnsupportedPop,
     .copy_out = CopyOut,
     .copy_in = CopyIn,
     .take = UnsupportedTake,

@@ -38,7 +38,7 @@ long ForEach(MapView& map, std::uint32_t /*slot*/, ElementVisitor visit, void* a
       &call);
 }
 
-long CopyOut(MapView& map, const void* key, void* value) noexcept {
+long CopyOut(MapView& map, const void* key, void* value, std::uint64_t /*flags*/) noexcept {
   return ReadElement(map, key, [&](HashElement& element) { CopyValue(value, ValueOf(map, element), map.value_size); });
 }
 
@@ -46,7 +46,7 @@ long CopyIn(MapView& map, const void* key, const void* value, std::uint64_t flag
   return Update(map, key, value, flags, 0);
 }
 
-long TakeOut(MapView& map, const void* key, void* value) noexcept {
+long TakeOut(MapView& map, const void* key, void* value, std::uint64_t /*flags*/) noexcept {
   return EraseElement(map, key, [&](HashElement& element) { CopyValue(value, ValueOf(map, element), map.value_size); });
 }
 
@@ -61,6 +61,9 @@ constexpr MapOps kHashOps = {
     .update = Update,
     .erase = Erase,
     .for_each = ForEach,
+    .push = UnsupportedPush,
+    .pop = UnsupportedPop,
+    .peek = UnsupportedPop,
     .copy_out = CopyOut,
     .copy_in = CopyIn,
     .take = TakeOut,

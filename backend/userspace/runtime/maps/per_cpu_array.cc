@@ -48,7 +48,7 @@ long ForEach(MapView& map, std::uint32_t slot, ElementVisitor visit, void* argum
   return 0;
 }
 
-long CopyOut(MapView& map, const void* key, void* value) noexcept {
+long CopyOut(MapView& map, const void* key, void* value, std::uint64_t /*flags*/) noexcept {
   const std::uint32_t index = IndexOf(key);
   if (index >= map.max_entries) return -ENOENT;
   for (std::uint32_t slot = 0; slot < map.slot_count; ++slot) {
@@ -82,6 +82,9 @@ constexpr MapOps kPerCpuArrayOps = {
     .update = Update,
     .erase = EraseIndexed,
     .for_each = ForEach,
+    .push = UnsupportedPush,
+    .pop = UnsupportedPop,
+    .peek = UnsupportedPop,
     .copy_out = CopyOut,
     .copy_in = CopyIn,
     .take = UnsupportedTake,

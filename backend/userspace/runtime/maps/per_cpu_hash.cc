@@ -58,7 +58,7 @@ void CopyAll(const MapView& map, void* to, const void* from) {
   }
 }
 
-long CopyOut(MapView& map, const void* key, void* value) noexcept {
+long CopyOut(MapView& map, const void* key, void* value, std::uint64_t /*flags*/) noexcept {
   return ReadElement(map, key, [&](HashElement& element) { CopyAll(map, value, ValueOf(map, element)); });
 }
 
@@ -67,7 +67,7 @@ long CopyIn(MapView& map, const void* key, const void* value, std::uint64_t flag
                        [&](HashElement& element, bool /*is_new*/) { CopyAll(map, ValueOf(map, element), value); });
 }
 
-long TakeOut(MapView& map, const void* key, void* value) noexcept {
+long TakeOut(MapView& map, const void* key, void* value, std::uint64_t /*flags*/) noexcept {
   return EraseElement(map, key, [&](HashElement& element) { CopyAll(map, value, ValueOf(map, element)); });
 }
 
@@ -82,6 +82,9 @@ constexpr MapOps kPerCpuHashOps = {
     .update = Update,
     .erase = Erase,
     .for_each = ForEach,
+    .push = UnsupportedPush,
+    .pop = UnsupportedPop,
+    .peek = UnsupportedPop,
     .copy_out = CopyOut,
     .copy_in = CopyIn,
     .take = TakeOut,

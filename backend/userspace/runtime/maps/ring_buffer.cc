@@ -46,7 +46,9 @@ long Erase(MapView& /*map*/, const void* /*key*/) noexcept { return kNotSupporte
 long ForEach(MapView& /*map*/, std::uint32_t /*slot*/, ElementVisitor /*visit*/, void* /*argument*/) noexcept {
   return -EINVAL;
 }
-long CopyOut(MapView& /*map*/, const void* /*key*/, void* /*value*/) noexcept { return kNotSupportedErrno; }
+long CopyOut(MapView& /*map*/, const void* /*key*/, void* /*value*/, std::uint64_t /*flags*/) noexcept {
+  return kNotSupportedErrno;
+}
 long CopyIn(MapView& /*map*/, const void* /*key*/, const void* /*value*/, std::uint64_t /*flags*/) noexcept {
   return kNotSupportedErrno;
 }
@@ -167,6 +169,9 @@ constexpr MapOps kRingBufferOps = {
     .update = Update,
     .erase = Erase,
     .for_each = ForEach,
+    .push = UnsupportedPush,
+    .pop = UnsupportedPop,
+    .peek = UnsupportedPop,
     .copy_out = CopyOut,
     .copy_in = CopyIn,
     .take = UnsupportedTake,

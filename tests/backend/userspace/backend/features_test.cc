@@ -42,9 +42,9 @@ TEST_F(UserspaceFeatures, LackWhatOnlyAKernelHas) {
   EXPECT_EQ(error.message(), "link kind xdp: not supported (needs Linux 5.9): not on the userspace backend");
 }
 
-TEST_F(UserspaceFeatures, ProgramsAreNeitherPinnedNorRunWithoutAnEvent) {
+TEST_F(UserspaceFeatures, ProgramsAreNotPinned) {
   const auto program = MakeProgram();
-  for (const Error& error : {program->Pin("/nowhere").error(), program->TestRun({}).error(), program->Code().error(),
+  for (const Error& error : {program->Pin("/nowhere").error(), program->Code().error(),
                              program->MemoryBytes().error(), backend().OpenProgram(1).error(),
                              backend().OpenPinnedProgram("/nowhere").error()}) {
     EXPECT_EQ(error.code(), ErrorCode::kNotSupported) << error.message();

@@ -57,6 +57,24 @@ TEST_F(UserspaceProgramTest, RunsCompiledAndInterpreted) {
   EXPECT_EQ(Run(*interpreting->LoadProgram(TrivialProgram()).value()), 7U);
 }
 
+// r0 = *(u32 *)(r1 + 0); *(u32 *)(r1 + 4) = 9; exit
+TEST_F(UserspaceProgramTest, RunsWithoutAnEventOverItsContext) {
+  LinkedProgram program = TrivialProgram();
+  program.instructions = {{0x61, 0, 1, 0, 0}, {0x62, 1, 0, 4, 9}, kExit};
+  const auto loaded = backend().LoadProgram(program).value();
+  const std::uint32_t context[] = {77, 0};
+  TestRunOptions options;
+  options.context_in = std::as_bytes(std::span(context));
+  options.repeat = 3;
+  const TestRunResult result = loaded->TestRun(options).value();
+  EXPECT_EQ(result.return_value, 77U);
+  ASSERT_EQ(result.context_out.size(), sizeof(context));
+  EXPECT_EQ(static_cast<int>(result.context_out[4]), 9);
+  const std::byte packet[14] = {};
+  options.data_in = packet;
+  EXPECT_EQ(loaded->TestRun(options).error().code(), ErrorCode::kNotSupported);
+}
+
 TEST_F(UserspaceProgramTest, CountsExactlyInAPerCpuArrayFromManyThreads) {
   auto map = MakeMap(Spec(MapType::kPerCpuArray, 4, 8, 1));
   auto program = backend().LoadProgram(CountingProgram(map)).value();

@@ -48,7 +48,7 @@ TEST_F(ArrayTest, ValuesOfOddSizeLieEightApart) {
   EXPECT_EQ(std::memcmp(map.data + 8, first, 5), 0);
   EXPECT_EQ(map.data[13], std::byte{0});
   char out[5] = {};
-  ASSERT_EQ(map.ops->copy_out(map, &index, out), 0);
+  ASSERT_EQ(map.ops->copy_out(map, &index, out, 0), 0);
   EXPECT_EQ(std::memcmp(out, first, 5), 0);
 }
 
@@ -90,7 +90,7 @@ TEST_F(ArrayTest, PerCpuProgramsSeeTheirSlotAndUsersAll) {
   EXPECT_EQ(*static_cast<std::uint32_t*>(map.ops->lookup(map, &index, 2)), 102U);
   EXPECT_EQ(map.ops->lookup(map, &index, kTestSlots), nullptr);
   std::uint64_t all[kTestSlots] = {};
-  ASSERT_EQ(map.ops->copy_out(map, &index, all), 0);
+  ASSERT_EQ(map.ops->copy_out(map, &index, all, 0), 0);
   for (std::uint32_t slot = 0; slot < kTestSlots; ++slot) EXPECT_EQ(all[slot], 100U + slot);
 }
 
@@ -105,7 +105,7 @@ TEST_F(ArrayTest, PerCpuUsersWriteAllSlots) {
   EXPECT_EQ(map.ops->copy_in(map, &index, values, kUpdateWithLock), -EINVAL);
   index = 2;
   EXPECT_EQ(map.ops->copy_in(map, &index, values, 0), -E2BIG);
-  EXPECT_EQ(map.ops->copy_out(map, &index, nullptr), -ENOENT);
+  EXPECT_EQ(map.ops->copy_out(map, &index, nullptr, 0), -ENOENT);
 }
 
 }  // namespace

@@ -126,9 +126,9 @@ TEST_F(HashTest, TakeGivesTheValueAndRemoves) {
   ASSERT_EQ(Put(map, 5, 50), 0);
   const std::uint64_t key = 5;
   std::uint64_t value = 0;
-  EXPECT_EQ(map.ops->take(map, &key, &value), 0);
+  EXPECT_EQ(map.ops->take(map, &key, &value, 0), 0);
   EXPECT_EQ(value, 50U);
-  EXPECT_EQ(map.ops->take(map, &key, &value), -ENOENT);
+  EXPECT_EQ(map.ops->take(map, &key, &value, 0), -ENOENT);
 }
 
 TEST_F(HashTest, ForEachMayDeleteWhatItVisits) {
@@ -152,11 +152,11 @@ TEST_F(HashTest, PerCpuUpdateFromAProgramClearsTheOtherSlotsOfANewKey) {
   const std::uint64_t value = 9;  // into the element that was just freed
   ASSERT_EQ(map.ops->update(map, &key, &value, 0, 2), 0);
   std::uint64_t all[kTestSlots];
-  ASSERT_EQ(map.ops->copy_out(map, &key, all), 0);
+  ASSERT_EQ(map.ops->copy_out(map, &key, all, 0), 0);
   EXPECT_EQ((std::vector<std::uint64_t>(all, all + kTestSlots)), (std::vector<std::uint64_t>{0, 0, 9, 0}));
   const std::uint64_t other = 4;
   ASSERT_EQ(map.ops->update(map, &key, &other, 0, 0), 0);
-  ASSERT_EQ(map.ops->take(map, &key, all), 0);
+  ASSERT_EQ(map.ops->take(map, &key, all, 0), 0);
   EXPECT_EQ((std::vector<std::uint64_t>(all, all + kTestSlots)), (std::vector<std::uint64_t>{4, 0, 9, 0}));
 }
 
@@ -198,7 +198,7 @@ TEST_F(HashTest, ReadersNeverSeeAForeignKeysValueWhileElementsAreReused) {
     while (!stop.load()) {
       const std::uint64_t key = 7;
       std::uint64_t value = 0;
-      if (map.ops->copy_out(map, &key, &value) == 0 && value != 7) ++wrong;
+      if (map.ops->copy_out(map, &key, &value, 0) == 0 && value != 7) ++wrong;
     }
   });
   for (std::uint64_t i = 0; i < 100000; ++i) {

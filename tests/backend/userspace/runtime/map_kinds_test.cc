@@ -26,7 +26,8 @@ TEST(MapKinds, AreUniqueAndComplete) {
     for (const bool is_there :
          {ops.geometry != nullptr, ops.initialize != nullptr, ops.open != nullptr, ops.lookup != nullptr,
           ops.update != nullptr, ops.erase != nullptr, ops.for_each != nullptr, ops.copy_out != nullptr,
-          ops.copy_in != nullptr, ops.take != nullptr, ops.next_key != nullptr}) {
+          ops.copy_in != nullptr, ops.take != nullptr, ops.push != nullptr, ops.pop != nullptr, ops.peek != nullptr,
+          ops.next_key != nullptr}) {
       EXPECT_TRUE(is_there) << kind.name;
     }
   }

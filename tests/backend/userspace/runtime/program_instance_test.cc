@@ -215,7 +215,7 @@ TEST_F(ProgramInstanceTest, RefusesTablesOutsideOfTheFile) {
   };
   EXPECT_EQ(refusal_with([](ProgramHeader&) {}), 0);
   EXPECT_EQ(refusal_with([](ProgramHeader& header) { header.magic ^= 1; }), -EBADMSG);
-  EXPECT_EQ(refusal_with([](ProgramHeader& header) { header.version = 2; }), -EPROTO);
+  EXPECT_EQ(refusal_with([](ProgramHeader& header) { header.version += 1; }), -EPROTO);
   EXPECT_EQ(refusal_with([](ProgramHeader& header) { header.image_abi = 99; }), -EPROTO);
   EXPECT_EQ(refusal_with([](ProgramHeader& header) { header.id = 6; }), -EBADMSG);
   EXPECT_EQ(refusal_with([](ProgramHeader& header) { header.file_size = 1; }), -EBADMSG);

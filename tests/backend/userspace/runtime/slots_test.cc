@@ -107,7 +107,7 @@ TEST_F(SlotsTest, PlainIncrementsUnderALeaseAreExact) {
   for (std::thread& thread : threads) thread.join();
   const std::uint32_t key = 0;
   std::uint64_t values[kTestSlots];
-  ASSERT_EQ(map.ops->copy_out(map, &key, values), 0);
+  ASSERT_EQ(map.ops->copy_out(map, &key, values, 0), 0);
   std::uint64_t sum = 0;
   for (const std::uint64_t value : values) sum += value;
   EXPECT_EQ(sum + missed.load(), 8 * kRuns);
