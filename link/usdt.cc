@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "composite_link.h"
+#include "strata/backend/link_group.h"
 #include "strata/elf/image.h"
 #include "strata/link/executable.h"
 #include "strata/spec/usdt_arguments.h"
@@ -95,7 +95,7 @@ class Attacher {
     return {};
   }
 
-  Link Finish() && { return Link(program_.backend(), MakeCompositeLink(std::move(links_), std::move(entries_))); }
+  Link Finish() && { return Link(program_.backend(), MakeLinkGroup(std::move(links_), {"", std::move(entries_)})); }
 
  private:
   using Entries = std::vector<UsdtSpecs::Entry>;

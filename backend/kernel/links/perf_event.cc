@@ -5,9 +5,9 @@
 #include <fstream>
 
 #include "attach.h"
-#include "link_group.h"
 #include "perf_link.h"
 #include "possible_cpus.h"
+#include "strata/backend/link_group.h"
 
 namespace strata::kernel {
 namespace {
@@ -70,7 +70,7 @@ Result<std::unique_ptr<BackendLink>> AttachPerfEvent(const ContextPtr& context,
     };
     links.push_back(STRATA_TRY(LinkToPerfEvent(context, program, target, open).Context(what)));
   }
-  return LinkGroup::Of(std::move(links), target.kind);
+  return MakeLinkGroup(std::move(links), {target.kind, nullptr});
 }
 
 }  // namespace strata::kernel

@@ -7,7 +7,7 @@
 
 #include "attach.h"
 #include "fd_link.h"
-#include "link_group.h"
+#include "strata/backend/link_group.h"
 
 namespace strata::kernel {
 namespace {
@@ -84,7 +84,7 @@ Result<std::unique_ptr<BackendLink>> AttachOneByOne(const ContextPtr& context,
     single.config = EncodeConfig(UprobeConfig{place.file_offset, place.ref_ctr_file_offset});
     links.push_back(STRATA_TRY(row.attach_single(context, program, single)));
   }
-  return LinkGroup::Of(std::move(links), target.kind);
+  return MakeLinkGroup(std::move(links), {target.kind, nullptr});
 }
 
 Result<std::unique_ptr<BackendLink>> AttachMany(const ContextPtr& context,

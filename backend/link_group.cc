@@ -1,4 +1,4 @@
-#include "composite_link.h"
+#include "strata/backend/link_group.h"
 
 #include <cassert>
 #include <map>
@@ -14,10 +14,10 @@ LinkInstance Worse(const LinkInstance& left, const LinkInstance& right) {
   return worse;
 }
 
-class CompositeLink : public BackendLink {
+class LinkGroup : public BackendLink {
  public:
-  CompositeLink(std::vector<std::unique_ptr<BackendLink>> links, std::shared_ptr<const void> used_by_links)
-      : used_by_links_(std::move(used_by_links)), links_(std::move(links)) {
+  LinkGroup(std::vector<std::unique_ptr<BackendLink>> links, LinkGroupOptions options)
+      : options_(std::move(options)), links_(std::move(links)) {
     assert(!links_.empty());
   }
 
@@ -46,7 +46,12 @@ class CompositeLink : public BackendLink {
   }
 
   // Of the first place, for all.
-  Result<LinkInfo> Info() override { return links_.front()->Info(); }
+  Result<LinkInfo> Info() override {
+    LinkInfo info = STRATA_TRY(links_.front()->Info());
+    if (!options_.kind.empty()) info.kind = options_.kind;
+    info.place_count = static_cast<std::uint32_t>(links_.size());
+    return info;
+  }
 
  private:
   template <typename Operation>
@@ -59,15 +64,15 @@ class CompositeLink : public BackendLink {
     return first_failure;
   }
 
-  std::shared_ptr<const void> used_by_links_;
+  LinkGroupOptions options_;
   std::vector<std::unique_ptr<BackendLink>> links_;  // destroyed first
 };
 
 }  // namespace
 
-std::unique_ptr<BackendLink> MakeCompositeLink(std::vector<std::unique_ptr<BackendLink>> links,
-                                               std::shared_ptr<const void> used_by_links) {
-  return std::make_unique<CompositeLink>(std::move(links), std::move(used_by_links));
+std::unique_ptr<BackendLink> MakeLinkGroup(std::vector<std::unique_ptr<BackendLink>> links, LinkGroupOptions options) {
+  if (links.size() == 1 && options.used_by_links == nullptr) return std::move(links.front());
+  return std::make_unique<LinkGroup>(std::move(links), std::move(options));
 }
 
 }  // namespace strata
