@@ -5,6 +5,7 @@ namespace {
 
 constexpr std::uint32_t kSmallestListShift = 6;
 constexpr std::uint32_t kMaxLists = 16;
+constexpr std::uint32_t kSweepState = 0;  // index into MapHeader::kind_state: where the next sweep begins
 
 std::uint64_t PowerOfTwoAtLeast(std::uint64_t value) {
   std::uint64_t power = 1;
@@ -111,20 +112,20 @@ ElementLink* FindPlace(MapView& map, std::uint32_t bucket, const HashElement& el
 }
 
 // What a dead holder had begun: an element claimed for this bucket that is in no chain is freed; it was new and not yet
-// visible, or removed.
-void RepairBucket(MapView& map, std::uint32_t bucket, OwnerWord self) {
+// visible, or removed. False, with `pending` as it was, while the list is busy.
+bool RepairBucket(MapView& map, std::uint32_t bucket, OwnerWord self) {
   HashBucket& entry = BucketAt(map, bucket);
   const ElementLink link = entry.pending;
   if (IsLink(map, link)) {
     HashElement& element = ElementAt(map, link - 1);
     if (element.state == bucket + 1 && FindPlace(map, bucket, element) == nullptr) {
-      // A busy list keeps `pending`; the element is then lost only if another change of this bucket comes first.
-      if (!LockList(map, HomeOf(map, link - 1), self)) return;
+      if (!LockList(map, HomeOf(map, link - 1), self)) return false;
       PushElement(map, element, link);
       Drop(&ListAt(map, HomeOf(map, link - 1)).lock);
     }
   }
   Store(entry.pending, ElementLink{0});
+  return true;
 }
 
 // The first element of the buckets from `bucket` on.
@@ -166,13 +167,17 @@ long OpenHash(MapView& map) noexcept {
 }
 
 bool LockBucket(MapView& map, std::uint32_t bucket, OwnerWord self) noexcept {
-  const Taken taken = Take(*map.process, &BucketAt(map, bucket).lock, self);
-  if (taken == Taken::kFromDead) [[unlikely]]
-    RepairBucket(map, bucket, self);
-  return taken != Taken::kNot;
+  if (Take(*map.process, &BucketAt(map, bucket).lock, self) == Taken::kNot) [[unlikely]]
+    return false;
+  // Of a dead holder, or of one that could not repair it.
+  if (BucketAt(map, bucket).pending == 0 || RepairBucket(map, bucket, self)) [[likely]]
+    return true;
+  UnlockBucket(map, bucket);
+  return false;
 }
 
-long ClaimElement(MapView& map, std::uint32_t bucket, OwnerWord self, HashElement** out) noexcept {
+// An element of any list; as ClaimElement.
+static long ClaimFromLists(MapView& map, std::uint32_t bucket, OwnerWord self, HashElement** out) noexcept {
   bool is_any_busy = false;
   const auto list_count = static_cast<std::uint32_t>(map.derived[kListCount]);
   for (std::uint32_t i = 0; i < list_count; ++i) {
@@ -190,6 +195,32 @@ long ClaimElement(MapView& map, std::uint32_t bucket, OwnerWord self, HashElemen
     return 0;
   }
   return is_any_busy ? -EBUSY : -E2BIG;
+}
+
+// A full table looks at some buckets, others each time, for what a dead holder left there: nobody else may come to
+// them.
+static bool RepairSomeBuckets(MapView& map, OwnerWord self) noexcept {
+  constexpr std::uint64_t kAtATime = 64;
+  const std::uint64_t first = __atomic_fetch_add(&map.header->kind_state[kSweepState], kAtATime, __ATOMIC_RELAXED);
+  bool is_any_repaired = false;
+  for (std::uint64_t i = 0; i < kAtATime && i <= map.derived[kBucketMask]; ++i) {
+    const auto index = static_cast<std::uint32_t>((first + i) & map.derived[kBucketMask]);
+    const HashBucket& entry = BucketAt(map, index);
+    if (__atomic_load_n(&entry.pending, __ATOMIC_RELAXED) == 0) [[likely]]
+      continue;
+    const OwnerWord holder = __atomic_load_n(&entry.lock, __ATOMIC_RELAXED);
+    if (holder == self || (holder != 0 && !IsOwnerDead(*map.process, holder)) || !LockBucket(map, index, self))
+      continue;
+    UnlockBucket(map, index);
+    is_any_repaired = true;
+  }
+  return is_any_repaired;
+}
+
+long ClaimElement(MapView& map, std::uint32_t bucket, OwnerWord self, HashElement** out) noexcept {
+  const long error = ClaimFromLists(map, bucket, self, out);
+  if (error != -E2BIG || !RepairSomeBuckets(map, self)) return error;
+  return ClaimFromLists(map, bucket, self, out);
 }
 
 void LinkElement(MapView& map, std::uint32_t bucket, HashElement& element) noexcept {

@@ -1,0 +1,332 @@
+// Processes that load, run and read programs are killed and stopped at random moments: strata_soak_crash [--rounds N]
+// [--seed S]. In each round
+//   - whoever is neither killed nor stopped goes on,
+//   - no record is lost whose output has returned, none is seen half-made, twice (but for the one that a dead reader
+//     was at) or out of order,
+//   - counts in per-CPU values are exact, but for runs that were killed,
+//   - in the end the maps hold what their keys say and take as many elements as they should, and the session is gone.
+// Exit status 1 for a failure, with the round's seed.
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <new>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "crash_participants.h"
+#include "soak_options.h"
+#include "strata/backend/userspace/runtime/process.h"
+#include "strata/backend/userspace/runtime/ring_buffer.h"
+#include "strata/backend/userspace/runtime/session_view.h"
+#include "strata/backend/userspace/userspace_backend.h"
+
+namespace strata::soak {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::size_t kTracedAtATime = 3;
+constexpr int kEventsPerRound = 5;
+constexpr std::chrono::seconds kHung{60};  // no machine is that slow
+
+double longest_wait_ms = 0;
+
+// A child that runs `role`; killed when this goes.
+class Child {
+ public:
+  Child(std::string name, const std::atomic<std::uint64_t>& progress, const std::function<void()>& role)
+      : name_(std::move(name)), progress_(&progress) {
+    const pid_t parent = ::getpid();
+    pid_ = ::fork();
+    if (pid_ != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(1);
+    role();
+  }
+  ~Child() { Kill(); }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  void Kill() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+  }
+  void Stop() {
+    ::kill(pid_, SIGSTOP);
+    is_stopped_ = true;
+  }
+  void Continue() {
+    ::kill(pid_, SIGCONT);
+    is_stopped_ = false;
+  }
+  bool is_running() const { return pid_ > 0 && !is_stopped_; }
+  std::uint64_t progress() const { return *progress_; }
+  const std::string& name() const { return name_; }
+
+ private:
+  std::string name_;
+  const std::atomic<std::uint64_t>* progress_;
+  pid_t pid_ = -1;
+  bool is_stopped_ = false;
+};
+
+class Round {
+ public:
+  Round(Board& board, std::uint64_t seed, std::string runtime_folder)
+      : board_(board), random_(seed), runtime_folder_(std::move(runtime_folder)) {
+    new (&board_) Board{};
+    board_.seed = seed;
+  }
+
+  void Run() {
+    loader_ = std::make_unique<Child>("the loader", board_.loader_progress,
+                                      [this] { RunLoader(board_, runtime_folder_.c_str()); });
+    if (!WaitUntil([this] { return board_.is_loaded != 0; }, "the loader never loaded")) return;
+    if (!OpenMaps()) return;
+    while (traced_.size() < kTracedAtATime) StartTraced();
+    StartReader();
+    WaitForProgress("at the start");
+    for (int event = 0; event < kEventsPerRound && board_.has_failed == 0; ++event) {
+      ::usleep(static_cast<useconds_t>(random_() % 4000));
+      DisturbOne();
+    }
+    KillAll();
+    CheckWhatIsLeft();
+    Close();
+  }
+
+ private:
+  void StartTraced() {
+    if (next_traced_ == kMostTraced) return;
+    const std::uint32_t index = next_traced_++;
+    traced_.push_back(std::make_unique<Child>("traced process " + std::to_string(index), board_.traced[index].progress,
+                                              [this, index] { RunTraced(board_, index); }));
+  }
+  void StartReader() {
+    reader_ = std::make_unique<Child>("the reader", board_.reader_progress, [this] { RunReader(board_); });
+  }
+
+  std::vector<Child*> Running() {
+    std::vector<Child*> running;
+    for (const auto& child : traced_) running.push_back(child.get());
+    if (reader_) running.push_back(reader_.get());
+    if (loader_) running.push_back(loader_.get());
+    std::erase_if(running, [](const Child* child) { return !child->is_running(); });
+    return running;
+  }
+
+  // Kills one of them, or stops it, looks at the others, and lets it go on or kills it.
+  void DisturbOne() {
+    std::vector<Child*> running = Running();
+    Child& victim = *running[random_() % running.size()];
+    if (random_() % 2 == 0) {
+      victim.Stop();
+      WaitForProgress("while " + victim.name() + " was stopped");
+      if (random_() % 2 == 0) return victim.Continue();
+    }
+    victim.Kill();
+    WaitForProgress("after " + victim.name() + " was killed");
+    Replace(victim);
+  }
+
+  // A session whose loader is dead may be collected: nobody new can come then.
+  void Replace(const Child& dead) {
+    if (loader_.get() == &dead) {
+      loader_.reset();
+    } else if (reader_.get() == &dead) {
+      reader_.reset();
+      if (loader_) StartReader();
+    } else {
+      std::erase_if(traced_, [&](const auto& child) { return child.get() == &dead; });
+      if (loader_) StartTraced();
+    }
+  }
+
+  bool WaitUntil(const std::function<bool()>& is_done, const std::string& otherwise) {
+    const auto start = Clock::now();
+    while (!is_done()) {
+      if (board_.has_failed != 0) return false;
+      if (Clock::now() - start > kHung) {
+        Fail(board_, "%s", otherwise.c_str());
+        return false;
+      }
+      ::usleep(100);
+    }
+    longest_wait_ms =
+        std::max(longest_wait_ms, std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+    return true;
+  }
+
+  void WaitForProgress(const std::string& when) {
+    for (Child* child : Running()) {
+      const std::uint64_t before = child->progress();
+      WaitUntil([&] { return child->progress() != before; }, child->name() + " made no progress " + when);
+    }
+  }
+
+  bool OpenMaps() {
+    runtime::Reason reason;
+    const int folder = runtime::OpenSessionFolder(board_.session, &reason);
+    bool is_open = folder >= 0 && runtime::OpenProcess(board_.session, &process_, &reason) == 0;
+    const std::pair<std::uint32_t, runtime::MapView**> maps[] = {{board_.hash_id, &hash_},
+                                                                 {board_.percpu_hash_id, &percpu_hash_},
+                                                                 {board_.counts_id, &counts_},
+                                                                 {board_.ring_id, &ring_}};
+    for (const auto& [id, view] : maps) {
+      is_open = is_open && runtime::OpenMapById(*process_, folder, id, view, &reason) == 0;
+    }
+    if (folder >= 0) ::close(folder);
+    if (!is_open) Fail(board_, "opening the maps: %s", reason.text);
+    return is_open;
+  }
+
+  void KillAll() {
+    traced_.clear();
+    reader_.reset();
+    loader_.reset();
+  }
+
+  void CheckWhatIsLeft() {
+    if (board_.has_failed != 0) return;
+    CheckRecords();
+    CheckCounts();
+    CheckHash(*hash_);
+    CheckHash(*percpu_hash_);
+  }
+
+  // The rest of the ring; records of the dead that are not committed are passed over.
+  void CheckRecords() {
+    ReadRing(board_, *ring_);
+    if (board_.has_failed == 0 && runtime::HasData(*ring_))
+      Fail(board_, "the ring ends in a record that nobody writes");
+    for (std::uint32_t i = 0; i < next_traced_; ++i) {
+      const TracedState& state = board_.traced[i];
+      if (state.last_seen >= state.committed) continue;
+      Fail(board_, "producer %u: record %llu is lost, the last one read is %llu", i,
+           static_cast<unsigned long long>(state.committed), static_cast<unsigned long long>(state.last_seen));
+    }
+  }
+
+  // A run that was killed may have counted.
+  void CheckCounts() {
+    std::vector<std::uint64_t> values(counts_->slot_count);
+    const std::uint32_t zero = 0;
+    counts_->ops->copy_out(*counts_, &zero, values.data(), 0);
+    std::uint64_t sum = 0;
+    for (const std::uint64_t value : values) sum += value;
+    std::uint64_t counted = 0;
+    for (std::uint32_t i = 0; i < next_traced_; ++i) counted += board_.traced[i].counted;
+    if (sum >= counted && sum <= counted + next_traced_) return;
+    Fail(board_, "%llu runs counted, the map has %llu", static_cast<unsigned long long>(counted),
+         static_cast<unsigned long long>(sum));
+  }
+
+  void CheckHash(runtime::MapView& map) {
+    std::uint64_t key = 0;
+    std::vector<crash_value> value(std::max<std::size_t>(1, map.slot_count));
+    while (map.ops->next_key(map, nullptr, &key) == 0) {
+      if (map.ops->copy_out(map, &key, value.data(), 0) != 0)
+        return Fail(board_, "map %s: a key without a value", map.header->name);
+      if (!std::all_of(value.begin(), value.end(), [&](const crash_value& one) { return BelongsTo(one, key); }))
+        return Fail(board_, "map %s: key %llu has another one's value", map.header->name,
+                    static_cast<unsigned long long>(key));
+      if (const long error = map.ops->erase(map, &key); error != 0)
+        return Fail(board_, "map %s: delete: %ld", map.header->name, error);
+    }
+    for (key = 0; key < map.max_entries; ++key) {
+      if (const long error = Insert(map, key, value.data()); error != 0) {
+        return Fail(board_, "map %s: only %llu of %u elements fit: %ld", map.header->name,
+                    static_cast<unsigned long long>(key), map.max_entries, error);
+      }
+    }
+    if (map.ops->copy_in(map, &key, value.data(), 0) != -E2BIG)
+      Fail(board_, "map %s: takes too many elements", map.header->name);
+  }
+
+  // A full map looks for what the dead left in a part of its buckets at a time.
+  static long Insert(runtime::MapView& map, std::uint64_t key, const void* value) {
+    long error = -E2BIG;
+    for (int attempt = 0; attempt < 10 && error == -E2BIG; ++attempt) error = map.ops->copy_in(map, &key, value, 0);
+    return error;
+  }
+
+  // Zero where a per-CPU value was never written.
+  static bool BelongsTo(const crash_value& value, std::uint64_t key) {
+    const crash_value zero{};
+    const crash_value expected{{key, ~key, key * 3, key ^ 0x5555555555555555}};
+    return std::memcmp(&value, &expected, sizeof(value)) == 0 || std::memcmp(&value, &zero, sizeof(value)) == 0;
+  }
+
+  void Close() {
+    if (process_ == nullptr) return;
+    for (runtime::MapView* map : {hash_, percpu_hash_, counts_, ring_}) {
+      if (map != nullptr) runtime::ReleaseMap(map);
+    }
+    runtime::CloseProcess(process_);
+    if (const auto collected = CollectSessions(runtime_folder_); !collected)
+      Fail(board_, "collecting: %s", collected.error().message().c_str());
+    if (std::filesystem::exists(board_.session)) Fail(board_, "the session is still there");
+  }
+
+  Board& board_;
+  std::mt19937_64 random_;
+  std::string runtime_folder_;
+  std::uint32_t next_traced_ = 0;
+  std::unique_ptr<Child> loader_;
+  std::unique_ptr<Child> reader_;
+  std::vector<std::unique_ptr<Child>> traced_;
+  runtime::Process* process_ = nullptr;
+  runtime::MapView* hash_ = nullptr;
+  runtime::MapView* percpu_hash_ = nullptr;
+  runtime::MapView* counts_ = nullptr;
+  runtime::MapView* ring_ = nullptr;
+};
+
+// False after a failure, which it prints.
+bool RunRounds(Board& board, const Options& options, const std::string& runtime_folder) {
+  for (std::uint64_t round = 0; round < options.rounds; ++round) {
+    Round(board, options.seed + round, runtime_folder).Run();
+    if (board.has_failed != 0) {
+      std::fprintf(stderr, "seed %llu: %s\n", static_cast<unsigned long long>(options.seed + round), board.failure);
+      return false;
+    }
+    if (::isatty(2) != 0)
+      std::fprintf(stderr, "\r%llu of %llu rounds", static_cast<unsigned long long>(round + 1),
+                   static_cast<unsigned long long>(options.rounds));
+  }
+  std::printf("%llu rounds from seed %llu: nothing lost, nobody hung; the longest wait for progress was %.0f ms\n",
+              static_cast<unsigned long long>(options.rounds), static_cast<unsigned long long>(options.seed),
+              longest_wait_ms);
+  return true;
+}
+
+}  // namespace
+}  // namespace strata::soak
+
+int main(int argc, char** argv) {
+  strata::soak::Options options{.rounds = 1000};
+  if (!strata::soak::ReadOptions(argc, argv, options)) return 2;
+  void* memory =
+      ::mmap(nullptr, sizeof(strata::soak::Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  std::string folder = "/dev/shm/strata-soak-XXXXXX";
+  if (memory == MAP_FAILED || ::mkdtemp(folder.data()) == nullptr) {
+    std::perror("strata_soak_crash");
+    return 1;
+  }
+  const bool is_good = strata::soak::RunRounds(*static_cast<strata::soak::Board*>(memory), options, folder);
+  std::error_code ignored;
+  std::filesystem::remove_all(folder, ignored);
+  return is_good ? 0 : 1;
+}
