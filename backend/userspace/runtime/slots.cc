@@ -5,7 +5,7 @@
 namespace strata::runtime {
 namespace {
 
-constexpr int kRounds = 16;
+constexpr int kRounds = 64;  // with a yield of the processor after each
 
 // CPU (bits 0..11) and node. The kernel keeps them for the vDSO in a register that RDPID reads and, for processors
 // without it, in the limit of a segment (arch/x86/include/asm/segment.h, __CPUNODE_SEG), which takes four times as long

@@ -62,6 +62,17 @@ LinkedProgram UserspaceBackendTest::TrivialProgram() {
   return program;
 }
 
+// *(u32 *)(r10 - 4) = 0; r2 = r10 - 4; r1 = map; r0 = map_lookup_elem(r1, r2); if (r0 != 0) ++*(u64 *)r0; r0 = 0; exit
+LinkedProgram UserspaceBackendTest::CountingProgram(const std::shared_ptr<BackendMap>& map) {
+  LinkedProgram program = TrivialProgram();
+  program.name = "count";
+  program.instructions = {{0x62, 10, 0, -4, 0}, {0xbf, 2, 10, 0, 0}, {0x07, 2, 0, 0, -4}, {0x18, 1, 0, 0, 0},
+                          {0, 0, 0, 0, 0},      {0x85, 0, 0, 0, 1},  {0x15, 0, 0, 3, 0},  {0x79, 1, 0, 0, 0},
+                          {0x07, 1, 0, 0, 1},   {0x7b, 0, 1, 0, 0},  {0xb7, 0, 0, 0, 0},  {0x95, 0, 0, 0, 0}};
+  program.map_references = {{{3}, map, false, 0}};
+  return program;
+}
+
 AttachTarget UserspaceBackendTest::Target(std::int32_t pid) {
   AttachTarget target;
   target.kind = "uprobe";

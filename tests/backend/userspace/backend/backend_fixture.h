@@ -36,6 +36,8 @@ class UserspaceBackendTest : public ::testing::Test {
   // r0 = 7; exit
   static LinkedProgram TrivialProgram();
   std::shared_ptr<BackendProgram> MakeProgram() { return backend_->LoadProgram(TrivialProgram()).value(); }
+  // Adds one to the value of index or key 0 of a map of u32 keys and u64 values, if it has one.
+  static LinkedProgram CountingProgram(const std::shared_ptr<BackendMap>& map);
   static AttachTarget Target(std::int32_t pid = kAllProcesses);
 
   // Calls `use(process, folder descriptor)` with the session as an agent opens it.

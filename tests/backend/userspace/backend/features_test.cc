@@ -44,9 +44,8 @@ TEST_F(UserspaceFeatures, LackWhatOnlyAKernelHas) {
 
 TEST_F(UserspaceFeatures, ProgramsAreNotPinned) {
   const auto program = MakeProgram();
-  for (const Error& error : {program->Pin("/nowhere").error(), program->Code().error(),
-                             program->MemoryBytes().error(), backend().OpenProgram(1).error(),
-                             backend().OpenPinnedProgram("/nowhere").error()}) {
+  for (const Error& error : {program->Pin("/nowhere").error(), program->Code().error(), program->MemoryBytes().error(),
+                             backend().OpenProgram(1).error(), backend().OpenPinnedProgram("/nowhere").error()}) {
     EXPECT_EQ(error.code(), ErrorCode::kNotSupported) << error.message();
   }
 }

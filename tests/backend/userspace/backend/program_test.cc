@@ -21,17 +21,6 @@ class UserspaceProgramTest : public UserspaceBackendTest {
     auto loaded = backend().LoadProgram(program);
     return loaded ? Error(ErrorCode::kSystem, "loaded") : loaded.error();
   }
-  // *(u32 *)(r10 - 4) = 0; r2 = r10 - 4; r1 = map; r0 = map_lookup_elem(r1, r2); if (r0 != 0) ++*(u64 *)r0; r0 = 0;
-  // exit
-  static LinkedProgram CountingProgram(const std::shared_ptr<BackendMap>& map) {
-    LinkedProgram program = TrivialProgram();
-    program.name = "count";
-    program.instructions = {
-        {0x62, 10, 0, -4, 0}, {0xbf, 2, 10, 0, 0}, {0x07, 2, 0, 0, -4}, {0x18, 1, 0, 0, 0}, {0, 0, 0, 0, 0},    Call(1),
-        {0x15, 0, 0, 3, 0},   {0x79, 1, 0, 0, 0},  {0x07, 1, 0, 0, 1},  {0x7b, 0, 1, 0, 0}, {0xb7, 0, 0, 0, 0}, kExit};
-    program.map_references = {{{3}, map, false, 0}};
-    return program;
-  }
   static AttachTarget OwnTarget() { return Target(::getpid()); }
 
   // An agent of the test's own: it answers for `pid` as it is told.
@@ -73,35 +62,6 @@ TEST_F(UserspaceProgramTest, RunsWithoutAnEventOverItsContext) {
   const std::byte packet[14] = {};
   options.data_in = packet;
   EXPECT_EQ(loaded->TestRun(options).error().code(), ErrorCode::kNotSupported);
-}
-
-TEST_F(UserspaceProgramTest, CountsExactlyInAPerCpuArrayFromManyThreads) {
-  auto map = MakeMap(Spec(MapType::kPerCpuArray, 4, 8, 1));
-  auto program = backend().LoadProgram(CountingProgram(map)).value();
-  std::uint64_t missed = 0;
-  AsAgent([&](runtime::Process& process, int folder) {
-    runtime::ProgramInstance* instance = nullptr;
-    runtime::Reason reason;
-    ASSERT_EQ(runtime::InstantiateProgram(process, folder, program->info().id, &instance, &reason), 0) << reason.text;
-    std::vector<std::thread> threads;
-    for (int thread = 0; thread < 8; ++thread) {
-      threads.emplace_back([&] {
-        for (int i = 0; i < 20000; ++i) {
-          runtime::RunContext run;
-          runtime::RunProgram(*instance, run);
-          if ((run.flags & runtime::run_flags::kMissed) != 0) __atomic_fetch_add(&missed, 1, __ATOMIC_RELAXED);
-        }
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
-    runtime::ReleaseProgram(instance);
-  });
-  std::vector<std::uint64_t> values(backend().possible_cpus());
-  const std::uint32_t key = 0;
-  ASSERT_TRUE(*map->Lookup(BytesOf(key), std::as_writable_bytes(std::span(values))));
-  std::uint64_t sum = 0;
-  for (const std::uint64_t value : values) sum += value;
-  EXPECT_EQ(sum + missed, 160000U);
 }
 
 TEST_F(UserspaceProgramTest, KeepsItsMapsAlive) {
