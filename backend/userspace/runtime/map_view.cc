@@ -21,15 +21,12 @@ MapAttributes AttributesOf(const MapHeader& header, std::uint32_t possible_cpus)
 }
 
 bool HasGeometry(const MapHeader& header, const MapGeometry& geometry) {
-  return header.value_stride == geometry.value_stride && header.slot_count == geometry.slot_count &&
+  return (geometry.max_entries == 0 || header.max_entries == geometry.max_entries) &&
+         header.value_stride == geometry.value_stride && header.slot_count == geometry.slot_count &&
          header.slot_stride == geometry.slot_stride && header.data_size == geometry.data_size &&
          header.table_offset == geometry.table_offset && header.table_size == geometry.table_size &&
          header.file_size == geometry.file_size;
 }
-
-// struct bpf_spin_lock and struct bpf_timer (include/uapi/linux/bpf.h).
-constexpr std::uint32_t kSpinLockSize = 4;
-constexpr std::uint32_t kTimerSize = 16;
 
 bool HoldsField(const MapHeader& header, std::uint32_t offset, std::uint32_t size) {
   return offset == kNoField || (offset % 4 == 0 && size <= header.value_size && offset <= header.value_size - size);
@@ -174,7 +171,7 @@ long CreateMap(Process& process, int fd, const MapAttributes& attributes, const 
   header.type = attributes.type;
   header.key_size = attributes.key_size;
   header.value_size = attributes.value_size;
-  header.max_entries = attributes.max_entries;
+  header.max_entries = geometry.max_entries != 0 ? geometry.max_entries : attributes.max_entries;
   header.flags = attributes.flags;
   header.map_extra = attributes.map_extra;
   header.value_stride = geometry.value_stride;

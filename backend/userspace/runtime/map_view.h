@@ -33,6 +33,7 @@ struct MapAttributes {
 
 // How the kind lays it out; see MapHeader for the fields.
 struct MapGeometry {
+  std::uint32_t max_entries = 0;  // where the kind rounds it; 0: as asked for
   std::uint32_t value_stride = 0;
   std::uint32_t slot_count = 1;
   std::uint64_t slot_stride = 0;

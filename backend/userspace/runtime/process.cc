@@ -24,14 +24,6 @@ constexpr std::uint32_t kIdBits = 22;  // PID_MAX_LIMIT is 2^22
 constexpr std::uint32_t kIdMask = (1U << kIdBits) - 1;
 constexpr std::uint32_t kTagMask = (1U << 20) - 1;
 
-// What a thread knows of itself; valid while the generation is the fork page's.
-struct ThreadCache {
-  const Process* process;
-  std::uint64_t generation;
-  OwnerWord owner;
-};
-[[gnu::tls_model("initial-exec")]] __thread ThreadCache thread_cache;
-
 void* MapAnonymous(std::size_t size) {
   const long result = sys::Mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
   return sys::IsError(result) ? nullptr : reinterpret_cast<void*>(result);
@@ -79,24 +71,6 @@ ForkPage* MakeForkPage() {
 
 OwnerWord MakeOwner(std::uint32_t tag, std::uint32_t pid, std::uint32_t tid) {
   return (OwnerWord{tag} << (2 * kIdBits)) | (OwnerWord{pid & kIdMask} << kIdBits) | (tid & kIdMask);
-}
-
-// Asks the kernel who the thread is, and remembers.
-OwnerWord RefreshOwner(Process& process) {
-  const OwnerWord owner = MakeOwner(process.namespace_tag, sys::Getpid(), sys::Gettid());
-  std::uint64_t generation = __atomic_load_n(&process.fork_page->generation, __ATOMIC_RELAXED);
-  if (generation == 0) {
-    generation = __atomic_add_fetch(&process.last_generation, 1, __ATOMIC_RELAXED);
-    __atomic_store_n(&process.fork_page->generation, generation, __ATOMIC_RELAXED);
-  }
-  // A signal handler may come between these stores and refresh too: it then writes the same values.
-  thread_cache.process = nullptr;
-  __asm__ volatile("" ::: "memory");
-  thread_cache.owner = owner;
-  thread_cache.generation = generation;
-  __asm__ volatile("" ::: "memory");
-  thread_cache.process = &process;
-  return owner;
 }
 
 long CheckRoot(const RootHeader& root, std::uint64_t size, Reason* reason) {
@@ -155,6 +129,8 @@ long OpenInto(Process& process, Reason* reason) {
 }
 
 }  // namespace
+
+[[gnu::tls_model("initial-exec")]] __thread ThreadCache thread_cache;
 
 void* Allocate(Arena& arena, std::size_t size_bytes) noexcept {
   if (size_bytes > kLargestBlock) return MapAnonymous(size_bytes);
@@ -233,11 +209,21 @@ void CloseProcess(Process* process) noexcept {
   sys::Munmap(process, sizeof(Process));
 }
 
-OwnerWord CurrentOwner(Process& process) noexcept {
-  if (thread_cache.process == &process && thread_cache.generation == process.fork_page->generation) [[likely]] {
-    return thread_cache.owner;
+OwnerWord RefreshOwner(Process& process) noexcept {
+  const OwnerWord owner = MakeOwner(process.namespace_tag, sys::Getpid(), sys::Gettid());
+  std::uint64_t generation = __atomic_load_n(&process.fork_page->generation, __ATOMIC_RELAXED);
+  if (generation == 0) {
+    generation = __atomic_add_fetch(&process.last_generation, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&process.fork_page->generation, generation, __ATOMIC_RELAXED);
   }
-  return RefreshOwner(process);
+  // A signal handler may come between these stores and refresh too: it then writes the same values.
+  thread_cache.process = nullptr;
+  __asm__ volatile("" ::: "memory");
+  thread_cache.owner = owner;
+  thread_cache.generation = generation;
+  __asm__ volatile("" ::: "memory");
+  thread_cache.process = &process;
+  return owner;
 }
 
 ThreadIds CurrentIds(Process& process) noexcept {

@@ -76,8 +76,21 @@ struct ThreadIds {
 // are the parent's.
 ThreadIds CurrentIds(Process& process) noexcept;
 
+// What a thread knows of itself; valid while the generation is the fork page's.
+struct ThreadCache {
+  const Process* process;
+  std::uint64_t generation;
+  OwnerWord owner;
+};
+[[gnu::tls_model("initial-exec"), gnu::visibility("hidden")]] extern __thread ThreadCache thread_cache;
+OwnerWord RefreshOwner(Process& process) noexcept;  // asks the kernel, and remembers
+
 // The word by which the calling thread owns locks and slots.
-OwnerWord CurrentOwner(Process& process) noexcept;
+[[gnu::always_inline]] inline OwnerWord CurrentOwner(Process& process) noexcept {
+  if (thread_cache.process == &process && thread_cache.generation == process.fork_page->generation) [[likely]]
+    return thread_cache.owner;
+  return RefreshOwner(process);
+}
 
 // True only when the owner's thread is known to be gone; false for one of another PID namespace.
 bool IsOwnerDead(const Process& process, OwnerWord owner) noexcept;

@@ -1,11 +1,13 @@
 #include "hash_table.h"
 
+#include "lru.h"
+#include "strata/backend/userspace/runtime/sys.h"
+
 namespace strata::runtime {
 namespace {
 
 constexpr std::uint32_t kSmallestListShift = 6;
 constexpr std::uint32_t kMaxLists = 16;
-constexpr std::uint32_t kSweepState = 0;  // index into MapHeader::kind_state: where the next sweep begins
 
 std::uint64_t PowerOfTwoAtLeast(std::uint64_t value) {
   std::uint64_t power = 1;
@@ -20,7 +22,8 @@ HashShape ShapeOf(std::uint32_t key_size, std::uint64_t value_bytes, std::uint32
   shape.home_shift = kSmallestListShift;
   while (((max_entries - 1) >> shape.home_shift) >= kMaxLists) ++shape.home_shift;
   shape.list_count = ((max_entries - 1) >> shape.home_shift) + 1;
-  shape.buckets_offset = shape.list_count * sizeof(FreeList);
+  shape.hints_offset = shape.list_count * sizeof(FreeList);
+  shape.buckets_offset = RoundUp(shape.hints_offset + (shape.bucket_count >> kHintShift) + 1, kCacheLine);
   shape.elements_offset = RoundUp(shape.buckets_offset + shape.bucket_count * sizeof(HashBucket), kCacheLine);
   shape.table_size = RoundUp(shape.elements_offset + shape.element_size * max_entries, kPageSize);
   return shape;
@@ -29,11 +32,6 @@ HashShape ShapeOf(std::uint32_t key_size, std::uint64_t value_bytes, std::uint32
 FreeList& ListAt(const MapView& map, std::uint32_t index) { return reinterpret_cast<FreeList*>(map.table)[index]; }
 
 std::uint32_t HomeOf(const MapView& map, std::uint32_t index) { return index >> map.derived[kHomeShift]; }
-
-template <typename T>
-void Store(T& word, T value) {
-  __atomic_store_n(&word, value, __ATOMIC_RELEASE);
-}
 
 // Elements in the list's range: all lists but the last have a full one.
 std::uint32_t RangeSize(const MapView& map, std::uint32_t list) {
@@ -48,20 +46,20 @@ bool IsListEmpty(const MapView& map, std::uint32_t index) {
          __atomic_load_n(&list.fresh, __ATOMIC_RELAXED) >= RangeSize(map, index);
 }
 
-// The journal names an element that was on its way in or out of the list. If it is not claimed by a bucket, it belongs
-// into the list.
+// The journal names an element that was on its way in or out of the list. If no bucket has it, it belongs into the
+// list.
 void RepairList(MapView& map, std::uint32_t index) {
   FreeList& list = ListAt(map, index);
   const ElementLink link = list.journal;
   if (IsLink(map, link) && HomeOf(map, link - 1) == index) {
     HashElement& element = ElementAt(map, link - 1);
     const std::uint32_t offset = link - 1 - (index << map.derived[kHomeShift]);
-    if (element.state == 0 && list.head != link && offset < list.fresh) {
-      Store(element.free_next, list.head);
-      Store(list.head, link);
+    if (OwnerOf(element.stamp) == 0 && list.head != link && offset < list.fresh) {
+      Publish(element.next, list.head);
+      Publish(list.head, link);
     }
   }
-  Store(list.journal, ElementLink{0});
+  Publish(list.journal, ElementLink{0});
 }
 
 bool LockList(MapView& map, std::uint32_t index, OwnerWord self) {
@@ -75,33 +73,25 @@ ElementLink PopElement(MapView& map, std::uint32_t index, std::uint32_t bucket) 
   FreeList& list = ListAt(map, index);
   ElementLink link = list.head;
   if (IsLink(map, link)) {
-    Store(list.journal, link);
-    Store(list.head, ElementAt(map, link - 1).free_next);
+    Publish(list.journal, link);
+    Publish(list.head, ElementAt(map, link - 1).next);
   } else if (list.fresh < RangeSize(map, index)) {
     link = (index << map.derived[kHomeShift]) + list.fresh + 1;
-    Store(list.journal, link);
-    Store(list.fresh, list.fresh + 1);
+    Publish(list.journal, link);
+    Publish(list.fresh, list.fresh + 1);
   } else {
     return 0;
   }
-  Store(BucketAt(map, bucket).pending, link);
-  Store(ElementAt(map, link - 1).state, bucket + 1);
-  Store(list.journal, ElementLink{0});
+  HashElement& element = ElementAt(map, link - 1);
+  SetHint(map, bucket);  // should the holder die here, and nobody come to this bucket again
+  Publish(BucketAt(map, bucket).pending, link);
+  Publish(element.stamp, Hidden(element.stamp, bucket + 1));
+  Publish(list.journal, ElementLink{0});
   return link;
 }
 
-// The element's home is locked, and no chain has it.
-void PushElement(MapView& map, HashElement& element, ElementLink link) {
-  FreeList& list = ListAt(map, HomeOf(map, link - 1));
-  Store(list.journal, link);
-  Store(element.free_next, list.head);
-  Store(element.state, 0U);
-  Store(list.head, link);
-  Store(list.journal, ElementLink{0});
-}
-
 // The place that holds the link to `element`: the bucket's head or an element's next. Null when the chain has it not.
-ElementLink* FindPlace(MapView& map, std::uint32_t bucket, const HashElement& element) {
+ElementLink* FindLink(MapView& map, std::uint32_t bucket, const HashElement& element) {
   ElementLink* place = &BucketAt(map, bucket).head;
   for (std::uint32_t steps = 0; IsLink(map, *place) && steps <= map.max_entries; ++steps) {
     HashElement& candidate = ElementAt(map, *place - 1);
@@ -111,73 +101,107 @@ ElementLink* FindPlace(MapView& map, std::uint32_t bucket, const HashElement& el
   return nullptr;
 }
 
-// What a dead holder had begun: an element claimed for this bucket that is in no chain is freed; it was new and not yet
-// visible, or removed. False, with `pending` as it was, while the list is busy.
-bool RepairBucket(MapView& map, std::uint32_t bucket, OwnerWord self) {
+// What a dead holder had begun: an element of this bucket that is in no chain was new and not yet visible, or removed.
+// It is the spare.
+void RepairBucket(MapView& map, std::uint32_t bucket) {
   HashBucket& entry = BucketAt(map, bucket);
   const ElementLink link = entry.pending;
   if (IsLink(map, link)) {
     HashElement& element = ElementAt(map, link - 1);
-    if (element.state == bucket + 1 && FindPlace(map, bucket, element) == nullptr) {
-      if (!LockList(map, HomeOf(map, link - 1), self)) return false;
-      PushElement(map, element, link);
-      Drop(&ListAt(map, HomeOf(map, link - 1)).lock);
+    if (OwnerOf(element.stamp) == bucket + 1 && FindLink(map, bucket, element) == nullptr) {
+      Publish(element.stamp, Hidden(element.stamp, bucket + 1));
+      SetHint(map, bucket);
+      return;
     }
   }
-  Store(entry.pending, ElementLink{0});
-  return true;
+  Publish(entry.pending, ElementLink{0});
 }
 
-// The first element of the buckets from `bucket` on.
-HashElement* FirstFrom(const MapView& map, std::uint64_t bucket) {
-  for (; bucket <= map.derived[kBucketMask]; ++bucket) {
-    const ElementLink link = __atomic_load_n(&BucketAt(map, static_cast<std::uint32_t>(bucket)).head, __ATOMIC_ACQUIRE);
-    if (IsLink(map, link)) return &ElementAt(map, link - 1);
+// Both buckets are locked.
+HashElement* MoveSpare(MapView& map, std::uint32_t from, std::uint32_t to) {
+  HashElement* element = SpareOf(map, from);
+  if (element == nullptr) return nullptr;
+  Publish(BucketAt(map, to).pending, BucketAt(map, from).pending);
+  Publish(element->stamp, Hidden(element->stamp, to + 1));
+  Publish(BucketAt(map, from).pending, ElementLink{0});
+  return element;
+}
+
+bool TryLockBucket(MapView& map, std::uint32_t bucket, OwnerWord self) {
+  OwnerWord free = 0;
+  return __atomic_compare_exchange_n(&BucketAt(map, bucket).lock, &free, self, false, __ATOMIC_ACQUIRE,
+                                     __ATOMIC_RELAXED);
+}
+
+// Takes other buckets' spares for one that found the free lists empty.
+class SpareSearch {
+ public:
+  SpareSearch(MapView& map, std::uint32_t bucket, OwnerWord self) : map_(map), bucket_(bucket), self_(self) {}
+
+  // -E2BIG when nobody has one, -EBUSY when somebody may.
+  long Run(HashElement** out) {
+    constexpr int kRounds = 4;
+    for (int round = 1; round <= kRounds; ++round) {
+      is_patient_ = round == kRounds;
+      is_unsure_ = false;
+      if (SearchAll(out)) return 0;
+      if (!is_unsure_) return -E2BIG;
+    }
+    return -EBUSY;
   }
-  return nullptr;
-}
 
-}  // namespace
-
-long HashGeometry(const MapAttributes& attributes, std::uint32_t slot_count, MapGeometry* out) noexcept {
-  const std::uint32_t allowed =
-      map_flags::kNoPrealloc | map_flags::kNumaNode | map_flags::kAccess | map_flags::kZeroSeed;
-  if (!AreFlagsValid(attributes.flags, allowed)) return -EINVAL;
-  if (attributes.max_entries == 0 || attributes.key_size == 0 || attributes.value_size == 0) return -EINVAL;
-  if (std::uint64_t{attributes.key_size} + attributes.value_size >= kMaxAllocation - 64) return -E2BIG;
-  if (attributes.max_entries > 1U << 30) return -E2BIG;
-  out->value_stride = static_cast<std::uint32_t>(RoundUp(attributes.value_size, 8));
-  out->slot_count = slot_count;
-  const HashShape shape =
-      ShapeOf(attributes.key_size, std::uint64_t{out->value_stride} * slot_count, attributes.max_entries);
-  out->table_size = shape.table_size;
-  return 0;
-}
-
-long OpenHash(MapView& map) noexcept {
-  const HashShape shape = ShapeOf(map.key_size, std::uint64_t{map.value_stride} * map.slot_count, map.max_entries);
-  map.derived[kBuckets] = reinterpret_cast<std::uint64_t>(map.table + shape.buckets_offset);
-  map.derived[kElements] = reinterpret_cast<std::uint64_t>(map.table + shape.elements_offset);
-  map.derived[kBucketMask] = shape.bucket_count - 1;
-  map.derived[kElementSize] = shape.element_size;
-  map.derived[kHomeShift] = shape.home_shift;
-  map.derived[kListCount] = shape.list_count;
-  map.derived[kValueOffset] = sizeof(HashElement) + RoundUp(map.key_size, 8);
-  return 0;
-}
-
-bool LockBucket(MapView& map, std::uint32_t bucket, OwnerWord self) noexcept {
-  if (Take(*map.process, &BucketAt(map, bucket).lock, self) == Taken::kNot) [[unlikely]]
+ private:
+  // All groups of buckets that share a hint, the own first.
+  bool SearchAll(HashElement** out) {
+    const std::uint64_t groups = (map_.derived[kBucketMask] >> kHintShift) + 1;
+    const std::uint64_t own = bucket_ >> kHintShift;
+    for (std::uint64_t i = 0; i < groups; ++i) {
+      const std::uint64_t group = own + i < groups ? own + i : own + i - groups;
+      if (SearchGroup(static_cast<std::uint32_t>(group << kHintShift), out)) return true;
+    }
     return false;
-  // Of a dead holder, or of one that could not repair it.
-  if (BucketAt(map, bucket).pending == 0 || RepairBucket(map, bucket, self)) [[likely]]
-    return true;
-  UnlockBucket(map, bucket);
-  return false;
-}
+  }
 
-// An element of any list; as ClaimElement.
-static long ClaimFromLists(MapView& map, std::uint32_t bucket, OwnerWord self, HashElement** out) noexcept {
+  // The hint is cleared first: a spare left behind the search's back sets it again.
+  bool SearchGroup(std::uint32_t first, HashElement** out) {
+    std::uint8_t& hint = HintOf(map_, first);
+    if (__atomic_load_n(&hint, __ATOMIC_RELAXED) == 0) return false;
+    __atomic_exchange_n(&hint, std::uint8_t{0}, __ATOMIC_SEQ_CST);
+    bool is_sure = true;
+    for (std::uint32_t i = 0; i < 1U << kHintShift && first + i <= map_.derived[kBucketMask]; ++i) {
+      if (first + i == bucket_) continue;
+      const bool is_known = TakeFrom(first + i, out);
+      if (*out != nullptr) {
+        Publish(hint, std::uint8_t{1});  // there may be more
+        return true;
+      }
+      is_sure = is_sure && is_known;
+    }
+    if (is_sure) return false;
+    Publish(hint, std::uint8_t{1});
+    is_unsure_ = true;
+    return false;
+  }
+
+  // False when the bucket's holder may be about to leave a spare.
+  bool TakeFrom(std::uint32_t bucket, HashElement** out) {
+    const HashBucket& entry = BucketAt(map_, bucket);
+    if (Observe(entry.lock) == 0 && Observe(entry.pending) == 0) return true;
+    if (!(is_patient_ ? LockBucket(map_, bucket, self_) : TryLockBucket(map_, bucket, self_))) return false;
+    *out = MoveSpare(map_, bucket, bucket_);
+    UnlockBucket(map_, bucket);
+    return true;
+  }
+
+  MapView& map_;
+  std::uint32_t bucket_;
+  OwnerWord self_;
+  bool is_patient_ = false;  // waits for a bucket's lock, within its bound, and takes it from the dead
+  bool is_unsure_ = false;
+};
+
+// Of any free list, the bucket's first.
+long PopFromLists(MapView& map, std::uint32_t bucket, OwnerWord self, HashElement** out) {
   bool is_any_busy = false;
   const auto list_count = static_cast<std::uint32_t>(map.derived[kListCount]);
   for (std::uint32_t i = 0; i < list_count; ++i) {
@@ -197,51 +221,148 @@ static long ClaimFromLists(MapView& map, std::uint32_t bucket, OwnerWord self, H
   return is_any_busy ? -EBUSY : -E2BIG;
 }
 
-// A full table looks at some buckets, others each time, for what a dead holder left there: nobody else may come to
-// them.
-static bool RepairSomeBuckets(MapView& map, OwnerWord self) noexcept {
-  constexpr std::uint64_t kAtATime = 64;
-  const std::uint64_t first = __atomic_fetch_add(&map.header->kind_state[kSweepState], kAtATime, __ATOMIC_RELAXED);
-  bool is_any_repaired = false;
-  for (std::uint64_t i = 0; i < kAtATime && i <= map.derived[kBucketMask]; ++i) {
-    const auto index = static_cast<std::uint32_t>((first + i) & map.derived[kBucketMask]);
-    const HashBucket& entry = BucketAt(map, index);
-    if (__atomic_load_n(&entry.pending, __ATOMIC_RELAXED) == 0) [[likely]]
-      continue;
-    const OwnerWord holder = __atomic_load_n(&entry.lock, __ATOMIC_RELAXED);
-    if (holder == self || (holder != 0 && !IsOwnerDead(*map.process, holder)) || !LockBucket(map, index, self))
-      continue;
-    UnlockBucket(map, index);
-    is_any_repaired = true;
+// The first element of the buckets from `bucket` on.
+HashElement* FirstFrom(const MapView& map, std::uint64_t bucket) {
+  for (; bucket <= map.derived[kBucketMask]; ++bucket) {
+    const ElementLink link = Observe(BucketAt(map, static_cast<std::uint32_t>(bucket)).head);
+    if (IsLink(map, link)) return &ElementAt(map, link - 1);
   }
-  return is_any_repaired;
+  return nullptr;
+}
+
+bool IsIn(const HashElement& element, std::uint32_t bucket) {
+  const ElementStamp stamp = Observe(element.stamp);
+  return OwnerOf(stamp) == bucket + 1 && IsVisible(stamp);
+}
+
+// --- LRU: a clock's hand over all elements (lru.h) -------------------------------------------------------------------
+// One candidate of the hand. Null when it stays.
+HashElement* EvictAt(MapView& map, std::uint32_t index, std::uint32_t bucket, OwnerWord self, bool spares_referenced) {
+  HashElement& element = ElementAt(map, index);
+  const ElementStamp stamp = Observe(element.stamp);
+  const std::uint32_t from = OwnerOf(stamp) - 1;
+  if (from > map.derived[kBucketMask]) return nullptr;
+  if (IsVisible(stamp) && spares_referenced && __atomic_load_n(&element.referenced, __ATOMIC_RELAXED) != 0) {
+    __atomic_store_n(&element.referenced, std::uint8_t{0}, __ATOMIC_RELAXED);
+    return nullptr;
+  }
+  const bool is_own = from == bucket;
+  if (!is_own && !TryLockBucket(map, from, self)) return nullptr;
+  HashElement* freed = is_own ? nullptr : MoveSpare(map, from, bucket);
+  if (freed == nullptr && IsIn(element, from)) {
+    ElementLink* place = FindLink(map, from, element);
+    if (place != nullptr && RemoveElement(map, from, {&element, place}, self) == 0)
+      freed = is_own ? &element : MoveSpare(map, from, bucket);
+  }
+  if (!is_own) UnlockBucket(map, from);
+  return freed;
+}
+
+long Evict(MapView& map, std::uint32_t bucket, OwnerWord self, HashElement** out) {
+  std::uint64_t& hand = map.header->kind_state[kLruHand];
+  for (std::uint32_t step = 0; step < kLruSteps; ++step) {
+    const std::uint64_t index = __atomic_load_n(&hand, __ATOMIC_RELAXED);
+    __atomic_store_n(&hand, index + 1 < map.max_entries ? index + 1 : 0, __ATOMIC_RELAXED);
+    if (index >= map.max_entries) continue;
+    *out = EvictAt(map, static_cast<std::uint32_t>(index), bucket, self, step < kLruStepsThatSpare);
+    if (*out != nullptr) return 0;
+  }
+  return -ENOMEM;
+}
+
+long ClaimFromLru(MapView& map, std::uint32_t bucket, OwnerWord self, HashElement** out) {
+  std::uint64_t& exhausted = map.header->kind_state[kLruExhausted];
+  if (__atomic_load_n(&exhausted, __ATOMIC_RELAXED) == 0) {
+    const long error = PopFromLists(map, bucket, self, out);
+    if (error == 0) return 0;
+    if (error == -E2BIG) __atomic_store_n(&exhausted, std::uint64_t{1}, __ATOMIC_RELAXED);
+  }
+  return Evict(map, bucket, self, out);
+}
+
+bool IsPerCpuHash(MapType type) { return type == MapType::kPerCpuHash || type == MapType::kLruPerCpuHash; }
+
+// htab_map_alloc_check, in its order.
+long CheckHashFlags(const MapAttributes& attributes) {
+  constexpr std::uint32_t kAllowed = map_flags::kNoPrealloc | map_flags::kNoCommonLru | map_flags::kNumaNode |
+                                     map_flags::kAccess | map_flags::kZeroSeed;
+  const auto has = [&](std::uint32_t flag) { return (attributes.flags & flag) != 0; };
+  const bool is_lru = IsLru(attributes.type);
+  if (!AreFlagsValid(attributes.flags, kAllowed)) return -EINVAL;
+  if (!is_lru && has(map_flags::kNoCommonLru)) return -EINVAL;
+  if (is_lru && has(map_flags::kNoPrealloc)) return kNotSupportedErrno;
+  if (has(map_flags::kNumaNode) && (IsPerCpuHash(attributes.type) || has(map_flags::kNoCommonLru))) return -EINVAL;
+  return 0;
+}
+
+// htab_map_alloc: lists of CPUs are of one size.
+std::uint32_t RoundToCpus(const MapAttributes& attributes) {
+  if ((attributes.flags & map_flags::kNoCommonLru) == 0) return attributes.max_entries;
+  const std::uint32_t down = attributes.max_entries / attributes.possible_cpus * attributes.possible_cpus;
+  const std::uint64_t up = std::uint64_t{down} + attributes.possible_cpus;
+  return down == attributes.max_entries ? down : static_cast<std::uint32_t>(up);
+}
+
+}  // namespace
+
+long HashGeometry(const MapAttributes& attributes, std::uint32_t slot_count, MapGeometry* out) noexcept {
+  if (const long error = CheckHashFlags(attributes); error != 0) return error;
+  if (attributes.max_entries == 0 || attributes.key_size == 0 || attributes.value_size == 0) return -EINVAL;
+  if (std::uint64_t{attributes.key_size} + attributes.value_size >= kMaxAllocation - 64) return -E2BIG;
+  if (IsPerCpuHash(attributes.type) && RoundUp(attributes.value_size, 8) > kMaxPerCpuValue) return -E2BIG;
+  if (attributes.max_entries > 1U << 30) return -E2BIG;
+  out->max_entries = RoundToCpus(attributes);
+  out->value_stride = static_cast<std::uint32_t>(RoundUp(attributes.value_size, 8));
+  out->slot_count = slot_count;
+  const HashShape shape = ShapeOf(attributes.key_size, std::uint64_t{out->value_stride} * slot_count, out->max_entries);
+  out->table_size = shape.table_size;
+  return 0;
+}
+
+long OpenHash(MapView& map) noexcept {
+  const HashShape shape = ShapeOf(map.key_size, std::uint64_t{map.value_stride} * map.slot_count, map.max_entries);
+  map.derived[kHints] = reinterpret_cast<std::uint64_t>(map.table + shape.hints_offset);
+  map.derived[kBuckets] = reinterpret_cast<std::uint64_t>(map.table + shape.buckets_offset);
+  map.derived[kElements] = reinterpret_cast<std::uint64_t>(map.table + shape.elements_offset);
+  map.derived[kBucketMask] = shape.bucket_count - 1;
+  map.derived[kElementSize] = shape.element_size;
+  map.derived[kHomeShift] = shape.home_shift;
+  map.derived[kListCount] = shape.list_count;
+  map.derived[kValueOffset] = sizeof(HashElement) + RoundUp(map.key_size, 8);
+  return 0;
+}
+
+bool LockBucketAfterWait(MapView& map, std::uint32_t bucket, OwnerWord self) noexcept {
+  const Taken taken = TakeContended(*map.process, &BucketAt(map, bucket).lock, self);
+  if (taken == Taken::kFromDead) RepairBucket(map, bucket);
+  return taken != Taken::kNot;
 }
 
 long ClaimElement(MapView& map, std::uint32_t bucket, OwnerWord self, HashElement** out) noexcept {
-  const long error = ClaimFromLists(map, bucket, self, out);
-  if (error != -E2BIG || !RepairSomeBuckets(map, self)) return error;
-  return ClaimFromLists(map, bucket, self, out);
+  *out = nullptr;
+  if (IsLru(map.type)) return ClaimFromLru(map, bucket, self, out);
+  const long error = PopFromLists(map, bucket, self, out);
+  return error == -E2BIG ? SpareSearch(map, bucket, self).Run(out) : error;
 }
 
-void LinkElement(MapView& map, std::uint32_t bucket, HashElement& element) noexcept {
+bool FreeSpare(MapView& map, std::uint32_t bucket, OwnerWord self) noexcept {
   HashBucket& entry = BucketAt(map, bucket);
-  Store(element.next, entry.head);
-  Store(entry.head, entry.pending);
-  Store(entry.pending, ElementLink{0});
-}
-
-long RemoveElement(MapView& map, std::uint32_t bucket, HashElement& element, OwnerWord self) noexcept {
-  ElementLink* place = FindPlace(map, bucket, element);
-  if (place == nullptr) return -ENOENT;
-  const ElementLink link = *place;
-  const std::uint32_t home = HomeOf(map, link - 1);
-  if (!LockList(map, home, self)) return -EBUSY;
-  Store(BucketAt(map, bucket).pending, link);
-  Store(*place, element.next);
-  PushElement(map, element, link);
-  Drop(&ListAt(map, home).lock);
-  Store(BucketAt(map, bucket).pending, ElementLink{0});
-  return 0;
+  HashElement* element = SpareOf(map, bucket);
+  if (element != nullptr) {
+    const ElementLink link = entry.pending;
+    const std::uint32_t home = HomeOf(map, link - 1);
+    if (!LockList(map, home, self)) return false;
+    FreeList& list = ListAt(map, home);
+    Publish(list.journal, link);
+    Publish(element->next, list.head);
+    Publish(element->stamp, Hidden(element->stamp, 0));
+    Publish(list.head, link);
+    Publish(list.journal, ElementLink{0});
+    if (IsLru(map.type)) __atomic_store_n(&map.header->kind_state[kLruExhausted], std::uint64_t{0}, __ATOMIC_RELAXED);
+    Drop(&list.lock);
+  }
+  Publish(entry.pending, ElementLink{0});
+  return true;
 }
 
 // htab_map_get_next_key: after an unknown key comes the first one.
@@ -256,10 +377,10 @@ long NextHashKey(MapView& map, const void* key, void* next) noexcept {
   if (current == nullptr) {
     following = FirstFrom(map, 0);
   } else {
-    const ElementLink link = __atomic_load_n(&current->next, __ATOMIC_ACQUIRE);
-    const bool is_undisturbed = __atomic_load_n(&current->state, __ATOMIC_ACQUIRE) == position.bucket + 1;
-    following = is_undisturbed && IsLink(map, link) ? &ElementAt(map, link - 1)
-                                                    : FirstFrom(map, std::uint64_t{position.bucket} + 1);
+    const ElementLink link = Observe(current->next);
+    following = IsIn(*current, position.bucket) && IsLink(map, link)
+                    ? &ElementAt(map, link - 1)
+                    : FirstFrom(map, std::uint64_t{position.bucket} + 1);
   }
   if (following == nullptr) return -ENOENT;
   memcpy(next, KeyOf(*following), map.key_size);
@@ -270,12 +391,12 @@ long ForEachElement(MapView& map, long (*visit)(MapView& map, HashElement& eleme
                     void* argument) noexcept {
   for (std::uint64_t bucket = 0; bucket <= map.derived[kBucketMask]; ++bucket) {
     const auto index = static_cast<std::uint32_t>(bucket);
-    ElementLink link = __atomic_load_n(&BucketAt(map, index).head, __ATOMIC_ACQUIRE);
+    ElementLink link = Observe(BucketAt(map, index).head);
     for (std::uint32_t steps = 0; IsLink(map, link) && steps <= map.max_entries; ++steps) {
       HashElement& element = ElementAt(map, link - 1);
       // Read before the visit, which may delete this very element.
-      link = __atomic_load_n(&element.next, __ATOMIC_ACQUIRE);
-      if (__atomic_load_n(&element.state, __ATOMIC_ACQUIRE) != index + 1) break;
+      link = Observe(element.next);
+      if (!IsIn(element, index)) break;
       if (const long result = visit(map, element, argument); result != 0) return result;
     }
   }

@@ -9,6 +9,8 @@ constexpr MapKind kKinds[] = {
     {MapType::kArray, "array", &kArrayOps},
     {MapType::kPerCpuHash, "percpu_hash", &kPerCpuHashOps},
     {MapType::kPerCpuArray, "percpu_array", &kPerCpuArrayOps},
+    {MapType::kLruHash, "lru_hash", &kLruHashOps},
+    {MapType::kLruPerCpuHash, "lru_percpu_hash", &kLruPerCpuHashOps},
     {MapType::kRingBuf, "ringbuf", &kRingBufferOps},
 };
 

@@ -7,12 +7,18 @@
 
 namespace strata::runtime {
 
+// struct bpf_spin_lock and struct bpf_timer (include/uapi/linux/bpf.h).
+inline constexpr std::uint32_t kSpinLockSize = 4;
+inline constexpr std::uint32_t kTimerSize = 16;
+
 inline constexpr long kNotSupportedErrno = -524;  // -ENOTSUPP, the kernel's own
 
 extern const MapOps kArrayOps;
 extern const MapOps kPerCpuArrayOps;
 extern const MapOps kHashOps;
 extern const MapOps kPerCpuHashOps;
+extern const MapOps kLruHashOps;
+extern const MapOps kLruPerCpuHashOps;
 extern const MapOps kRingBufferOps;
 
 // Where a kind has no such operation (maps/unsupported.cc).
