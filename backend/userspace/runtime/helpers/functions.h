@@ -14,6 +14,9 @@ STRATA_HELPER(HelperMapLookup);
 STRATA_HELPER(HelperMapUpdate);
 STRATA_HELPER(HelperMapDelete);
 STRATA_HELPER(HelperMapLookupPerCpu);
+STRATA_HELPER(HelperMapPush);
+STRATA_HELPER(HelperMapPop);
+STRATA_HELPER(HelperMapPeek);
 STRATA_HELPER(HelperForEachMapElement);
 
 // ring_helpers.cc

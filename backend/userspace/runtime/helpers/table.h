@@ -11,10 +11,11 @@ namespace strata::runtime {
 // What a helper takes in one register (the kernel's enum bpf_arg_type, as far as these need it).
 enum class ArgumentKind : std::uint8_t {
   kNone,
-  kAnything,  // any number
-  kMap,       // const struct bpf_map *
-  kMapKey,    // key_size readable bytes
-  kMapValue,  // value_size readable bytes
+  kAnything,        // any number
+  kMap,             // const struct bpf_map *
+  kMapKey,          // key_size readable bytes
+  kMapValue,        // value_size readable bytes
+  kUninitMapValue,  // value_size writable bytes
   kContext,
   kMemory,  // readable, of the size in the next argument
   kMemoryOrNull,

@@ -9,7 +9,11 @@ constexpr MapKind kKinds[] = {
     {MapType::kArray, "array", &kArrayOps},
     {MapType::kPerCpuHash, "percpu_hash", &kPerCpuHashOps},
     {MapType::kPerCpuArray, "percpu_array", &kPerCpuArrayOps},
+    {MapType::kLpmTrie, "lpm_trie", &kLpmTrieOps},
+    {MapType::kQueue, "queue", &kQueueOps},
+    {MapType::kStack, "stack", &kStackOps},
     {MapType::kRingBuf, "ringbuf", &kRingBufferOps},
+    {MapType::kBloomFilter, "bloom_filter", &kBloomFilterOps},
 };
 
 }  // namespace

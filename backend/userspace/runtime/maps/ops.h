@@ -14,6 +14,10 @@ extern const MapOps kPerCpuArrayOps;
 extern const MapOps kHashOps;
 extern const MapOps kPerCpuHashOps;
 extern const MapOps kRingBufferOps;
+extern const MapOps kQueueOps;
+extern const MapOps kStackOps;
+extern const MapOps kBloomFilterOps;
+extern const MapOps kLpmTrieOps;
 
 // Where a kind has no such operation (maps/unsupported.cc).
 void NothingToInitialize(MapView& map) noexcept;

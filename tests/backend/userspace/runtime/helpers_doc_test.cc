@@ -23,6 +23,8 @@ std::string ArgumentName(ArgumentKind kind) {
       return "key";
     case ArgumentKind::kMapValue:
       return "value";
+    case ArgumentKind::kUninitMapValue:
+      return "value to write";
     case ArgumentKind::kContext:
       return "context";
     case ArgumentKind::kMemory:

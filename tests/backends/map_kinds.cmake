@@ -1,0 +1,7 @@
+# Kinds of maps beyond arrays and hashes.
+bpf_object(map_kinds_object map_kinds.bpf.c)
+strata_test(NAME backends_kinds_test
+            SOURCES queue_stack_test.cc bloom_filter_test.cc lpm_trie_test.cc fixture.cc
+            LINK strata::root Threads::Threads
+            BPF ${map_kinds_object})
+add_dependencies(backends_kinds_test strata_agent)
