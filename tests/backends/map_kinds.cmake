@@ -5,3 +5,7 @@ strata_test(NAME backends_kinds_test
             LINK strata::root Threads::Threads
             BPF ${map_kinds_object})
 add_dependencies(backends_kinds_test strata_agent)
+
+bpf_object(cut_run_object cut_run.bpf.c)
+strata_test(NAME backends_cut_run_test SOURCES cut_run_test.cc fixture.cc LINK strata::root BPF ${cut_run_object})
+add_dependencies(backends_cut_run_test strata_agent)
