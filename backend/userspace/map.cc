@@ -64,6 +64,9 @@ std::string FaultyField(const MapSpec& spec, std::uint32_t possible_cpus) {
       if (is_accepted(changed)) return fmt::format("{}: {}", field.name, spec.*field.member);
     }
   }
+  MapSpec without_extra = spec;
+  without_extra.map_extra = 0;
+  if (is_accepted(without_extra)) return fmt::format("map_extra: {:#x}", spec.map_extra);
   return fmt::format("key_size {}, value_size {}, max_entries {}, map_flags {:#x}", spec.key_size, spec.value_size,
                      spec.max_entries, spec.flags);
 }

@@ -152,6 +152,9 @@ std::uint64_t ElementSize(const MapView& map) noexcept {
 long ComputeGeometry(const MapAttributes& attributes, MapGeometry* out) noexcept {
   const MapKind* kind = FindMapKind(attributes.type);
   if (kind == nullptr) return kNotSupportedErrno;
+  // Of the other kinds only arenas have one (map_create in kernel/bpf/syscall.c).
+  if (attributes.map_extra != 0 && attributes.type != MapType::kBloomFilter && attributes.type != MapType::kArena)
+    return -EINVAL;
   *out = MapGeometry{};
   const long error = kind->ops->geometry(attributes, out);
   if (error != 0) return error;

@@ -9,6 +9,7 @@
 #include "strata/backend/userspace/runtime/map_view.h"
 #include "strata/backend/userspace/runtime/process.h"
 #include "strata/backend/userspace/runtime/reason.h"
+#include "strata/backend/userspace/runtime/ring_buffer.h"
 #include "strata/backend/userspace/runtime/run_context.h"
 #include "strata/backend/userspace/runtime/slots.h"
 
@@ -56,6 +57,8 @@ void ReleaseProgram(ProgramInstance* program) noexcept;
     }
   }
   const std::uint64_t result = program.entry(run.context, &run);
+  if (run.open_records != 0) [[unlikely]]
+    DiscardOwnRecords(*program.process);  // it was cut off, and its records would keep the consumer waiting
   if (run.slot != kNoSlot) ReleaseSlot(*program.process, run.slot);
   return result;
 }

@@ -42,6 +42,8 @@ void* ReserveRecord(MapView& ring, std::uint64_t size_bytes) noexcept;
 void EndRecord(MapView& ring, void* payload, RecordEnd end, std::uint64_t flags) noexcept;
 // 0, -EINVAL for unknown flags, -EAGAIN when full.
 long OutputRecord(MapView& ring, const void* from, std::uint64_t size_bytes, std::uint64_t flags) noexcept;
+// Discards what the calling thread has reserved and not ended, in all rings: its run was cut off.
+void DiscardOwnRecords(Process& process) noexcept;
 // BPF_RB_AVAIL_DATA (0), RING_SIZE (1), CONS_POS (2), PROD_POS (3); 0 for others.
 std::uint64_t QueryRing(const MapView& ring, std::uint64_t what) noexcept;
 

@@ -55,6 +55,8 @@ struct RunContext {
   std::uint32_t tail_calls = 0;
   std::uint32_t reserved = 0;
   std::uint32_t* held_lock = nullptr;  // the spin lock of a map's value that the run holds
+  std::uint32_t open_records = 0;      // of ring buffers: reserved, not yet submitted or discarded
+  std::uint32_t reserved2 = 0;
 };
 static_assert(offsetof(RunContext, budget) == 0 && offsetof(RunContext, slot) == 8 &&
               offsetof(RunContext, engine_state) == 56 && offsetof(RunContext, program) == 64 &&

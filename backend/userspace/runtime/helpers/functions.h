@@ -14,6 +14,9 @@ STRATA_HELPER(HelperMapLookup);
 STRATA_HELPER(HelperMapUpdate);
 STRATA_HELPER(HelperMapDelete);
 STRATA_HELPER(HelperMapLookupPerCpu);
+STRATA_HELPER(HelperMapPush);
+STRATA_HELPER(HelperMapPop);
+STRATA_HELPER(HelperMapPeek);
 STRATA_HELPER(HelperForEachMapElement);
 
 // ring_helpers.cc
@@ -22,6 +25,18 @@ STRATA_HELPER(HelperRingReserve);
 STRATA_HELPER(HelperRingSubmit);
 STRATA_HELPER(HelperRingDiscard);
 STRATA_HELPER(HelperRingQuery);
+
+// dynptr_helpers.cc
+STRATA_HELPER(HelperDynptrFromMemory);
+STRATA_HELPER(HelperRingReserveDynptr);
+STRATA_HELPER(HelperRingSubmitDynptr);
+STRATA_HELPER(HelperRingDiscardDynptr);
+STRATA_HELPER(HelperDynptrRead);
+STRATA_HELPER(HelperDynptrWrite);
+STRATA_HELPER(HelperDynptrData);
+
+// checksum_helpers.cc
+STRATA_HELPER(HelperChecksumDifference);
 
 // memory_helpers.cc
 STRATA_HELPER(HelperProbeRead);

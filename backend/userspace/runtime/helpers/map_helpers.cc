@@ -65,6 +65,25 @@ STRATA_HELPER(HelperMapLookupPerCpu) {
   return reinterpret_cast<std::uint64_t>(map.ops->lookup(map, PointerFrom<const void>(r2), cpu));
 }
 
+STRATA_HELPER(HelperMapPush) {
+  auto& map = *PointerFrom<MapView>(r1);
+  if ((map.flags & map_flags::kReadOnlyProgram) != 0) [[unlikely]]
+    return Status(-EPERM);
+  return Status(map.ops->push(map, PointerFrom<const void>(r2), r3));
+}
+
+STRATA_HELPER(HelperMapPop) {
+  auto& map = *PointerFrom<MapView>(r1);
+  if ((map.flags & map_flags::kReadOnlyProgram) != 0) [[unlikely]]
+    return Status(-EPERM);
+  return Status(map.ops->pop(map, PointerFrom<void>(r2)));
+}
+
+STRATA_HELPER(HelperMapPeek) {
+  auto& map = *PointerFrom<MapView>(r1);
+  return Status(map.ops->peek(map, PointerFrom<void>(r2)));
+}
+
 STRATA_HELPER(HelperForEachMapElement) {
   auto& map = *PointerFrom<MapView>(r1);
   if (r4 != 0) return Status(-EINVAL);

@@ -10,7 +10,9 @@ bool IsRing(const MapView& map) { return (map.ops->traits & map_traits::kRing) !
 // The payload's address alone tells the ring.
 void End(std::uint64_t payload, RecordEnd end, std::uint64_t flags, RunContext* run) {
   MapView* ring = FindRing(*run->process, PointerFrom<const void>(payload));
-  if (ring != nullptr) EndRecord(*ring, PointerFrom<void>(payload), end, flags);
+  if (ring == nullptr) return;
+  EndRecord(*ring, PointerFrom<void>(payload), end, flags);
+  --run->open_records;
 }
 
 }  // namespace
@@ -22,7 +24,9 @@ STRATA_HELPER(HelperRingOutput) {
 
 STRATA_HELPER(HelperRingReserve) {
   auto& map = *PointerFrom<MapView>(r1);
-  return IsRing(map) && r3 == 0 ? reinterpret_cast<std::uint64_t>(ReserveRecord(map, r2)) : 0;
+  void* payload = IsRing(map) && r3 == 0 ? ReserveRecord(map, r2) : nullptr;
+  if (payload != nullptr) ++run->open_records;
+  return reinterpret_cast<std::uint64_t>(payload);
 }
 
 STRATA_HELPER(HelperRingSubmit) {

@@ -11,10 +11,11 @@ namespace strata::runtime {
 // What a helper takes in one register (the kernel's enum bpf_arg_type, as far as these need it).
 enum class ArgumentKind : std::uint8_t {
   kNone,
-  kAnything,  // any number
-  kMap,       // const struct bpf_map *
-  kMapKey,    // key_size readable bytes
-  kMapValue,  // value_size readable bytes
+  kAnything,        // any number
+  kMap,             // const struct bpf_map *
+  kMapKey,          // key_size readable bytes
+  kMapValue,        // value_size readable bytes
+  kUninitMapValue,  // value_size writable bytes
   kContext,
   kMemory,  // readable, of the size in the next argument
   kMemoryOrNull,
@@ -27,9 +28,12 @@ enum class ArgumentKind : std::uint8_t {
   kCallbackState,  // on the stack, or null
   kRingRecord,     // what reserve returned
   kLongOut,        // 8 writable bytes
+  kDynptr,         // one that a helper has made, on the stack
+  kRingDynptr,     // one of ringbuf_reserve_dynptr
+  kUninitDynptr,   // 16 bytes of the stack for one
 };
 
-enum class ReturnKind : std::uint8_t { kInteger, kVoid, kMapValueOrNull, kRingRecordOrNull };
+enum class ReturnKind : std::uint8_t { kInteger, kVoid, kMapValueOrNull, kRingRecordOrNull, kMemoryOrNull };
 
 namespace helper_flags {
 inline constexpr std::uint32_t kUsesSlot = 1U << 0;  // programs that call it lease a slot

@@ -11,7 +11,11 @@ constexpr MapKind kKinds[] = {
     {MapType::kPerCpuArray, "percpu_array", &kPerCpuArrayOps},
     {MapType::kLruHash, "lru_hash", &kLruHashOps},
     {MapType::kLruPerCpuHash, "lru_percpu_hash", &kLruPerCpuHashOps},
+    {MapType::kLpmTrie, "lpm_trie", &kLpmTrieOps},
+    {MapType::kQueue, "queue", &kQueueOps},
+    {MapType::kStack, "stack", &kStackOps},
     {MapType::kRingBuf, "ringbuf", &kRingBufferOps},
+    {MapType::kBloomFilter, "bloom_filter", &kBloomFilterOps},
 };
 
 }  // namespace

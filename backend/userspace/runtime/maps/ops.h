@@ -20,6 +20,10 @@ extern const MapOps kPerCpuHashOps;
 extern const MapOps kLruHashOps;
 extern const MapOps kLruPerCpuHashOps;
 extern const MapOps kRingBufferOps;
+extern const MapOps kQueueOps;
+extern const MapOps kStackOps;
+extern const MapOps kBloomFilterOps;
+extern const MapOps kLpmTrieOps;
 
 // Where a kind has no such operation (maps/unsupported.cc).
 void NothingToInitialize(MapView& map) noexcept;

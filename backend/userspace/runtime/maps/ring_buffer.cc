@@ -10,7 +10,14 @@ namespace {
 constexpr std::uint64_t kMaxRecord = 0xffffffffU / 4;  // RINGBUF_MAX_RECORD_SZ
 constexpr std::uint32_t kThreadBits = 22;
 constexpr std::uint32_t kThreadMask = (1U << kThreadBits) - 1;
-constexpr std::uint32_t kLockState = 0;  // index into MapHeader::kind_state
+// Indices into MapHeader::kind_state; a session's log has its reader's lock between these.
+constexpr std::uint32_t kLockState = 0;
+constexpr std::uint32_t kStoppedHolderState = 2;
+
+// A producer holds the lock for four stores. One that was preempted there gets its processor back while others sleep;
+// one that was stopped (SIGSTOP, a debugger) is waited for once, by whoever meets it first.
+constexpr sys::Timespec kHolderSleep{0, 100'000};
+constexpr int kHolderSleeps = 200;
 
 std::uint64_t Mask(const MapView& ring) { return ring.max_entries - 1; }
 
@@ -63,6 +70,57 @@ void WakeConsumer(MapView& ring) {
   sys::FutexWake(&ring.header->wake_word, 0x7fffffff);
 }
 
+// Sleeps until the holder lets go. False when it does not, and for whoever comes while it still does not.
+bool WaitForHolder(MapView& ring, OwnerWord self) {
+  OwnerWord* lock = &ring.header->kind_state[kLockState];
+  OwnerWord* stopped = &ring.header->kind_state[kStoppedHolderState];
+  for (int i = 0; i < kHolderSleeps; ++i) {
+    const OwnerWord holder = __atomic_load_n(lock, __ATOMIC_RELAXED);
+    if (holder == self || (holder != 0 && holder == __atomic_load_n(stopped, __ATOMIC_RELAXED))) return false;
+    if (Take(*ring.process, lock, self) != Taken::kNot) return true;
+    // Nobody wakes it: the holder's release is a plain store.
+    sys::FutexWait(reinterpret_cast<const std::uint32_t*>(lock), static_cast<std::uint32_t>(holder), &kHolderSleep);
+  }
+  __atomic_store_n(stopped, __atomic_load_n(lock, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+  return false;
+}
+
+// A holder that died needs no repair: nothing counts before the position is stored.
+[[gnu::always_inline]] inline bool LockRing(MapView& ring, OwnerWord self) {
+  OwnerWord free = 0;
+  OwnerWord* lock = &ring.header->kind_state[kLockState];
+  const bool is_free = __atomic_compare_exchange_n(lock, &free, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+  if (!is_free && !WaitForHolder(ring, self)) [[unlikely]]
+    return false;
+  OwnerWord* stopped = &ring.header->kind_state[kStoppedHolderState];
+  if (__atomic_load_n(stopped, __ATOMIC_RELAXED) != 0) [[unlikely]]
+    __atomic_store_n(stopped, OwnerWord{0}, __ATOMIC_RELAXED);
+  return true;
+}
+
+void UnlockRing(MapView& ring) { Drop(&ring.header->kind_state[kLockState]); }
+
+// The busy records of `owner` between the positions. The consumer cannot pass them, but it may pass those before, whose
+// place is then written anew: what was read there counts only while the consumer has not gone on.
+void DiscardBusyRecords(MapView& ring, std::uint32_t owner) {
+  std::uint64_t position = __atomic_load_n(ConsumerPosition(ring), __ATOMIC_ACQUIRE);
+  const std::uint64_t end = __atomic_load_n(ProducerPosition(ring), __ATOMIC_ACQUIRE);
+  // A consumer that writes nonsense gets no records discarded.
+  for (std::uint64_t steps = 0; end - position <= ring.max_entries && position != end && steps < ring.max_entries / 8;
+       ++steps) {
+    RecordHeader* record = RecordAt(ring, position & ~std::uint64_t{7});
+    const std::uint32_t length = __atomic_load_n(&record->length, __ATOMIC_ACQUIRE);
+    const std::uint32_t producer = __atomic_load_n(&record->owner, __ATOMIC_ACQUIRE);
+    const std::uint64_t consumed = __atomic_load_n(ConsumerPosition(ring), __ATOMIC_ACQUIRE);
+    if (consumed - position - 1 < ring.max_entries) {  // beyond it
+      position = consumed;
+      continue;
+    }
+    if ((length & kRecordBusy) != 0 && producer == owner) EndRecord(ring, record + 1, RecordEnd::kDiscard, 0);
+    position += RoundUp(std::uint64_t{length & ~(kRecordBusy | kRecordDiscarded)} + kRecordHeaderSize, 8);
+  }
+}
+
 }  // namespace
 
 void* ReserveRecord(MapView& ring, std::uint64_t size_bytes) noexcept {
@@ -70,16 +128,14 @@ void* ReserveRecord(MapView& ring, std::uint64_t size_bytes) noexcept {
   const std::uint64_t length = RoundUp(size_bytes + kRecordHeaderSize, 8);
   if (length > ring.max_entries) return nullptr;
   const OwnerWord self = CurrentOwner(*ring.process);
-  const std::uint64_t consumed = __atomic_load_n(ConsumerPosition(ring), __ATOMIC_ACQUIRE);
-  OwnerWord* lock = &ring.header->kind_state[kLockState];
-  // A holder that died needs no repair: nothing counts before the position is stored.
-  if (Take(*ring.process, lock, self) == Taken::kNot) {
+  if (!LockRing(ring, self)) [[unlikely]] {
     CountDropped(ring);
     return nullptr;
   }
+  const std::uint64_t consumed = __atomic_load_n(ConsumerPosition(ring), __ATOMIC_ACQUIRE);
   const std::uint64_t position = __atomic_load_n(ProducerPosition(ring), __ATOMIC_RELAXED);
   if (position + length - consumed > Mask(ring)) {
-    Drop(lock);
+    UnlockRing(ring);
     CountDropped(ring);
     return nullptr;
   }
@@ -87,7 +143,7 @@ void* ReserveRecord(MapView& ring, std::uint64_t size_bytes) noexcept {
   record->length = static_cast<std::uint32_t>(size_bytes) | kRecordBusy;
   record->owner = OwnerTag(*ring.process, static_cast<std::uint32_t>(self));
   __atomic_store_n(ProducerPosition(ring), position + length, __ATOMIC_RELEASE);
-  Drop(lock);
+  UnlockRing(ring);
   return record + 1;
 }
 
@@ -110,6 +166,12 @@ long OutputRecord(MapView& ring, const void* from, std::uint64_t size_bytes, std
   memcpy(payload, from, size_bytes);
   EndRecord(ring, payload, RecordEnd::kSubmit, flags);
   return 0;
+}
+
+void DiscardOwnRecords(Process& process) noexcept {
+  const std::uint32_t owner = OwnerTag(process, static_cast<std::uint32_t>(CurrentOwner(process)));
+  for (MapView* ring = __atomic_load_n(&process.rings, __ATOMIC_ACQUIRE); ring != nullptr; ring = ring->next_ring)
+    DiscardBusyRecords(*ring, owner);
 }
 
 std::uint64_t QueryRing(const MapView& ring, std::uint64_t what) noexcept {

@@ -1,0 +1,11 @@
+# Kinds of maps beyond arrays and hashes.
+bpf_object(map_kinds_object map_kinds.bpf.c)
+strata_test(NAME backends_kinds_test
+            SOURCES queue_stack_test.cc bloom_filter_test.cc lpm_trie_test.cc fixture.cc
+            LINK strata::root Threads::Threads
+            BPF ${map_kinds_object})
+add_dependencies(backends_kinds_test strata_agent)
+
+bpf_object(cut_run_object cut_run.bpf.c)
+strata_test(NAME backends_cut_run_test SOURCES cut_run_test.cc fixture.cc LINK strata::root BPF ${cut_run_object})
+add_dependencies(backends_cut_run_test strata_agent)
