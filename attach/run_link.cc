@@ -32,8 +32,8 @@ bool IsHere(const LinkState& link) {
   return known == kUnknown && DecideHere(link);
 }
 
-[[gnu::noinline]] void RunCounted(const LinkState& link, RunContext& run) {
-  const bool is_timed = (link.view.header.flags & runtime::link_flags::kTimed) != 0;
+[[gnu::noinline]] void RunCounted(const LinkState& link, std::uint32_t flags, RunContext& run) {
+  const bool is_timed = (flags & runtime::link_flags::kTimed) != 0;
   const std::uint64_t start = is_timed ? ReadTimeStamp() : 0;
   runtime::RunProgram(*link.program, run);
   if ((run.flags & runtime::run_flags::kMissed) != 0) return;
@@ -52,10 +52,11 @@ void RunLink(void* cookie, PtRegs* regs) noexcept {
   run.context = regs;
   run.cookie = link.view.header.cookie;
   run.function_address = site->address;
-  if (link.view.header.flags == 0) [[likely]] {
+  const std::uint32_t flags = runtime::FlagsOf(link.view);
+  if (flags == 0) [[likely]] {
     runtime::RunProgram(*link.program, run);
   } else {
-    RunCounted(link, run);
+    RunCounted(link, flags, run);
   }
   if ((run.flags & runtime::run_flags::kMissed) != 0) [[unlikely]]
     Add(CountersHere(link).missed_count, 1);

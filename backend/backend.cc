@@ -44,6 +44,7 @@ Result<std::shared_ptr<BackendMap>> Backend::OpenMap(std::uint32_t id) {
 Result<std::shared_ptr<BackendMap>> Backend::OpenPinnedMap(const std::string& path, MapAccess) {
   return Error(ErrorCode::kNotSupported, fmt::format("{}: no pinned maps on the {} backend", path, name()));
 }
+Result<std::string> Backend::PinPath(const std::string& path) const { return path; }
 Result<std::shared_ptr<BackendMap>> Backend::MapFromDescriptor(int descriptor) {
   return Error(ErrorCode::kNotSupported,
                fmt::format("descriptor {}: maps are no descriptors on the {} backend", descriptor, name()));

@@ -299,6 +299,9 @@ class STRATA_EXPORT Backend : public std::enable_shared_from_this<Backend> {
   // Maps that exist already, whoever made them: kNotFound, kNotSupported; kInvalidArgument for another kind of object.
   virtual Result<std::shared_ptr<BackendMap>> OpenMap(std::uint32_t id);
   virtual Result<std::shared_ptr<BackendMap>> OpenPinnedMap(const std::string& path, MapAccess access);
+  // The file system's path of a pin, to be renamed and removed there: the kernel's is itself, in userspace paths may be
+  // relative to the session's folder of pins. kInvalidArgument for a place where no pin can be.
+  virtual Result<std::string> PinPath(const std::string& path) const;
   // The descriptor stays the caller's.
   virtual Result<std::shared_ptr<BackendMap>> MapFromDescriptor(int descriptor);
   // A link that exists already, whoever made it: kNotFound, kNotSupported.

@@ -40,8 +40,9 @@ Result<Map> Map::Open(std::shared_ptr<Backend> backend, std::uint32_t id) {
 
 Result<Map> Map::OpenPinned(std::shared_ptr<Backend> backend, const std::string& path, MapAccess access) {
   auto opened = STRATA_TRY(backend->OpenPinnedMap(path, access));
+  std::string place = STRATA_TRY(backend->PinPath(path));
   Map map = STRATA_TRY(FromBackend(std::move(backend), std::move(opened)));
-  map.pin_path_ = path;
+  map.pin_path_ = std::move(place);
   return map;
 }
 
@@ -141,7 +142,8 @@ Result<void> Map::ForEach(
   return elements.status();
 }
 
-Result<void> Map::Pin(const std::string& path) {
+Result<void> Map::Pin(const std::string& where) {
+  const std::string path = STRATA_TRY(backend_->PinPath(where).Context("map " + name()));
   if (path == pin_path_) return {};
   if (pin_path_.empty()) {
     STRATA_TRY(map_->Pin(path));

@@ -13,10 +13,10 @@ bool MapSource::IsToBePinned(const MapSpec& spec) const {
   return spec.pinning == PinType::kByName && !options_.pin_folder.empty();
 }
 
-std::string MapSource::PinPathOf(const std::string& name) const {
+Result<std::string> MapSource::PinPathOf(const std::string& name) const {
   std::string file = name;
   std::replace(file.begin(), file.end(), '.', '_');
-  return fmt::format("{}/{}", options_.pin_folder, file);
+  return backend_->PinPath(fmt::format("{}/{}", options_.pin_folder, file));
 }
 
 Result<Map> MapSource::MakeMap(MapSpec spec, const std::shared_ptr<BackendTypes>& types) const {
@@ -39,7 +39,7 @@ Result<MapSource::Obtained> MapSource::Obtain(const std::string& name, MapSpec s
 
 Result<MapSource::Obtained> MapSource::ObtainPinned(const std::string& name, MapSpec spec,
                                                     const std::shared_ptr<BackendTypes>& types) const {
-  const std::string path = PinPathOf(name);
+  const std::string path = STRATA_TRY(PinPathOf(name));
   auto pinned = Map::OpenPinned(backend_, path);
   if (!pinned && pinned.error().code() != ErrorCode::kNotFound) return std::move(pinned).error();
   if (pinned && options_.pin_policy == PinPolicy::kFail) {
@@ -61,7 +61,8 @@ Result<MapSource::Obtained> MapSource::ObtainPinned(const std::string& name, Map
 void MapSource::NoteForPinning(const std::string& name, Map& map) {
   const bool is_given = options_.maps.find(name) != options_.maps.end();
   if (is_given || !IsToBePinned(map.spec()) || !map.pin_path().empty()) return;
-  pins_.Add(&map, PinPathOf(name), options_.pin_policy);
+  // A path that is none was an error when the map was looked for there.
+  if (auto path = PinPathOf(name)) pins_.Add(&map, *std::move(path), options_.pin_policy);
 }
 
 }  // namespace strata

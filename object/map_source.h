@@ -32,7 +32,7 @@ class MapSource {
 
  private:
   bool IsToBePinned(const MapSpec& spec) const;
-  std::string PinPathOf(const std::string& name) const;
+  Result<std::string> PinPathOf(const std::string& name) const;
   Result<Map> MakeMap(MapSpec spec, const std::shared_ptr<BackendTypes>& types) const;
   Result<Obtained> ObtainPinned(const std::string& name, MapSpec spec,
                                 const std::shared_ptr<BackendTypes>& types) const;

@@ -69,8 +69,8 @@ class Pins {
   std::vector<std::filesystem::path> made_;
 };
 
-Result<void> PinAll(Collection& objects, const std::string& folder) {
-  Pins pins(folder);
+Result<void> PinAll(const Backend& backend, Collection& objects, const std::string& folder) {
+  Pins pins(STRATA_TRY(backend.PinPath(folder)));
   for (const auto& [name, unused] : objects.programs()) {
     STRATA_TRY(pins.Add("programs", name, *STRATA_TRY(objects.FindProgram(name))));
   }
@@ -124,8 +124,8 @@ void PrintJson(const Collection& objects) {
 Result<void> Load(const LoadVerbOptions& options) {
   LoadOptions load;
   if (!options.kconfig_file.empty()) load.kconfig = STRATA_TRY(ReadTextFile(options.kconfig_file));
-  auto backend = STRATA_TRY(options.backend.Open());
-  auto objects = LoadCollection(std::move(backend), options.object, std::move(load));
+  const auto backend = STRATA_TRY(options.backend.Open());
+  auto objects = LoadCollection(backend, options.object, std::move(load));
   if (!objects) {
     if (!objects.error().log().empty() && options.log_lines > 0) {
       fmt::print(stderr, "{}\n",
@@ -133,7 +133,7 @@ Result<void> Load(const LoadVerbOptions& options) {
     }
     return objects.error();
   }
-  if (!options.pin_folder.empty()) STRATA_TRY(PinAll(*objects, options.pin_folder));
+  if (!options.pin_folder.empty()) STRATA_TRY(PinAll(*backend, *objects, options.pin_folder));
   options.json ? PrintJson(*objects) : PrintText(*objects);
   return {};
 }

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "objects.h"
+#include "pins.h"
 #include "strata/base/owner_process.h"
 
 namespace strata::userspace {
@@ -42,11 +43,8 @@ LinkTables PlaceTables(const AttachTarget& target, std::size_t plan_size, std::u
   return tables;
 }
 
-std::uint32_t StatsFlags(const Shared& shared) {
-  std::uint32_t flags = 0;
-  if (shared.counting.load() > 0) flags |= runtime::link_flags::kCounted;
-  if (shared.timing.load() > 0) flags |= runtime::link_flags::kCounted | runtime::link_flags::kTimed;
-  return flags;
+std::uint32_t StatsFlags(const Session& session) {
+  return __atomic_load_n(&session.process().root->stats_flags, __ATOMIC_SEQ_CST);
 }
 
 Result<LinkHeader> MakeHeader(const Shared& shared, std::uint32_t id, const BackendProgram& program,
@@ -57,7 +55,7 @@ Result<LinkHeader> MakeHeader(const Shared& shared, std::uint32_t id, const Back
   header.id = id;
   header.program_id = program.info().id;
   header.pid = target.pid;
-  header.flags = StatsFlags(shared);
+  header.flags = StatsFlags(*shared.session);
   header.cookie = target.cookie;
   header.file_size = tables.size;
   header.enabled = 1;
@@ -102,8 +100,7 @@ Result<std::vector<std::byte>> MakePlan(const Shared& shared, const BackendProgr
 
 Result<InstanceRecord> ReadInstance(const Session& session, const std::string& name) {
   InstanceRecord record{};
-  const std::size_t size =
-      STRATA_TRY(session.ReadStart(name, Session::Liveness::kAny, std::as_writable_bytes(std::span(&record, 1))));
+  const std::size_t size = STRATA_TRY(session.ReadStart(name, std::as_writable_bytes(std::span(&record, 1))));
   if (size != sizeof(record) || record.magic != static_cast<std::uint32_t>(runtime::FileMagic::kInstance) ||
       record.version != runtime::kLayoutVersion) {
     return Error(ErrorCode::kMalformed, name + ": is no instance record");
@@ -128,34 +125,46 @@ LinkInstance::State StateOf(runtime::InstanceState state) {
 
 class Link : public BackendLink {
  public:
+  // `program` is null for a link that was opened.
   Link(SharedPtr shared, std::shared_ptr<UserspaceProgram> program, ObjectFile file, runtime::LinkView view)
       : shared_(std::move(shared)), program_(std::move(program)), file_(std::move(file)), view_(view) {
-    program_->AddLink(&view_);
+    if (program_ != nullptr) program_->AddLink(&view_);
   }
 
   ~Link() override {
-    if (owner_.IsCaller()) static_cast<void>(Detach());
-    program_->RemoveLink(&view_);
+    if (owner_.IsCaller()) Close();
+    const bool is_gone = is_gone_ || (file_.fd && IsGone());
+    if (program_ != nullptr) {
+      program_->RemoveLink(&view_, is_gone ? UserspaceProgram::LinkFate::kGone : UserspaceProgram::LinkFate::kStays);
+    }
     runtime::UnmapLink(&view_);
   }
 
   std::uint32_t id() const override { return view_.header.id; }
 
   Result<void> Detach() override {
-    if (!file_.fd) return {};
-    __atomic_store_n(&view_.shared->enabled, 0U, __ATOMIC_SEQ_CST);  // runs that start from now on see it
-    shared_->session->RemoveAndWake(std::move(file_));
-    STRATA_TRY(shared_->ReconcileLocally(false));
-    shared_->session->CollectGarbage();
-    return {};
+    if (!file_.fd || is_gone_) return {};
+    Disable();
+    if (program_ == nullptr) SumLink(session().folder_fd(), {ObjectKind::kLink, id()});
+    return Remove();
   }
 
   Result<void> SetEnabled(bool enabled) override {
-    if (!file_.fd) return Error(ErrorCode::kInvalidArgument, fmt::format("link {}: is detached", id()), ENOENT);
+    STRATA_TRY(CheckIsAttached());
     __atomic_store_n(&view_.shared->enabled, enabled ? 1U : 0U, __ATOMIC_SEQ_CST);
-    runtime::BeginPublish(shared_->session->process());
-    runtime::EndPublish(shared_->session->process());
+    runtime::BeginPublish(session().process());
+    runtime::EndPublish(session().process());
     return shared_->ReconcileLocally(false);
+  }
+
+  Result<LinkInfo> Info() override {
+    STRATA_TRY(CheckIsAttached());
+    return MakeLinkInfo({reinterpret_cast<const std::byte*>(view_.shared), view_.size_bytes}, id());
+  }
+
+  Result<void> Pin(const std::string& path) override {
+    STRATA_TRY(CheckIsAttached());
+    return PinObject(session(), file_.fd.get(), path, fmt::format("link {}", id()));
   }
 
   Result<std::vector<LinkInstance>> Instances() override {
@@ -202,11 +211,52 @@ class Link : public BackendLink {
         ESRCH);
   }
 
+  void MarkDetached() { is_gone_ = true; }
+
  private:
+  Session& session() const { return *shared_->session; }
+  bool IsGone() const { return !IsFileOf(session().folder_fd(), file_.fd.get(), {ObjectKind::kLink, id()}); }
+
+  Result<void> CheckIsAttached() const {
+    if (file_.fd && !is_gone_ && !IsGone()) return {};
+    return Error(ErrorCode::kInvalidArgument, fmt::format("link {}: is detached", id()), ENOENT);
+  }
+
+  // Runs that start from now on see it.
+  void Disable() { __atomic_store_n(&view_.shared->enabled, 0U, __ATOMIC_SEQ_CST); }
+
+  Result<void> Remove() {
+    is_gone_ = true;
+    session().RemoveAndWake(std::move(file_));
+    const auto reconciled = shared_->ReconcileLocally(false);
+    RemoveInstances(session().folder_fd(), id());
+    return reconciled;
+  }
+
+  // Gives up the handle. The link goes with the last one, unless it is pinned.
+  void Close() {
+    if (!file_.fd || is_gone_) return;
+    const std::string name = file_.name;
+    if (IsGone()) {  // detached by another handle
+      is_gone_ = true;
+      static_cast<void>(shared_->ReconcileLocally(false));
+      return;
+    }
+    file_.fd.Reset();
+    const UniqueFd locked = LockDead(session().folder_fd(), name);
+    if (!locked) return;
+    Disable();
+    if (program_ == nullptr) SumLink(session().folder_fd(), {ObjectKind::kLink, id()});
+    file_.name = name;
+    static_cast<void>(Remove());
+    if (program_ == nullptr) session().RemoveIfUnused({ObjectKind::kProgram, view_.header.program_id});
+  }
+
   SharedPtr shared_;
   std::shared_ptr<UserspaceProgram> program_;
   ObjectFile file_;
   runtime::LinkView view_;
+  bool is_gone_ = false;  // detached through this handle, or found to be
   OwnerProcess owner_;
 };
 
@@ -219,6 +269,46 @@ Result<runtime::LinkView> MapOwnLink(const Session& session, std::uint32_t id) {
 }
 
 }  // namespace
+
+Result<LinkInfo> MakeLinkInfo(std::span<const std::byte> file, std::uint32_t id) {
+  LinkHeader header;
+  if (file.size() < sizeof(header)) return Error(ErrorCode::kMalformed, fmt::format("link {}: truncated", id), EBADMSG);
+  std::memcpy(&header, file.data(), sizeof(header));
+  if (header.magic != static_cast<std::uint32_t>(runtime::FileMagic::kLink) ||
+      header.version != runtime::kLayoutVersion || header.id != id) {
+    return Error(ErrorCode::kMalformed, fmt::format("link {}: its file is damaged", id), EBADMSG);
+  }
+  const auto part = [&](std::uint32_t offset, std::uint32_t size) {
+    const bool fits = offset <= file.size() && size <= file.size() - offset;
+    return fits ? file.subspan(offset, size) : std::span<const std::byte>();
+  };
+  LinkInfo info;
+  info.id = header.id;
+  info.program_id = header.program_id;
+  info.kind.assign(header.kind, ::strnlen(header.kind, sizeof(header.kind)));
+  info.pid = header.pid;
+  info.cookie = header.cookie;
+  const auto path = part(header.path_offset, header.path_size);
+  info.path.assign(reinterpret_cast<const char*>(path.data()), path.size());
+  info.path.resize(::strnlen(info.path.c_str(), info.path.size()));
+  AttachTarget target;
+  target.kind = info.kind;
+  const auto config = part(header.config_offset, header.config_size);
+  target.config.assign(config.begin(), config.end());
+  const bool is_uprobe = info.kind == "uprobe" || info.kind == "uretprobe";
+  if (const auto probe = DecodeConfig<UprobeConfig>(target); is_uprobe && probe) info.offset = probe->file_offset;
+  return info;
+}
+
+Result<std::unique_ptr<BackendLink>> OpenLink(SharedPtr shared, ObjectFile file, std::uint32_t id, bool is_detached) {
+  runtime::LinkView view;
+  runtime::Reason reason;
+  const long error = runtime::MapLinkFile(file.fd.get(), id, &view, &reason);
+  if (error != 0) return Error::FromErrno(static_cast<int>(-error), static_cast<const char*>(reason.text));
+  auto link = std::make_unique<Link>(std::move(shared), nullptr, std::move(file), view);
+  if (is_detached) link->MarkDetached();
+  return std::unique_ptr<BackendLink>(std::move(link));
+}
 
 Result<void> Shared::ReconcileLocally(bool is_selected) {
   const std::lock_guard lock(local_mutex);
@@ -258,6 +348,8 @@ Result<std::unique_ptr<BackendLink>> AttachProgram(const SharedPtr& shared,
     return std::move(view).error();
   }
   auto link = std::make_unique<Link>(shared, std::move(own_program), std::move(file), *view);
+  // Statistics may have been turned on after the header was made and before others saw the link.
+  __atomic_store_n(&view->shared->flags, StatsFlags(session), __ATOMIC_RELAXED);
   const bool is_own = target.pid == ::getpid();
   STRATA_TRY(shared->ReconcileLocally(is_own));
   if (is_own) STRATA_TRY(link->AnswerOf(target.pid));

@@ -1,41 +1,30 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
-#include <array>
-#include <cstring>
 
 #include "objects.h"
 
 namespace strata::userspace {
 namespace {
 
-// Calls use(bytes) with the start of each file of that prefix whose object is alive; a file that is not what its name
-// says is left out.
-template <typename Use>
-Result<void> ForEachAlive(const Session& session, std::string_view prefix, std::span<std::byte> buffer, Use use) {
-  for (const std::string& name : STRATA_TRY(session.Names(prefix))) {
-    const auto size = session.ReadStart(name, Session::Liveness::kHeld, buffer);
-    if (size) use(buffer.first(*size));
-  }
-  return {};
+constexpr std::size_t kMostLinkBytes = 1 << 20;  // a header with its path; counters may lie behind
+
+Result<UniqueFd> OpenFile(const Session& session, ObjectId object) {
+  UniqueFd fd(
+      ::openat(session.folder_fd(), FileNameOf(object).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!fd) return Error::FromErrno(errno, TextOf(object));
+  return fd;
 }
 
-template <typename Header>
-bool ReadHeader(std::span<const std::byte> bytes, runtime::FileMagic magic, Header* out) {
-  if (bytes.size() < sizeof(Header)) return false;
-  std::memcpy(out, bytes.data(), sizeof(Header));
-  return out->magic == static_cast<std::uint32_t>(magic) && out->version == runtime::kLayoutVersion;
-}
-
-LinkInfo MakeLinkInfo(const runtime::LinkHeader& header, std::span<const std::byte> bytes) {
-  LinkInfo info;
-  info.id = header.id;
-  info.program_id = header.program_id;
-  info.kind.assign(header.kind, ::strnlen(header.kind, sizeof(header.kind)));
-  info.pid = header.pid;
-  if (header.path_offset <= bytes.size() && header.path_size <= bytes.size() - header.path_offset) {
-    const char* path = reinterpret_cast<const char*>(bytes.data()) + header.path_offset;
-    info.path.assign(path, ::strnlen(path, header.path_size));
-  }
-  return info;
+Result<LinkInfo> ReadLinkInfo(int fd, std::uint32_t id) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return Error::FromErrno(errno, "link");
+  std::vector<std::byte> bytes(std::min<std::size_t>(static_cast<std::size_t>(status.st_size), kMostLinkBytes));
+  const ssize_t size = ::pread(fd, bytes.data(), bytes.size(), 0);
+  if (size < 0) return Error::FromErrno(errno, "link");
+  return MakeLinkInfo(std::span(bytes).first(static_cast<std::size_t>(size)), id);
 }
 
 template <typename Info>
@@ -43,25 +32,40 @@ void SortById(std::vector<Info>* infos) {
   std::sort(infos->begin(), infos->end(), [](const Info& a, const Info& b) { return a.id < b.id; });
 }
 
+// What is not what its name says is left out.
+void AddObject(const Session& session, ObjectId object, ObjectListing* listing) {
+  const auto fd = OpenFile(session, object);
+  if (!fd) return;
+  switch (object.kind) {
+    case ObjectKind::kMap:
+      if (const auto header = session.ReadMapHeader(FileNameOf(object))) listing->maps.push_back(MakeMapInfo(*header));
+      break;
+    case ObjectKind::kProgram:
+      if (auto info = ReadProgramInfo(fd->get(), object.id)) listing->programs.push_back(*std::move(info));
+      break;
+    case ObjectKind::kLink:
+      if (auto info = ReadLinkInfo(fd->get(), object.id)) listing->links.push_back(*std::move(info));
+      break;
+    case ObjectKind::kTypes:
+      if (auto info = ReadTypesInfo(session, FileNameOf(object))) listing->types.push_back(*std::move(info));
+      break;
+    case ObjectKind::kStats:
+      break;
+  }
+}
+
 }  // namespace
 
 Result<ObjectListing> ListObjects(const Session& session) {
   ObjectListing listing;
-  std::vector<std::byte> buffer(16 << 10);  // a link's header with its path
-  for (const std::string& name : STRATA_TRY(session.Names(runtime::kMapPrefix))) {
-    if (auto info = session.ReadMapHeader(name)) listing.maps.push_back(MakeMapInfo(*info));
+  const std::set<ObjectId> garbage = session.Garbage();
+  for (const ObjectId object : ObjectsIn(session.folder_fd())) {
+    if (!garbage.contains(object)) AddObject(session, object, &listing);
   }
-  STRATA_TRY(ForEachAlive(session, runtime::kProgramPrefix, buffer, [&](std::span<const std::byte> bytes) {
-    runtime::ProgramHeader header;
-    if (ReadHeader(bytes, runtime::FileMagic::kProgram, &header)) listing.programs.push_back(MakeProgramInfo(header));
-  }));
-  STRATA_TRY(ForEachAlive(session, runtime::kLinkPrefix, buffer, [&](std::span<const std::byte> bytes) {
-    runtime::LinkHeader header;
-    if (ReadHeader(bytes, runtime::FileMagic::kLink, &header)) listing.links.push_back(MakeLinkInfo(header, bytes));
-  }));
   SortById(&listing.maps);
   SortById(&listing.programs);
   SortById(&listing.links);
+  SortById(&listing.types);
   return listing;
 }
 

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "objects.h"
+#include "pins.h"
 #include "strata/backend/map_errors.h"
 #include "strata/spec/type_names.h"
 #include "value_fields.h"
@@ -26,13 +27,16 @@ runtime::MapAttributes AttributesOf(const MapSpec& spec, std::uint32_t possible_
   return attributes;
 }
 
-runtime::MapIdentity IdentityOf(const MapSpec& spec, std::uint32_t id) {
+runtime::MapIdentity IdentityOf(const MapSpec& spec, std::uint32_t id, const UserspaceTypes* types) {
   runtime::MapIdentity identity;
   identity.id = id;
   const std::size_t length = std::min<std::size_t>(spec.name.size(), sizeof(identity.name) - 1);
   std::memcpy(identity.name, spec.name.data(), length);
-  identity.key_type_id = spec.key_type.value;
-  identity.value_type_id = spec.value_type.value;
+  if (types != nullptr && (spec.key_type || spec.value_type)) {
+    identity.btf_id = types->id();
+    identity.key_type_id = spec.key_type.value;
+    identity.value_type_id = spec.value_type.value;
+  }
   if ((spec.flags & map_flags::kZeroSeed) == 0) {
     // Without entropy (early boot) the seed is weak, not the map broken.
     if (::getrandom(&identity.hash_seed, sizeof(identity.hash_seed), GRND_NONBLOCK) < 0) identity.hash_seed = id;
@@ -104,6 +108,10 @@ class Memory : public MapMemory {
   bool read_only_;
 };
 
+Error ClosedTo(const MapInfo& info, std::string_view operation, std::string_view why) {
+  return Error(ErrorCode::kPermissionDenied, fmt::format("map {}: {}: {}", info.name, operation, why), EPERM);
+}
+
 bool IsFrozen(const runtime::MapView& map) { return __atomic_load_n(&map.header->frozen, __ATOMIC_ACQUIRE) != 0; }
 
 }  // namespace
@@ -117,16 +125,40 @@ MapInfo MakeMapInfo(const runtime::MapHeader& header) {
   info.value_size = header.value_size;
   info.max_entries = header.max_entries;
   info.flags = header.flags;
+  info.map_extra = header.map_extra;
+  info.btf_id = header.btf_id;
+  info.key_type_id = header.key_type_id;
+  info.value_type_id = header.value_type_id;
   const runtime::MapKind* kind = runtime::FindMapKind(header.type);
   const bool is_per_cpu = kind != nullptr && (kind->ops->traits & runtime::map_traits::kPerCpu) != 0;
   info.element_size = is_per_cpu ? header.value_stride * header.slot_count : header.value_size;
   return info;
 }
 
-Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const MapSpec& spec, const btf::Btf* types) {
+namespace {
+
+// The header lies in shared memory: what sizes depend on comes from the view, which is a checked copy.
+MapInfo InfoOf(const runtime::MapView& view) {
+  runtime::MapHeader header;
+  std::memcpy(&header, view.header, sizeof(header));
+  header.id = view.id;
+  header.type = view.type;
+  header.key_size = view.key_size;
+  header.value_size = view.value_size;
+  header.max_entries = view.max_entries;
+  header.flags = view.flags;
+  header.value_stride = view.value_stride;
+  header.slot_count = view.slot_count;
+  return MakeMapInfo(header);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const MapSpec& spec,
+                                                         const UserspaceTypes* types) {
   runtime::MapAttributes attributes = AttributesOf(spec, shared->possible_cpus);
   if (types != nullptr && spec.value_type.value != 0) {
-    const ValueFields fields = STRATA_TRY(FindValueFields(*types, spec.value_type).Context("map " + spec.name));
+    const ValueFields fields = STRATA_TRY(FindValueFields(types->types(), spec.value_type).Context("map " + spec.name));
     attributes.spin_lock_offset = fields.spin_lock_offset;
     attributes.timer_offset = fields.timer_offset;
   }
@@ -143,7 +175,8 @@ Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const
   long error = 0;
   {
     const std::lock_guard lock(session.mutex());
-    error = runtime::CreateMap(session.process(), fd.get(), attributes, geometry, IdentityOf(spec, id), &view, &reason);
+    error = runtime::CreateMap(session.process(), fd.get(), attributes, geometry, IdentityOf(spec, id, types), &view,
+                               &reason);
   }
   if (error != 0) return Error::FromErrno(static_cast<int>(-error), fmt::format("{}: {}", what, reason.text));
   auto file = session.Publish(std::move(fd), runtime::kMapPrefix + std::to_string(id), what);
@@ -152,11 +185,25 @@ Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const
     runtime::ReleaseMap(view);
     return std::move(file).error();
   }
-  return std::shared_ptr<BackendMap>(new UserspaceMap(std::move(shared), *std::move(file), view));
+  return std::shared_ptr<BackendMap>(
+      new UserspaceMap(std::move(shared), *std::move(file), view, MapAccess::kReadWrite));
 }
 
-UserspaceMap::UserspaceMap(SharedPtr shared, ObjectFile file, runtime::MapView* view)
-    : shared_(std::move(shared)), file_(std::move(file)), view_(view), info_(MakeMapInfo(*view->header)) {}
+Result<std::shared_ptr<BackendMap>> UserspaceMap::Open(SharedPtr shared, ObjectFile file, MapAccess access) {
+  Session& session = *shared->session;
+  runtime::MapView* view = nullptr;
+  runtime::Reason reason;
+  long error = 0;
+  {
+    const std::lock_guard lock(session.mutex());
+    error = runtime::OpenMap(session.process(), file.fd.get(), &view, &reason);
+  }
+  if (error != 0) return Error::FromErrno(static_cast<int>(-error), static_cast<const char*>(reason.text));
+  return std::shared_ptr<BackendMap>(new UserspaceMap(std::move(shared), std::move(file), view, access));
+}
+
+UserspaceMap::UserspaceMap(SharedPtr shared, ObjectFile file, runtime::MapView* view, MapAccess access)
+    : shared_(std::move(shared)), file_(std::move(file)), view_(view), access_(access), info_(InfoOf(*view)) {}
 
 UserspaceMap::~UserspaceMap() {
   {
@@ -164,6 +211,24 @@ UserspaceMap::~UserspaceMap() {
     runtime::ReleaseMap(view_);
   }
   shared_->session->Close(std::move(file_));
+}
+
+Result<std::shared_ptr<BackendMap>> MapFromDescriptor(SharedPtr shared, int descriptor) {
+  const Session& session = *shared->session;
+  const std::string what = fmt::format("descriptor {}", descriptor);
+  const int flags = ::fcntl(descriptor, F_GETFL);
+  if (flags < 0) return Error::FromErrno(errno, what);
+  // An open of its own: the lock belongs to it, and the descriptor may be one that cannot be read.
+  const UniqueFd own(::open(fmt::format("/proc/self/fd/{}", descriptor).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  const auto identity = own ? IdentityAs(own.get(), ObjectKind::kMap) : std::nullopt;
+  if (!identity || !IsFileOf(session.folder_fd(), own.get(), identity->object))
+    return Error(ErrorCode::kInvalidArgument, what + ": is no map of this session", EINVAL);
+  ObjectFile file = STRATA_TRY(session.OpenHeld(FileNameOf(identity->object), what, O_RDWR));
+  const int mode = flags & O_ACCMODE;
+  const MapAccess access = mode == O_RDONLY   ? MapAccess::kReadOnly
+                           : mode == O_WRONLY ? MapAccess::kWriteOnly
+                                              : MapAccess::kReadWrite;
+  return UserspaceMap::Open(std::move(shared), std::move(file), access).Context(what);
 }
 
 Error UserspaceMap::Failed(long error, std::string_view operation) const {
@@ -189,11 +254,13 @@ Result<void> UserspaceMap::CheckSizes(std::span<const std::byte> key, std::size_
 
 // kernel/bpf/syscall.c: map_get_sys_perms and the modes of the map's descriptor.
 Result<void> UserspaceMap::CheckReadable(std::string_view operation) const {
+  if (access_ == MapAccess::kWriteOnly) return ClosedTo(info_, operation, "this handle may only write it");
   if ((info_.flags & map_flags::kWriteOnly) != 0) return Failed(-EPERM, operation);
   return {};
 }
 
 Result<void> UserspaceMap::CheckWritable(std::string_view operation) const {
+  if (access_ == MapAccess::kReadOnly) return ClosedTo(info_, operation, "this handle may only read it");
   if ((info_.flags & map_flags::kReadOnly) != 0 || IsFrozen(*view_)) return Failed(-EPERM, operation);
   return {};
 }
@@ -246,9 +313,14 @@ Result<bool> UserspaceMap::NextKey(std::optional<std::span<const std::byte>> key
 
 // kernel/bpf/syscall.c map_freeze: not while somebody may write through a mapping.
 Result<void> UserspaceMap::Freeze() {
+  if (access_ == MapAccess::kReadOnly) return ClosedTo(info_, "freeze", "this handle may only read it");
   if (writable_memories_.load() != 0) return Failed(-EBUSY, "freeze");
   if (__atomic_exchange_n(&view_->header->frozen, 1U, __ATOMIC_SEQ_CST) != 0) return Failed(-EBUSY, "freeze");
   return {};
+}
+
+Result<void> UserspaceMap::Pin(const std::string& path) {
+  return PinObject(*shared_->session, file_.fd.get(), path, "map " + info_.name);
 }
 
 Result<MapState> UserspaceMap::State() { return MapState{IsFrozen(*view_), view_->geometry.file_size}; }
@@ -259,7 +331,9 @@ Result<std::unique_ptr<MapMemory>> UserspaceMap::Memory() {
   if (!is_mmapable) {
     return Error(ErrorCode::kNotSupported, fmt::format("map {}: is not created with BPF_F_MMAPABLE", info_.name));
   }
-  const bool read_only = IsFrozen(*view_);
+  if (access_ == MapAccess::kWriteOnly)
+    return ClosedTo(info_, "mapping it into memory", "this handle may only write it");
+  const bool read_only = access_ == MapAccess::kReadOnly || IsFrozen(*view_);
   const std::size_t mapped = view_->geometry.data_size;
   void* memory = ::mmap(nullptr, mapped, read_only ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, file_.fd.get(), 0);
   if (memory == MAP_FAILED) return Failed(-errno, "mapping it into memory");

@@ -26,27 +26,40 @@ struct Shared {
   std::unique_ptr<Session> session;
   std::mutex local_mutex;
   std::unique_ptr<LocalProcess> local_process;  // guarded by local_mutex; before `session` in destruction
-  std::atomic<std::uint32_t> counting{0};       // stats guards alive, by detail
-  std::atomic<std::uint32_t> timing{0};
 
   // Brings the caller's own process up to date, if programs are or shall be attached in it.
   Result<void> ReconcileLocally(bool is_selected);
 };
 using SharedPtr = std::shared_ptr<Shared>;
 
+// A collection's BTF as an object of the session.
 class UserspaceTypes : public BackendTypes {
  public:
-  explicit UserspaceTypes(std::shared_ptr<const btf::Btf> types) : types_(std::move(types)) {}
+  static Result<std::shared_ptr<BackendTypes>> Load(SharedPtr shared, std::span<const std::byte> bytes);
+  ~UserspaceTypes() override;
   const btf::Btf& types() const { return *types_; }
+  std::uint32_t id() const { return id_; }
 
  private:
+  UserspaceTypes(SharedPtr shared, ObjectFile file, std::uint32_t id, std::shared_ptr<const btf::Btf> types)
+      : shared_(std::move(shared)), file_(std::move(file)), id_(id), types_(std::move(types)) {}
+
+  SharedPtr shared_;
+  ObjectFile file_;
+  std::uint32_t id_;
   std::shared_ptr<const btf::Btf> types_;
 };
+
+// btf-<id> of the session: kNotFound; kMalformed for a damaged file.
+Result<std::shared_ptr<const btf::Btf>> ReadTypes(const Session& session, std::uint32_t id);
+Result<TypesInfo> ReadTypesInfo(const Session& session, const std::string& name);
 
 class UserspaceMap : public BackendMap, public std::enable_shared_from_this<UserspaceMap> {
  public:
   // `types` is the collection's BTF; null for none.
-  static Result<std::shared_ptr<BackendMap>> Create(SharedPtr shared, const MapSpec& spec, const btf::Btf* types);
+  static Result<std::shared_ptr<BackendMap>> Create(SharedPtr shared, const MapSpec& spec, const UserspaceTypes* types);
+  // One that exists: `file` is its own, locked.
+  static Result<std::shared_ptr<BackendMap>> Open(SharedPtr shared, ObjectFile file, MapAccess access);
   ~UserspaceMap() override;
 
   const MapInfo& info() const override { return info_; }
@@ -59,6 +72,7 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   Result<std::unique_ptr<MapMemory>> Memory() override;
   Result<std::unique_ptr<RingMemory>> Ring() override;
   Result<MapState> State() override;
+  Result<void> Pin(const std::string& path) override;
 
   const runtime::MapView& view() const { return *view_; }
   runtime::MapView& view() { return *view_; }
@@ -66,7 +80,7 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   void ReleaseWritableMemory() { writable_memories_.fetch_sub(1); }
 
  private:
-  UserspaceMap(SharedPtr shared, ObjectFile file, runtime::MapView* view);
+  UserspaceMap(SharedPtr shared, ObjectFile file, runtime::MapView* view, MapAccess access);
   Error Failed(long error, std::string_view operation) const;
   Result<void> CheckSizes(std::span<const std::byte> key, std::size_t value_size, std::string_view operation) const;
   Result<void> CheckReadable(std::string_view operation) const;
@@ -75,26 +89,35 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   SharedPtr shared_;
   ObjectFile file_;
   runtime::MapView* view_;
+  MapAccess access_;
   MapInfo info_;
   std::atomic<int> writable_memories_{0};
 };
 
 MapInfo MakeMapInfo(const runtime::MapHeader& header);
+// The map whose file a descriptor is, with what the descriptor may do; it stays the caller's.
+Result<std::shared_ptr<BackendMap>> MapFromDescriptor(SharedPtr shared, int descriptor);
 
 class UserspaceProgram : public BackendProgram {
  public:
   static Result<std::shared_ptr<BackendProgram>> Load(SharedPtr shared, const LinkedProgram& program,
                                                       isa::TagHash tag_hash);
+  // One that exists: `file` is its own, locked.
+  static Result<std::shared_ptr<BackendProgram>> Open(SharedPtr shared, ObjectFile file);
   ~UserspaceProgram() override;
 
   const ProgramInfo& info() const override { return info_; }
   Result<ProgramStats> Stats() override;
+  Result<ProgramCode> Code() override;
+  Result<std::uint64_t> MemoryBytes() override;
+  Result<void> Pin(const std::string& path) override;
   Result<TestRunResult> TestRun(const TestRunOptions& options) override;
 
   const SharedPtr& shared() const { return shared_; }
   // The counters of a link of this program, as long as it lives; what it counted stays.
   void AddLink(const runtime::LinkView* link);
-  void RemoveLink(const runtime::LinkView* link);
+  enum class LinkFate : std::uint8_t { kStays, kGone };
+  void RemoveLink(const runtime::LinkView* link, LinkFate fate);
 
  private:
   UserspaceProgram(SharedPtr shared, ObjectFile file, ProgramInfo info, std::vector<std::shared_ptr<BackendMap>> maps);
@@ -109,14 +132,21 @@ class UserspaceProgram : public BackendProgram {
   runtime::ProgramInstance* instance_ = nullptr;  // guarded by the session's mutex
   std::mutex mutex_;
   std::vector<const runtime::LinkView*> links_;  // guarded by mutex_
-  runtime::LinkCounters detached_{};             // guarded by mutex_: sums of links that are gone
 };
 
-ProgramInfo MakeProgramInfo(const runtime::ProgramHeader& header);
+// From a program's file. kMalformed where it is not one of that id.
+Result<ProgramInfo> ReadProgramInfo(int fd, std::uint32_t id);
+bool IsGplCompatible(std::string_view licence);
 
 Result<std::unique_ptr<BackendLink>> AttachProgram(const SharedPtr& shared,
                                                    const std::shared_ptr<BackendProgram>& program,
                                                    const AttachTarget& target, const BackendAttachOptions& options);
+// A link that exists: `file` is its own, locked.
+Result<std::unique_ptr<BackendLink>> OpenLink(SharedPtr shared, ObjectFile file, std::uint32_t id, bool is_detached);
+// From the whole of a link's file. kMalformed.
+Result<LinkInfo> MakeLinkInfo(std::span<const std::byte> file, std::uint32_t id);
+
+Result<std::unique_ptr<StatsGuard>> EnableStats(SharedPtr shared, StatsDetail detail);
 
 // The reader's side of a ring's view, which must outlive it.
 std::unique_ptr<RingMemory> MakeRingMemory(std::shared_ptr<void> keep_alive, runtime::MapView& ring);

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "objects.h"
+#include "pins.h"
 #include "strata/backend/userspace/compile/compiler.h"
 #include "strata/backend/userspace/runtime/helpers/table.h"
 #include "strata/backend/userspace/verifier/dead_calls.h"
@@ -25,6 +26,8 @@ using runtime::ProgramMap;
 // include/linux/license.h
 constexpr std::array<std::string_view, 6> kGplLicences = {"GPL",          "GPL v2",       "GPL and additional rights",
                                                           "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"};
+
+constexpr std::uint32_t kMostMaps = 4096;  // of a program
 
 // A program whose map references are positions in its own map table.
 struct TabledProgram {
@@ -95,7 +98,7 @@ Result<void> CheckPoison(const LinkedProgram& linked, std::span<const Instructio
 
 Result<void> CheckLicence(const LinkedProgram& linked, const verifier::StructuralFacts& facts) {
   const std::string_view licence = linked.license;
-  if (std::find(kGplLicences.begin(), kGplLicences.end(), licence) != kGplLicences.end()) return {};
+  if (IsGplCompatible(licence)) return {};
   for (const std::uint32_t id : facts.helpers) {
     const runtime::HelperRow* row = runtime::FindHelperRow(id);
     if (row == nullptr || (row->flags & runtime::helper_flags::kGplOnly) == 0) continue;
@@ -170,6 +173,8 @@ std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& li
   if (uses_slot) header.flags |= runtime::program_flags::kUsesSlot;
   if (image.code.empty()) header.flags |= runtime::program_flags::kInterpreted;
   header.load_time_ns = BootTimeNs();
+  header.created_by_uid = ::geteuid();
+  if (const auto* types = dynamic_cast<const UserspaceTypes*>(linked.types.get())) header.btf_id = types->id();
   header.instruction_count = static_cast<std::uint32_t>(program.instructions.size());
   header.image_size = static_cast<std::uint32_t>(image.code.size());
   header.entry_offset = image.entry_offset;
@@ -184,6 +189,10 @@ std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& li
   header.image_offset = file.Add(image.code);
   header.relocations_offset = file.Add(BytesOf(image.relocations));
   header.maps_offset = file.Add(BytesOf(program.table));
+  header.func_info_offset = file.Add(linked.func_info);
+  header.func_info_count = static_cast<std::uint32_t>(linked.func_info.size() / sizeof(runtime::FunctionRecord));
+  header.line_info_offset = file.Add(linked.line_info);
+  header.line_info_count = static_cast<std::uint32_t>(linked.line_info.size() / sizeof(runtime::LineRecord));
   return std::move(file).Finish(header);
 }
 
@@ -198,14 +207,17 @@ Result<void> WriteAll(int fd, std::span<const std::byte> bytes, const std::strin
   return {};
 }
 
-void Add(runtime::LinkCounters* sum, const runtime::LinkView& link) {
-  for (std::uint32_t i = 0; i < link.header.counters_count; ++i) {
-    const runtime::LinkCounters& line = link.counters[i];
-    sum->run_count += __atomic_load_n(&line.run_count, __ATOMIC_RELAXED);
-    sum->run_ticks += __atomic_load_n(&line.run_ticks, __ATOMIC_RELAXED);
-    sum->missed_count += __atomic_load_n(&line.missed_count, __ATOMIC_RELAXED);
-  }
+void Add(runtime::LinkCounters* sum, const runtime::LinkCounters& line) {
+  sum->run_count += __atomic_load_n(&line.run_count, __ATOMIC_RELAXED);
+  sum->run_ticks += __atomic_load_n(&line.run_ticks, __ATOMIC_RELAXED);
+  sum->missed_count += __atomic_load_n(&line.missed_count, __ATOMIC_RELAXED);
 }
+
+void Add(runtime::LinkCounters* sum, const runtime::LinkView& link) {
+  for (std::uint32_t i = 0; i < link.header.counters_count; ++i) Add(sum, link.counters[i]);
+}
+
+bool IsSummed(const runtime::LinkView& link) { return __atomic_load_n(&link.shared->is_summed, __ATOMIC_ACQUIRE) != 0; }
 
 // How fast the counter runs, measured once over 10 ms against the clock.
 double MeasureTickNanoseconds() {
@@ -229,7 +241,17 @@ std::uint64_t TicksToNanoseconds(std::uint64_t ticks) {
   return static_cast<std::uint64_t>(static_cast<double>(ticks) * kTickNs);
 }
 
-ProgramInfo MakeProgramInfo(const ProgramHeader& header) {
+bool IsGplCompatible(std::string_view licence) {
+  return std::find(kGplLicences.begin(), kGplLicences.end(), licence) != kGplLicences.end();
+}
+
+Result<ProgramInfo> ReadProgramInfo(int fd, std::uint32_t id) {
+  ProgramHeader header;
+  if (::pread(fd, &header, sizeof(header), 0) != static_cast<ssize_t>(sizeof(header)) ||
+      header.magic != static_cast<std::uint32_t>(runtime::FileMagic::kProgram) ||
+      header.version != runtime::kLayoutVersion || header.id != id) {
+    return Error(ErrorCode::kMalformed, fmt::format("program {}: its file is damaged", id), EBADMSG);
+  }
   ProgramInfo info;
   info.id = header.id;
   info.name.assign(header.name, ::strnlen(header.name, sizeof(header.name)));
@@ -237,6 +259,17 @@ ProgramInfo MakeProgramInfo(const ProgramHeader& header) {
   info.instruction_count = header.instruction_count;
   std::copy(std::begin(header.tag), std::end(header.tag), info.tag.begin());
   info.is_verified = (header.flags & runtime::program_flags::kUnverified) == 0;
+  info.jited_bytes = header.image_size;
+  info.load_time_ns = header.load_time_ns;
+  info.created_by_uid = header.created_by_uid;
+  info.is_gpl_compatible = IsGplCompatible({header.license, ::strnlen(header.license, sizeof(header.license))});
+  info.btf_id = header.btf_id;
+  for (std::uint32_t i = 0; i < std::min(header.map_count, kMostMaps); ++i) {
+    ProgramMap map;
+    const auto offset = static_cast<off_t>(header.maps_offset + i * std::uint64_t{sizeof(map)});
+    if (::pread(fd, &map, sizeof(map), offset) != static_cast<ssize_t>(sizeof(map))) break;
+    info.map_ids.push_back(map.id);
+  }
   return info;
 }
 
@@ -260,10 +293,16 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
   UniqueFd fd = STRATA_TRY(session.MakeFile(bytes.size(), what));
   STRATA_TRY(WriteAll(fd.get(), bytes, what));
   ObjectFile file = STRATA_TRY(session.Publish(std::move(fd), runtime::kProgramPrefix + std::to_string(id), what));
-  ProgramHeader header;
-  std::memcpy(&header, bytes.data(), sizeof(header));
+  ProgramInfo info = STRATA_TRY(ReadProgramInfo(file.fd.get(), id));
   return std::shared_ptr<BackendProgram>(
-      new UserspaceProgram(std::move(shared), std::move(file), MakeProgramInfo(header), std::move(program.maps)));
+      new UserspaceProgram(std::move(shared), std::move(file), std::move(info), std::move(program.maps)));
+}
+
+// Its maps live as long as it does: the collector follows them.
+Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Open(SharedPtr shared, ObjectFile file) {
+  const std::uint32_t id = ObjectOfFile(file.name).value_or(ObjectId{}).id;
+  ProgramInfo info = STRATA_TRY(ReadProgramInfo(file.fd.get(), id));
+  return std::shared_ptr<BackendProgram>(new UserspaceProgram(std::move(shared), std::move(file), std::move(info), {}));
 }
 
 UserspaceProgram::UserspaceProgram(SharedPtr shared, ObjectFile file, ProgramInfo info,
@@ -276,10 +315,25 @@ UserspaceProgram::~UserspaceProgram() {
 }
 
 Result<ProgramStats> UserspaceProgram::Stats() {
+  ProgramHeader header;
+  if (::pread(file_.fd.get(), &header, sizeof(header), 0) != static_cast<ssize_t>(sizeof(header)))
+    return Error(ErrorCode::kMalformed, fmt::format("program {}: its file is damaged", info_.name), EBADMSG);
   const std::lock_guard lock(mutex_);
-  runtime::LinkCounters sum = detached_;
-  for (const runtime::LinkView* link : links_) Add(&sum, *link);
+  runtime::LinkCounters sum{};
+  sum.run_count = header.run_count;
+  sum.run_ticks = header.run_ticks;
+  sum.missed_count = header.missed_count;
+  std::vector<std::uint32_t> own;
+  for (const runtime::LinkView* link : links_) {
+    own.push_back(link->header.id);
+    if (!IsSummed(*link)) Add(&sum, *link);
+  }
+  Add(&sum, CountsOfLinks(shared_->session->folder_fd(), info_.id, own));
   return ProgramStats{sum.run_count, TicksToNanoseconds(sum.run_ticks), sum.missed_count};
+}
+
+Result<void> UserspaceProgram::Pin(const std::string& path) {
+  return PinObject(*shared_->session, file_.fd.get(), path, "program " + info_.name);
 }
 
 void UserspaceProgram::AddLink(const runtime::LinkView* link) {
@@ -287,9 +341,9 @@ void UserspaceProgram::AddLink(const runtime::LinkView* link) {
   links_.push_back(link);
 }
 
-void UserspaceProgram::RemoveLink(const runtime::LinkView* link) {
+void UserspaceProgram::RemoveLink(const runtime::LinkView* link, LinkFate fate) {
   const std::lock_guard lock(mutex_);
-  Add(&detached_, *link);
+  if (fate == LinkFate::kGone) SumLink(link->shared, link->size_bytes, file_.fd.get());
   std::erase(links_, link);
 }
 

@@ -1,6 +1,8 @@
 #include "registry.h"
 
-#include <dirent.h>
+#include "collector.h"
+#include "folder.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
@@ -21,144 +23,36 @@
 namespace strata::userspace {
 namespace {
 
-constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 constexpr int kAttempts = 100;                 // a session may be removed while we open it
 constexpr std::uint32_t kLogSize = 256 << 10;  // bytes of bpf_printk lines that wait for a reader
-
-// Who may be in a folder is decided by its owner and mode, looked at on the open descriptor.
-Result<void> CheckFolder(int fd, const std::string& path, mode_t forgiving) {
-  struct stat status {};
-  if (::fstat(fd, &status) != 0) return Error::FromErrno(errno, path);
-  if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
-    return Error(ErrorCode::kPermissionDenied, fmt::format("{}: belongs to user {}", path, status.st_uid), EPERM);
-  }
-  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & forgiving) == 0) {
-    return Error(ErrorCode::kPermissionDenied,
-                 fmt::format("{}: can be written by others than its owner (chmod 700 {})", path, path), EPERM);
-  }
-  return {};
-}
-
-Result<UniqueFd> OpenCheckedFolder(int at, const std::string& name, const std::string& path, mode_t forgiving) {
-  UniqueFd fd(::openat(at, name.c_str(), kFolderFlags));
-  if (!fd && errno == ENOENT) {
-    if (::mkdirat(at, name.c_str(), 0700) != 0 && errno != EEXIST) return Error::FromErrno(errno, path);
-    fd = UniqueFd(::openat(at, name.c_str(), kFolderFlags));
-  }
-  if (!fd) return Error::FromErrno(errno, errno == ELOOP || errno == ENOTDIR ? path + ": is no folder" : path);
-  STRATA_TRY(CheckFolder(fd.get(), path, forgiving));
-  return fd;
-}
-
-bool IsNameValid(std::string_view name) {
-  if (name.empty() || name.size() > 63 || name.front() == '.') return false;
-  return std::all_of(name.begin(), name.end(),
-                     [](unsigned char c) { return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-'; });
-}
-
-using Folder = std::unique_ptr<DIR, int (*)(DIR*)>;
-
-Folder ListFolder(int fd) {
-  const int own = ::openat(fd, ".", kFolderFlags);
-  DIR* folder = own < 0 ? nullptr : ::fdopendir(own);
-  if (folder == nullptr && own >= 0) ::close(own);
-  return {folder, ::closedir};
-}
-
-std::vector<std::string> NamesIn(int folder_fd, std::string_view prefix) {
-  std::vector<std::string> names;
-  const Folder folder = ListFolder(folder_fd);
-  if (folder == nullptr) return names;
-  while (const dirent* entry = ::readdir(folder.get())) {
-    const std::string_view name = entry->d_name;
-    if (name.starts_with(prefix) && name != "." && name != "..") names.emplace_back(name);
-  }
-  return names;
-}
-
-bool IsUnlinked(int fd) {
-  struct stat status {};
-  return ::fstat(fd, &status) != 0 || status.st_nlink == 0;
-}
-
-// The descriptor's own lock, exclusive; only when nobody holds the object. Empty where that is not so.
-UniqueFd LockDead(int folder_fd, const std::string& name) {
-  UniqueFd fd(::openat(folder_fd, name.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC));
-  if (!fd || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 || IsUnlinked(fd.get())) return {};
-  return fd;
-}
-
-void CollectObject(int folder_fd, const std::string& name) {
-  const UniqueFd locked = LockDead(folder_fd, name);
-  if (locked) ::unlinkat(folder_fd, name.c_str(), 0);
-}
-
-constexpr std::array<const char*, 3> kObjectPrefixes = {runtime::kLinkPrefix, runtime::kProgramPrefix,
-                                                        runtime::kMapPrefix};
-
-// Instance records of links that are gone. "instance-<link>-<pid>"
-void CollectInstances(int folder_fd) {
-  for (const std::string& name : NamesIn(folder_fd, runtime::kInstancePrefix)) {
-    const std::string link = name.substr(std::strlen(runtime::kInstancePrefix));
-    const std::string link_file = runtime::kLinkPrefix + link.substr(0, link.find('-'));
-    if (::faccessat(folder_fd, link_file.c_str(), F_OK, 0) != 0 && errno == ENOENT)
-      ::unlinkat(folder_fd, name.c_str(), 0);
-  }
-}
-
-void CollectIn(int folder_fd) {
-  for (const char* prefix : kObjectPrefixes) {
-    for (const std::string& name : NamesIn(folder_fd, prefix)) CollectObject(folder_fd, name);
-  }
-  CollectInstances(folder_fd);
-}
-
-bool HoldsObjects(int folder_fd) {
-  return std::any_of(kObjectPrefixes.begin(), kObjectPrefixes.end(),
-                     [&](const char* prefix) { return !NamesIn(folder_fd, prefix).empty(); });
-}
-
-// The root of a session, by its first word: another folder's file of that name is not ours to lock or remove.
-bool IsRoot(int fd) {
-  std::uint32_t magic = 0;
-  return ::pread(fd, &magic, sizeof(magic), 0) == static_cast<ssize_t>(sizeof(magic)) &&
-         magic == static_cast<std::uint32_t>(runtime::FileMagic::kRoot);
-}
-
-// What a session without loaders and objects may still hold.
-void RemoveRemains(int folder_fd) {
-  for (const char* prefix : {runtime::kInstancePrefix, ".instance-", "agent-", ".agent-"}) {
-    for (const std::string& name : NamesIn(folder_fd, prefix)) ::unlinkat(folder_fd, name.c_str(), 0);
-  }
-  ::unlinkat(folder_fd, runtime::kLogFile, 0);
-  ::unlinkat(folder_fd, runtime::kRootFile, 0);
-}
-
-// Collects in one folder, and removes it when no loader has it open and nothing lives in it. The root's lock keeps
-// openers away: who gets it later sees that it is unlinked. Folders that no session of ours can be are left alone.
-void CollectSession(int runtime_fd, const std::string& name) {
-  const UniqueFd folder(::openat(runtime_fd, name.c_str(), kFolderFlags));
-  if (!folder || !CheckFolder(folder.get(), name, 0)) return;
-  const UniqueFd root(::openat(folder.get(), runtime::kRootFile, O_RDWR | O_NOFOLLOW | O_CLOEXEC));
-  if (root) {
-    if (!IsRoot(root.get())) return;
-    CollectIn(folder.get());
-    if (::flock(root.get(), LOCK_EX | LOCK_NB) != 0 || IsUnlinked(root.get()) || HoldsObjects(folder.get())) return;
-    RemoveRemains(folder.get());
-  }
-  ::unlinkat(runtime_fd, name.c_str(), AT_REMOVEDIR);  // one that somebody is just filling is not empty
-}
 
 Result<UniqueFd> OpenRuntimeFolder(const std::string& path) {
   return OpenCheckedFolder(AT_FDCWD, path, path, S_ISVTX);  // with the sticky bit nobody can replace what is ours
 }
 
-// A name for a file that has none.
-int LinkFile(int fd, int folder_fd, const char* name) {
-  const std::string path = fmt::format("/proc/self/fd/{}", fd);
-  if (::linkat(AT_FDCWD, path.c_str(), folder_fd, name, AT_SYMLINK_FOLLOW) == 0) return 0;
-  if (errno != ENOENT && errno != ENOTDIR) return -1;
-  return ::linkat(fd, "", folder_fd, name, AT_EMPTY_PATH);  // without /proc; needs Linux 6.10 or CAP_DAC_READ_SEARCH
+Error BadName(const std::string& session) {
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("session \"{}\": a name has letters, digits, '.', '_' and '-', at most 63", session));
+}
+
+// Another version of strata made it. Nothing of it is touched.
+Error OtherVersion(const std::string& folder, std::uint32_t version) {
+  const bool is_newer = version > runtime::kLayoutVersion;
+  return Error(ErrorCode::kNotSupported,
+               fmt::format("session {}: is of layout version {}, this program has {}: {}, or use another session. When "
+                           "no program of the other version runs any more, remove it: rm -r {}",
+                           folder, version, runtime::kLayoutVersion,
+                           is_newer ? "upgrade this program" : "upgrade the loaders and agents that use it", folder),
+               EPROTO);
+}
+
+// Refuses the root of another layout version.
+Result<void> CheckVersion(int fd, const std::string& folder) {
+  std::uint32_t words[2] = {};
+  if (::pread(fd, words, sizeof(words), 0) != static_cast<ssize_t>(sizeof(words))) return {};  // truncated: said later
+  if (words[0] == static_cast<std::uint32_t>(runtime::FileMagic::kRoot) && words[1] != runtime::kLayoutVersion)
+    return OtherVersion(folder, words[1]);
+  return {};
 }
 
 }  // namespace
@@ -167,10 +61,7 @@ std::string DefaultRuntimeFolder() { return fmt::format("/dev/shm/strata-{}", ::
 
 Result<std::unique_ptr<Session>> Session::Open(const std::string& runtime_folder, const std::string& name,
                                                std::uint32_t possible_cpus) {
-  if (!IsNameValid(name)) {
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("session \"{}\": a name has letters, digits, '.', '_' and '-', at most 63", name));
-  }
+  if (!IsSessionName(name)) return BadName(name);
   const std::string runtime_path = runtime_folder.empty() ? DefaultRuntimeFolder() : runtime_folder;
   STRATA_TRY(CollectAllSessions(runtime_path));
   auto session = std::unique_ptr<Session>(new Session);
@@ -191,7 +82,7 @@ Session::~Session() {
   if (process_ != nullptr) runtime::CloseProcess(process_);
   root_fd_.Reset();
   if (!runtime_fd_) return;
-  CollectSession(runtime_fd_.get(), name_);
+  CollectSession(runtime_fd_.get(), runtime_folder_, name_, Sweep::kRemove);
   // A folder that the user chose stays; the one that nobody asked for goes with its last session.
   ::rmdir(DefaultRuntimeFolder().c_str());
 }
@@ -202,7 +93,8 @@ Result<void> Session::OpenFolder(const std::string& runtime_folder, const std::s
   std::array<char, 4096> resolved{};
   if (::realpath(runtime_folder.c_str(), resolved.data()) == nullptr) return Error::FromErrno(errno, runtime_folder);
   name_ = name;
-  folder_ = fmt::format("{}/{}", resolved.data(), name);
+  runtime_folder_ = resolved.data();
+  folder_ = fmt::format("{}/{}", runtime_folder_, name);
   if (folder_.size() >= sizeof(runtime::Process::session_path)) {
     return Error(ErrorCode::kInvalidArgument, fmt::format("session {}: the path is too long", folder_));
   }
@@ -219,6 +111,7 @@ Result<bool> Session::TryOpenRoot(std::uint32_t possible_cpus) {
       ::usleep(1000);  // its remover is at work
       return false;
     }
+    STRATA_TRY(CheckVersion(fd.get(), folder_));
     root_fd_ = std::move(fd);
     return true;
   }
@@ -315,9 +208,44 @@ Result<ObjectFile> Session::PublishAndWake(UniqueFd fd, std::string name, const 
   return result;
 }
 
-void Session::Close(ObjectFile object) const {
+Result<ObjectFile> Session::OpenHeld(const std::string& name, const std::string& what, int access) const {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    UniqueFd fd(::openat(folder_fd_.get(), name.c_str(), access | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (!fd) return Error::FromErrno(errno, what);
+    if (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) {
+      if (IsUnlinked(fd.get())) return Error::FromErrno(ENOENT, what);
+      return ObjectFile{std::move(fd), name};
+    }
+    ::usleep(1000);  // somebody looks whether it is held, or removes it: the next look tells
+  }
+  return Error(ErrorCode::kBusy, what + ": is locked by another process", EBUSY);
+}
+
+bool Session::Close(ObjectFile object) {
   object.fd.Reset();
-  CollectObject(folder_fd_.get(), object.name);
+  const auto id = ObjectOfFile(object.name);
+  return id && RemoveIfUnused(*id);
+}
+
+bool Session::RemoveIfUnused(ObjectId object) {
+  const std::string name = FileNameOf(object);
+  References references;
+  {
+    const UniqueFd locked = LockDead(folder_fd_.get(), name);
+    if (!locked) return false;
+    // While the lock is ours nobody can make a reference to it.
+    const auto referenced = index_.IsReferenced(folder_fd_.get(), object);
+    if (referenced == ReferenceIndex::Answer::kYes) return false;
+    if (referenced == ReferenceIndex::Answer::kUnknown) object = {};
+    if (object.id != 0) references = ReferencesOf(folder_fd_.get(), object);
+    if (object.id != 0 && ::unlinkat(folder_fd_.get(), name.c_str(), 0) != 0) return false;
+  }
+  if (object.id == 0 || references.holds) {  // what maps hold only the collector follows
+    CollectIn(folder_fd_.get(), folder_, Sweep::kRemove, nullptr);
+    return object.id != 0;
+  }
+  for (const ObjectId other : references.fixed) RemoveIfUnused(other);
+  return true;
 }
 
 void Session::RemoveAndWake(ObjectFile object) {
@@ -327,17 +255,17 @@ void Session::RemoveAndWake(ObjectFile object) {
   runtime::EndPublish(*process_);
 }
 
-void Session::CollectGarbage() const { CollectIn(folder_fd_.get()); }
+void Session::CollectGarbage() const { CollectIn(folder_fd_.get(), folder_, Sweep::kRemove, nullptr); }
+
+std::set<ObjectId> Session::Garbage() const { return GarbageIn(folder_fd_.get(), folder_); }
 
 Result<std::vector<std::string>> Session::Names(std::string_view prefix) const {
   return NamesIn(folder_fd_.get(), prefix);
 }
 
-Result<std::size_t> Session::ReadStart(const std::string& name, Liveness liveness, std::span<std::byte> buffer) const {
+Result<std::size_t> Session::ReadStart(const std::string& name, std::span<std::byte> buffer) const {
   const UniqueFd fd(::openat(folder_fd_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   if (!fd) return Error::FromErrno(errno, name);
-  if (liveness == Liveness::kHeld && !runtime::IsAlive(fd.get()))
-    return Error(ErrorCode::kNotFound, name + ": is dead");
   const ssize_t count = ::pread(fd.get(), buffer.data(), buffer.size(), 0);
   if (count < 0) return Error::FromErrno(errno, name);
   return static_cast<std::size_t>(count);
@@ -347,7 +275,6 @@ Result<runtime::MapHeader> Session::ReadMapHeader(const std::string& name) const
   const UniqueFd fd(::openat(folder_fd_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   struct stat status {};
   if (!fd || ::fstat(fd.get(), &status) != 0) return Error::FromErrno(errno, name);
-  if (!runtime::IsAlive(fd.get())) return Error(ErrorCode::kNotFound, name + ": is dead");
   runtime::MapHeader header{};
   const off_t offset = status.st_size - static_cast<off_t>(runtime::kPageSize);
   if (offset < 0 || ::pread(fd.get(), &header, sizeof(header), offset) != static_cast<ssize_t>(sizeof(header)) ||
@@ -361,9 +288,27 @@ Result<runtime::MapHeader> Session::ReadMapHeader(const std::string& name) const
 Result<void> CollectAllSessions(const std::string& runtime_folder) {
   const UniqueFd folder = STRATA_TRY(OpenRuntimeFolder(runtime_folder));
   for (const std::string& name : NamesIn(folder.get(), "")) {
-    if (IsNameValid(name)) CollectSession(folder.get(), name);
+    if (IsSessionName(name)) CollectSession(folder.get(), runtime_folder, name, Sweep::kRemove);
   }
   return {};
+}
+
+Result<std::vector<SessionReport>> CollectAndReport(const std::string& runtime_folder, const std::string& session,
+                                                    Sweep sweep) {
+  std::vector<SessionReport> reports;
+  if (!session.empty() && !IsSessionName(session)) return BadName(session);
+  const bool exists = ::access(runtime_folder.c_str(), F_OK) == 0;
+  const UniqueFd folder = exists ? STRATA_TRY(OpenRuntimeFolder(runtime_folder)) : UniqueFd();
+  std::vector<std::string> names = exists ? NamesIn(folder.get(), "") : std::vector<std::string>();
+  std::sort(names.begin(), names.end());
+  for (const std::string& name : names) {
+    if (!IsSessionName(name) || (!session.empty() && name != session)) continue;
+    reports.push_back(CollectSession(folder.get(), runtime_folder, name, sweep));
+  }
+  if (reports.empty() && !session.empty()) {
+    return Error(ErrorCode::kNotFound, fmt::format("session {}: there is none in {}", session, runtime_folder), ENOENT);
+  }
+  return reports;
 }
 
 }  // namespace strata::userspace

@@ -6,11 +6,14 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "collector.h"
+#include "references.h"
 #include "strata/backend/userspace/runtime/process.h"
 #include "strata/base/result.h"
 #include "strata/base/unique_fd.h"
@@ -40,7 +43,7 @@ class Session {
 
   const std::string& folder() const { return folder_; }
   int folder_fd() const { return folder_fd_.get(); }
-  runtime::Process& process() { return *process_; }
+  runtime::Process& process() const { return *process_; }
   std::mutex& mutex() { return mutex_; }
 
   std::uint32_t NewId();
@@ -52,20 +55,25 @@ class Session {
   Result<ObjectFile> Publish(UniqueFd fd, std::string name, const std::string& what) const;
   // The same, telling the agents.
   Result<ObjectFile> PublishAndWake(UniqueFd fd, std::string name, const std::string& what);
-  // Closes the object and removes its file if nobody else holds it.
-  void Close(ObjectFile object) const;
+  // An object's file by name, with a lock of its own: it lives as long as the result. `access` is O_RDWR or O_RDONLY.
+  // kNotFound when it is gone, kBusy when it cannot be locked for long.
+  Result<ObjectFile> OpenHeld(const std::string& name, const std::string& what, int access) const;
+  // Closes the object, and removes its file if nobody else holds it, it is not pinned, and no object refers to it. True
+  // when it was removed.
+  bool Close(ObjectFile object);
+  bool RemoveIfUnused(ObjectId object);
   // Removes the file at once, whoever holds it, and tells the agents.
   void RemoveAndWake(ObjectFile object);
 
   void CollectGarbage() const;
+  // Objects that the next collection would remove.
+  std::set<ObjectId> Garbage() const;
 
   // The names of the files that begin with `prefix`.
   Result<std::vector<std::string>> Names(std::string_view prefix) const;
-  // The first bytes of a file, as many as there are up to the buffer's size. kNotFound when the file is gone or, for an
-  // object, nobody holds it any more.
-  enum class Liveness { kAny, kHeld };
-  Result<std::size_t> ReadStart(const std::string& name, Liveness liveness, std::span<std::byte> buffer) const;
-  // Of a live map; it lies at the end of the file.
+  // The first bytes of a file, as many as there are up to the buffer's size. kNotFound when the file is gone.
+  Result<std::size_t> ReadStart(const std::string& name, std::span<std::byte> buffer) const;
+  // Of a map; it lies at the end of the file.
   Result<runtime::MapHeader> ReadMapHeader(const std::string& name) const;
 
  private:
@@ -76,15 +84,20 @@ class Session {
   Result<void> MakeLog();
 
   std::string folder_;
+  std::string runtime_folder_;
   std::string name_;
   UniqueFd runtime_fd_;
   UniqueFd folder_fd_;
   UniqueFd root_fd_;  // holds the session's lock
   runtime::Process* process_ = nullptr;
   std::mutex mutex_;
+  ReferenceIndex index_;
 };
 
 // Over all sessions of a runtime folder.
 Result<void> CollectAllSessions(const std::string& runtime_folder);
+// The same, or of one session, saying what became of each object.
+Result<std::vector<SessionReport>> CollectAndReport(const std::string& runtime_folder, const std::string& session,
+                                                    Sweep sweep);
 
 }  // namespace strata::userspace

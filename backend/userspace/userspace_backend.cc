@@ -1,15 +1,18 @@
 #include "strata/backend/userspace/userspace_backend.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <string>
 
 #include "objects.h"
+#include "pins.h"
 
 namespace strata {
 namespace {
 
+using userspace::ObjectKind;
 using userspace::Shared;
 using userspace::SharedPtr;
 
@@ -36,19 +39,6 @@ std::uint32_t PossibleCpus() {
   return configured > 0 ? static_cast<std::uint32_t>(configured) : 1;
 }
 
-class UserspaceStatsGuard : public StatsGuard {
- public:
-  UserspaceStatsGuard(SharedPtr shared, StatsDetail detail) : shared_(std::move(shared)), detail_(detail) {
-    Level().fetch_add(1);
-  }
-  ~UserspaceStatsGuard() override { Level().fetch_sub(1); }
-
- private:
-  std::atomic<std::uint32_t>& Level() { return detail_ == StatsDetail::kTime ? shared_->timing : shared_->counting; }
-  SharedPtr shared_;
-  StatsDetail detail_;
-};
-
 class UserspaceBackend : public Backend {
  public:
   explicit UserspaceBackend(SharedPtr shared) : shared_(std::move(shared)) {}
@@ -57,13 +47,46 @@ class UserspaceBackend : public Backend {
 
   Result<std::shared_ptr<BackendMap>> CreateMap(const MapSpec& spec,
                                                 const std::shared_ptr<BackendTypes>& types) override {
-    const auto* own = dynamic_cast<const userspace::UserspaceTypes*>(types.get());
-    return userspace::UserspaceMap::Create(shared_, spec, own == nullptr ? nullptr : &own->types());
+    return userspace::UserspaceMap::Create(shared_, spec, dynamic_cast<const userspace::UserspaceTypes*>(types.get()));
   }
   Result<std::shared_ptr<BackendTypes>> LoadTypes(std::span<const std::byte> btf) override {
-    auto types = STRATA_TRY(btf::Btf::Parse({btf.begin(), btf.end()}));
-    return std::shared_ptr<BackendTypes>(std::make_shared<userspace::UserspaceTypes>(std::move(types)));
+    return userspace::UserspaceTypes::Load(shared_, btf);
   }
+  Result<std::shared_ptr<const btf::Btf>> ReadTypes(std::uint32_t id) override {
+    return userspace::ReadTypes(*shared_->session, id);
+  }
+
+  Result<std::shared_ptr<BackendMap>> OpenMap(std::uint32_t id) override {
+    auto file = STRATA_TRY(OpenById({ObjectKind::kMap, id}));
+    return userspace::UserspaceMap::Open(shared_, std::move(file), MapAccess::kReadWrite);
+  }
+  Result<std::shared_ptr<BackendProgram>> OpenProgram(std::uint32_t id) override {
+    auto file = STRATA_TRY(OpenById({ObjectKind::kProgram, id}));
+    return userspace::UserspaceProgram::Open(shared_, std::move(file));
+  }
+  Result<std::unique_ptr<BackendLink>> OpenLink(std::uint32_t id) override {
+    auto file = STRATA_TRY(OpenById({ObjectKind::kLink, id}));
+    return userspace::OpenLink(shared_, std::move(file), id, false);
+  }
+  Result<std::shared_ptr<BackendMap>> OpenPinnedMap(const std::string& path, MapAccess access) override {
+    auto pin = STRATA_TRY(userspace::OpenPin(*shared_->session, path, ObjectKind::kMap, O_RDWR));
+    return userspace::UserspaceMap::Open(shared_, std::move(pin.file), access).Context(path);
+  }
+  Result<std::shared_ptr<BackendProgram>> OpenPinnedProgram(const std::string& path) override {
+    auto pin = STRATA_TRY(userspace::OpenPin(*shared_->session, path, ObjectKind::kProgram, O_RDWR));
+    return userspace::UserspaceProgram::Open(shared_, std::move(pin.file)).Context(path);
+  }
+  Result<std::unique_ptr<BackendLink>> OpenPinnedLink(const std::string& path) override {
+    auto pin = STRATA_TRY(userspace::OpenPin(*shared_->session, path, ObjectKind::kLink, O_RDWR));
+    return userspace::OpenLink(shared_, std::move(pin.file), pin.object.id, pin.is_detached).Context(path);
+  }
+  Result<std::shared_ptr<BackendMap>> MapFromDescriptor(int descriptor) override {
+    return userspace::MapFromDescriptor(shared_, descriptor);
+  }
+  Result<std::string> PinPath(const std::string& path) const override {
+    return userspace::ResolvePin(*shared_->session, path);
+  }
+
   Result<std::shared_ptr<BackendProgram>> LoadProgram(const LinkedProgram& program) override {
     // The tag that the program would have in the kernel below.
     const auto hash = isa::TagHashOf(kernel().Version().value_or(0U));
@@ -76,7 +99,7 @@ class UserspaceBackend : public Backend {
   }
   Result<std::unique_ptr<TraceLog>> OpenTraceLog() override { return userspace::OpenTraceLog(shared_); }
   Result<std::unique_ptr<StatsGuard>> EnableStats(StatsDetail detail) override {
-    return std::unique_ptr<StatsGuard>(std::make_unique<UserspaceStatsGuard>(shared_, detail));
+    return userspace::EnableStats(shared_, detail);
   }
   Result<ObjectListing> List() override { return userspace::ListObjects(*shared_->session); }
   FeatureAnswer Probe(const Feature& feature) override { return userspace::ProbeFeature(shared_->options, feature); }
@@ -87,6 +110,14 @@ class UserspaceBackend : public Backend {
   }
 
  private:
+  Result<userspace::ObjectFile> OpenById(userspace::ObjectId object) const {
+    const std::string what = userspace::TextOf(object) + ": opening it";
+    auto file = STRATA_TRY(shared_->session->OpenHeld(userspace::FileNameOf(object), what, O_RDWR));
+    const auto identity = userspace::IdentityAs(file.fd.get(), object.kind);
+    if (identity && identity->object == object) return file;
+    return Error(ErrorCode::kMalformed, what + ": its file is damaged", EBADMSG);
+  }
+
   SharedPtr shared_;
 };
 
@@ -105,6 +136,13 @@ Result<std::shared_ptr<Backend>> OpenUserspaceBackend(UserspaceOptions options) 
 
 Result<void> CollectSessions(const std::string& runtime_folder) {
   return userspace::CollectAllSessions(runtime_folder.empty() ? userspace::DefaultRuntimeFolder() : runtime_folder);
+}
+
+Result<std::vector<SessionReport>> CollectGarbage(const CollectOptions& options) {
+  const std::string folder =
+      options.runtime_folder.empty() ? userspace::DefaultRuntimeFolder() : options.runtime_folder;
+  return userspace::CollectAndReport(folder, options.session,
+                                     options.is_dry_run ? userspace::Sweep::kDryRun : userspace::Sweep::kRemove);
 }
 
 }  // namespace strata

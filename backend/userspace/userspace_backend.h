@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "strata/backend/backend.h"
+#include "strata/backend/session_report.h"
 #include "strata/base/export.h"
 #include "strata/base/result.h"
 #include "strata/spec/attach_target.h"
@@ -52,5 +53,13 @@ STRATA_EXPORT Result<std::shared_ptr<Backend>> OpenUserspaceBackend(UserspaceOpt
 // Removes what dead loaders left in all sessions of a runtime folder (empty: the default one). Backends do so when they
 // open and close.
 STRATA_EXPORT Result<void> CollectSessions(const std::string& runtime_folder);
+
+struct CollectOptions {
+  std::string runtime_folder;  // empty: the default one
+  std::string session;         // empty: all
+  bool is_dry_run = false;     // only look
+};
+// The same, saying what goes and what stays, by session. kNotFound for a session that there is not.
+STRATA_EXPORT Result<std::vector<SessionReport>> CollectGarbage(const CollectOptions& options);
 
 }  // namespace strata

@@ -24,6 +24,9 @@ inline constexpr char kRootFile[] = "root";
 inline constexpr char kMapPrefix[] = "map-";  // map-<id>
 inline constexpr char kProgramPrefix[] = "prog-";
 inline constexpr char kLinkPrefix[] = "link-";
+inline constexpr char kTypesPrefix[] = "btf-";
+inline constexpr char kStatsPrefix[] = "stats-";        // somebody wants runs counted or timed, as long as it is held
+inline constexpr char kPinnedFolder[] = "pinned";       // second names of objects, in any folders
 inline constexpr char kInstancePrefix[] = "instance-";  // instance-<link id>-<pid>
 inline constexpr char kLogFile[] = "log";               // a ring buffer map (id 0): what bpf_printk wrote
 
@@ -34,6 +37,8 @@ enum class FileMagic : std::uint32_t {
   kProgram = 0x53545250,   // "STRP"
   kLink = 0x5354524c,      // "STRL"
   kInstance = 0x53545249,  // "STRI"
+  kTypes = 0x53545242,     // "STRB"
+  kStats = 0x53545253,     // "STRS"
 };
 
 // --- root ----------------------------------------------------------------------------------------------------------
@@ -58,7 +63,7 @@ struct RootHeader {
   std::uint32_t slots_offset;
   std::uint64_t file_size;
   std::uint32_t instance_generation;  // atomic, a futex word: bumped when an instance record was written or removed
-  std::uint32_t reserved;
+  std::uint32_t stats_flags;          // atomic: link_flags that new links have, as the stats files ask
 };
 
 // --- map-<id> --------------------------------------------------------------------------------------------------------
@@ -183,6 +188,47 @@ struct ProgramHeader {
   std::uint8_t tag[8];
   char name[kNameSize];
   char license[kNameSize];
+  std::uint32_t btf_id;          // btf-<id>, the types of its functions and lines; 0 without
+  std::uint32_t created_by_uid;  // in the loader's user namespace
+  std::uint32_t func_info_offset;
+  std::uint32_t func_info_count;  // FunctionRecord
+  std::uint32_t line_info_offset;
+  std::uint32_t line_info_count;  // LineRecord
+  // Atomic: what links that are gone counted.
+  std::uint64_t run_count;
+  std::uint64_t run_ticks;
+  std::uint64_t missed_count;
+};
+
+// struct bpf_func_info and bpf_line_info (include/uapi/linux/bpf.h); offsets are instruction indices.
+struct FunctionRecord {
+  std::uint32_t instruction;
+  std::uint32_t type_id;
+};
+struct LineRecord {
+  std::uint32_t instruction;
+  std::uint32_t file_name_offset;  // strings of the BTF
+  std::uint32_t line_offset;
+  std::uint32_t line_and_column;  // column in the low 10 bits
+};
+
+// --- btf-<id> --------------------------------------------------------------------------------------------------------
+struct TypesHeader {
+  std::uint32_t magic;  // FileMagic::kTypes
+  std::uint32_t version;
+  std::uint32_t id;
+  std::uint32_t created_by_uid;
+  std::uint64_t file_size;
+  std::uint32_t bytes_offset;  // of a .BTF section as it was loaded
+  std::uint32_t bytes_size;
+};
+
+// --- stats-<id> ------------------------------------------------------------------------------------------------------
+struct StatsRecord {
+  std::uint32_t magic;  // FileMagic::kStats
+  std::uint32_t version;
+  std::uint32_t flags;  // link_flags that links have while the file is held
+  std::uint32_t reserved;
 };
 
 // --- link-<id> -------------------------------------------------------------------------------------------------------
@@ -206,7 +252,7 @@ struct LinkHeader {
   std::uint32_t id;
   std::uint32_t program_id;
   std::int32_t pid;     // kAllProcesses (-1), or one process in the loader's PID namespace
-  std::uint32_t flags;  // link_flags
+  std::uint32_t flags;  // atomic: link_flags
   std::uint64_t cookie;
   std::uint64_t file_size;
   std::uint32_t enabled;  // atomic: 0 while disabled or once the link is gone
@@ -221,6 +267,8 @@ struct LinkHeader {
   std::uint64_t file_device;  // st_dev and st_ino of path when the link was made
   std::uint64_t file_inode;
   char kind[kNameSize];
+  std::uint32_t is_summed;  // atomic: 1 once its counters were added to its program's
+  std::uint32_t reserved;
 };
 
 // --- instance-<link>-<pid> -------------------------------------------------------------------------------------------

@@ -60,7 +60,6 @@ long MapChecked(int fd, std::uint32_t id, LinkView* out, Reason* reason) {
   long error = CheckTrusted(fd, reason);
   if (error == 0) error = sys::Fstat(fd, &status);
   if (error != 0) return error;
-  if (status.link_count == 0 || !IsAlive(fd)) return Refuse(reason, -ENOENT, "link ", id, ": its loader is gone");
   const auto size = static_cast<std::uint64_t>(status.size_bytes);
   if (status.size_bytes < static_cast<std::int64_t>(sizeof(LinkHeader)))
     return Refuse(reason, -EBADMSG, "link ", id, ": truncated");
@@ -130,6 +129,9 @@ int OpenSessionFolder(const char* path, Reason* reason) noexcept {
 }
 
 bool IsAlive(int fd) noexcept {
+  sys::FileStatus status;
+  if (sys::Fstat(fd, &status) != 0 || status.link_count == 0) return false;
+  if (status.link_count > 1) return true;
   // A collector's lock is exclusive too, so "cannot have it" may also mean "is being removed": the next look tells.
   if (sys::Flock(fd, LOCK_EX | LOCK_NB) != 0) return true;
   sys::Flock(fd, LOCK_UN);
@@ -166,12 +168,17 @@ void FormatObjectName(char* out, const char* prefix, std::uint32_t id) noexcept 
   memcpy(out, text.text, text.length + 1);
 }
 
+long MapLinkFile(int fd, std::uint32_t id, LinkView* out, Reason* reason) noexcept {
+  return MapChecked(fd, id, out, reason);
+}
+
 long MapLink(int folder_fd, std::uint32_t id, LinkView* out, Reason* reason) noexcept {
   char name[kObjectNameSize];
   FormatObjectName(name, kLinkPrefix, id);
   const int fd = sys::OpenAt(folder_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return Refuse(reason, fd, "link ", id, ": cannot be opened");
-  const long error = MapChecked(fd, id, out, reason);
+  const long error =
+      IsAlive(fd) ? MapChecked(fd, id, out, reason) : Refuse(reason, -ENOENT, "link ", id, ": its loader is gone");
   sys::Close(fd);
   return error;
 }

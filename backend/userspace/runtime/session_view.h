@@ -19,7 +19,9 @@ void CloseDescriptor(int fd) noexcept;
 // Also for the objects' files: a regular file of root or the own user, writable by nobody else. 0, or -EACCES.
 long CheckTrusted(int fd, Reason* reason) noexcept;
 
-// True while somebody holds the object's lock: its loader, or whoever got the descriptor from it.
+// True while somebody holds the object's lock (its loader, or whoever got the descriptor from it), or it is pinned: has
+// a second name.
+// The descriptor must not hold the lock itself: it would lose it.
 bool IsAlive(int fd) noexcept;
 
 // Calls visit(id) for each file "<prefix><id>" until it returns non-zero, which is then returned. Ids come in no order.
@@ -45,10 +47,17 @@ struct LinkView {
 // Maps link-<id>. Errors: -ENOENT when it is gone or its loader is dead; -EACCES, -EPROTO, -EBADMSG for a file that
 // does not hold its checks. Unmap only when no hook can count into it any more.
 long MapLink(int folder_fd, std::uint32_t id, LinkView* out, Reason* reason) noexcept;
+// The same of an open file, which has to be that of link `id`; whether anybody holds it is not asked.
+long MapLinkFile(int fd, std::uint32_t id, LinkView* out, Reason* reason) noexcept;
 void UnmapLink(LinkView* link) noexcept;
 
 inline bool IsEnabled(const LinkView& link) noexcept {
   return __atomic_load_n(&link.shared->enabled, __ATOMIC_ACQUIRE) != 0;
+}
+
+// link_flags: whether runs are counted and timed, which may change at any time.
+inline std::uint32_t FlagsOf(const LinkView& link) noexcept {
+  return __atomic_load_n(&link.shared->flags, __ATOMIC_RELAXED);
 }
 
 // The line that a run on slot or CPU `index` counts into; add with relaxed atomics.
