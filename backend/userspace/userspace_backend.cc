@@ -6,6 +6,7 @@
 #include <string>
 
 #include "objects.h"
+#include "strata/backend/userspace/runtime/fault_table.h"
 
 namespace strata {
 namespace {
@@ -98,6 +99,10 @@ Result<std::shared_ptr<Backend>> OpenUserspaceBackend(UserspaceOptions options) 
   shared->possible_cpus = PossibleCpus();
   shared->session = STRATA_TRY(
       userspace::Session::Open(shared->options.runtime_folder, shared->options.session, shared->possible_cpus));
+  if (shared->options.handle_fault_signals) {
+    if (const long error = runtime::UseFaultTable(shared->session->process()); error != 0)
+      return Error::FromErrno(static_cast<int>(-error), "handlers of SIGSEGV and SIGBUS");
+  }
   // Another loader may have made it where the kernel says otherwise (a container).
   shared->possible_cpus = shared->session->process().slot_count;
   return std::shared_ptr<Backend>(std::make_shared<UserspaceBackend>(std::move(shared)));

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "strata/backend/userspace/runtime/fault_table.h"
 #include "strata/backend/userspace/runtime/map_view.h"
 #include "strata/backend/userspace/runtime/program_instance.h"
 #include "strata/backend/userspace/runtime/session_view.h"
@@ -215,6 +216,7 @@ long OpenProcess(const char* session_path, Process** out, Reason* reason) noexce
 }
 
 void CloseProcess(Process* process) noexcept {
+  LeaveFaultTable(*process);
   while (process->programs != nullptr) {
     process->programs->references = 1;
     ReleaseProgram(process->programs);

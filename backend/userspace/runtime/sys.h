@@ -19,6 +19,7 @@ enum class Call : long {
   kMmap = 9,
   kMprotect = 10,
   kMunmap = 11,
+  kRtSigaction = 13,
   kPwrite = 18,
   kSchedYield = 24,
   kMadvise = 28,
@@ -42,6 +43,7 @@ enum class Call : long {
   kUnlinkat = 263,
   kRenameat = 264,
   kFaccessat = 269,
+  kRtTgsigqueueinfo = 297,
   kProcessVmReadv = 310,
   kProcessVmWritev = 311,
   kPidfdOpen = 434,
@@ -141,6 +143,13 @@ inline long Kill(std::uint32_t pid, int signal) noexcept { return Raw(Call::kKil
 inline long Tkill(std::uint32_t tid, int signal) noexcept { return Raw(Call::kTkill, tid, Wide(signal)); }
 inline long Tgkill(std::uint32_t pid, std::uint32_t tid, int signal) noexcept {
   return Raw(Call::kTgkill, pid, tid, Wide(signal));
+}
+inline long SendSignalInfo(std::uint32_t pid, std::uint32_t tid, int signal, const void* info) noexcept {
+  return Raw(Call::kRtTgsigqueueinfo, pid, tid, Wide(signal), Address(info));
+}
+// Actions are the kernel's struct sigaction, with masks of 64 signals.
+inline long RtSigaction(int signal, const void* action, void* old) noexcept {
+  return Raw(Call::kRtSigaction, Wide(signal), Address(action), Address(old), 8);
 }
 inline int PidfdOpen(std::uint32_t pid) noexcept { return static_cast<int>(Raw(Call::kPidfdOpen, pid, 0)); }
 inline void SchedYield() noexcept { Raw(Call::kSchedYield); }

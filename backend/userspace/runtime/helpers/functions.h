@@ -25,8 +25,13 @@ STRATA_HELPER(HelperRingQuery);
 
 // memory_helpers.cc
 STRATA_HELPER(HelperProbeRead);
+STRATA_HELPER(HelperProbeReadUser);
+STRATA_HELPER(HelperProbeReadKernel);
 STRATA_HELPER(HelperProbeReadString);
+STRATA_HELPER(HelperProbeReadUserString);
+STRATA_HELPER(HelperProbeReadKernelString);
 STRATA_HELPER(HelperCopyFromUser);
+STRATA_HELPER(HelperProbeWriteUser);
 
 // time_helpers.cc
 STRATA_HELPER(HelperMonotonicTime);

@@ -1,0 +1,6 @@
+# Helpers about memory, tasks, stacks and text: the same programs on both backends, compared with the truth.
+bpf_object(memory_helpers_object memory_helpers.bpf.c)
+bpf_object(memory_write_object memory_write.bpf.c)
+strata_test(NAME backends_memory_helpers_test SOURCES memory_helpers_test.cc fixture.cc LINK strata::root Threads::Threads
+            BPF ${memory_helpers_object} ${memory_write_object})
+add_dependencies(backends_memory_helpers_test strata_agent)
