@@ -4,3 +4,8 @@ bpf_object(memory_write_object memory_write.bpf.c)
 strata_test(NAME backends_memory_helpers_test SOURCES memory_helpers_test.cc fixture.cc LINK strata::root Threads::Threads
             BPF ${memory_helpers_object} ${memory_write_object})
 add_dependencies(backends_memory_helpers_test strata_agent)
+
+bpf_object(task_helpers_object task_helpers.bpf.c)
+strata_test(NAME backends_task_helpers_test SOURCES task_helpers_test.cc fixture.cc LINK strata::root Threads::Threads
+            BPF ${task_helpers_object})
+add_dependencies(backends_task_helpers_test strata_agent)
