@@ -52,9 +52,10 @@ Result<std::string> FindAgent(const std::string& chosen) {
 // This very process as one that programs may be attached in.
 class OwnProcess : public LocalProcess {
  public:
-  static Result<std::unique_ptr<LocalProcess>> Make(const std::string& session_folder) {
+  static Result<std::unique_ptr<LocalProcess>> Make(const std::string& session_folder,
+                                                    attach::FaultSignals fault_signals) {
     int error = 0;
-    attach::AttachManager* manager = attach::AttachManager::Create(session_folder.c_str(), &error);
+    attach::AttachManager* manager = attach::AttachManager::Create(session_folder.c_str(), &error, fault_signals);
     if (manager == nullptr) return Error::FromErrno(error, "attaching in this process: " + session_folder);
     return std::unique_ptr<LocalProcess>(new OwnProcess(manager));
   }
@@ -106,7 +107,11 @@ Result<std::shared_ptr<Backend>> OpenUserspace(const BackendOptions& options) {
   const auto cache = std::make_shared<PlannerCache>();
   userspace.planners = {{"uprobe", UprobePlannerOf(cache, attach::ProbeKind::kEntry)},
                         {"uretprobe", UprobePlannerOf(cache, attach::ProbeKind::kReturn)}};
-  userspace.make_local_process = OwnProcess::Make;
+  userspace.handle_fault_signals = options.handle_fault_signals;
+  const auto fault_signals = options.handle_fault_signals ? attach::FaultSignals::kManager : attach::FaultSignals::kHost;
+  userspace.make_local_process = [fault_signals](const std::string& session_folder) {
+    return OwnProcess::Make(session_folder, fault_signals);
+  };
   userspace.traced_environment = [agent](const std::string& session_folder) {
     return std::vector<std::pair<std::string, std::string>>{{"LD_PRELOAD", agent}, {"STRATA_SESSION", session_folder}};
   };

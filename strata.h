@@ -48,6 +48,12 @@ struct BackendOptions {
   std::string runtime_folder;
   // The agent that traced processes load. Empty: $STRATA_AGENT, else libstrata-agent.so beside this library or program.
   std::string agent_path;
+  // Userspace only. Installs handlers of SIGSEGV and SIGBUS in this process, so that programs that run in it read its
+  // memory by plain copies (bpf_probe_read_user: nanoseconds, not a microsecond). Faults of others go where they went
+  // before: to the handlers installed now, or to the default action. The caller promises that, as long as the backend
+  // or anything made from it lives, nobody changes the actions of the two signals, and nobody blocks them where
+  // programs run (their own handlers do, unless SA_NODEFER).
+  bool handle_fault_signals = false;
   // Kernel only. A BPF file system that delegates rights to this process's user namespace (Linux 6.9). Empty:
   // /sys/fs/bpf is tried where the process has no rights of its own.
   std::string token_path = {};

@@ -3,6 +3,7 @@
 #include "link_state.h"
 #include "semaphores.h"
 #include "strata/attach/uprobe/module_map.h"
+#include "strata/backend/userspace/runtime/fault_table.h"
 #include "strata/backend/userspace/runtime/process.h"
 #include "strata/backend/userspace/runtime/reason.h"
 #include "strata/backend/userspace/runtime/sys.h"
@@ -381,9 +382,13 @@ int AttachManager::State::Reconcile() {
   return folder < 0 ? -folder : 0;
 }
 
-AttachManager* AttachManager::Create(const char* session_folder, int* error) noexcept {
+AttachManager* AttachManager::Create(const char* session_folder, int* error, FaultSignals fault_signals) noexcept {
   runtime::Process* process = nullptr;
-  const long opened = runtime::OpenProcess(session_folder, &process, nullptr);
+  long opened = runtime::OpenProcess(session_folder, &process, nullptr);
+  if (opened == 0 && fault_signals == FaultSignals::kManager) {
+    opened = runtime::UseFaultTable(*process);
+    if (opened != 0) runtime::CloseProcess(process);
+  }
   *error = static_cast<int>(-opened);
   if (opened != 0) return nullptr;
   auto* state = static_cast<State*>(runtime::Allocate(process->arena, sizeof(State)));

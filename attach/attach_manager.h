@@ -6,11 +6,18 @@
 
 namespace strata::attach {
 
+// Who handles SIGSEGV and SIGBUS in this process.
+enum class FaultSignals : unsigned char {
+  kHost,     // the host: programs read its memory by system calls, a microsecond each
+  kManager,  // the manager installs handlers, under the promises of runtime/fault_table.h: reads are plain copies
+};
+
 class AttachManager {
  public:
   // Opens the session in `session_folder` (an absolute path, copied). Returns null and a positive errno in `error` when
   // it is no session, when it belongs to somebody else, or when memory is used up.
-  static AttachManager* Create(const char* session_folder, int* error) noexcept;
+  static AttachManager* Create(const char* session_folder, int* error,
+                               FaultSignals fault_signals = FaultSignals::kHost) noexcept;
 
   // Unhooks everything, removes this process's instance records, and frees what no thread can be using any more.
   static void Destroy(AttachManager* manager) noexcept;

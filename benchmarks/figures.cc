@@ -82,6 +82,14 @@ constexpr FigureRow kFigures[] = {
     {"map.ring_output.2_producers", "ratio", 0.33},
     {"map.ring_output.4_producers", "ratio", 0.33},
     {"map.iterate.10000_elements.time", "ratio", 0.5},
+    {"helper.probe_read.guarded", "ns", 3},
+    {"helper.probe_read.guarded.over_kernel", "ratio", 1},
+    {"helper.probe_read_str.guarded.over_kernel", "ratio", 1},
+    {"helper.ktime.over_kernel", "ratio", 1},
+    {"helper.pid_tgid.over_kernel", "ratio", 1},
+    {"helper.uid_gid.over_kernel", "ratio", 1},
+    {"helper.comm.over_kernel", "ratio", 1},
+    {"helper.prandom.over_kernel", "ratio", 1},
 };
 
 }  // namespace

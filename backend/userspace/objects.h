@@ -101,7 +101,7 @@ Result<std::shared_ptr<BackendMap>> MapFromDescriptor(SharedPtr shared, int desc
 class UserspaceProgram : public BackendProgram {
  public:
   static Result<std::shared_ptr<BackendProgram>> Load(SharedPtr shared, const LinkedProgram& program,
-                                                      isa::TagHash tag_hash);
+                                                      isa::TagHash tag_hash, const KernelFacts& kernel);
   // One that exists: `file` is its own, locked.
   static Result<std::shared_ptr<BackendProgram>> Open(SharedPtr shared, ObjectFile file);
   ~UserspaceProgram() override;

@@ -8,6 +8,7 @@
 
 #include "objects.h"
 #include "pins.h"
+#include "strata/backend/userspace/runtime/fault_table.h"
 
 namespace strata {
 namespace {
@@ -90,7 +91,7 @@ class UserspaceBackend : public Backend {
   Result<std::shared_ptr<BackendProgram>> LoadProgram(const LinkedProgram& program) override {
     // The tag that the program would have in the kernel below.
     const auto hash = isa::TagHashOf(kernel().Version().value_or(0U));
-    return userspace::UserspaceProgram::Load(shared_, program, hash);
+    return userspace::UserspaceProgram::Load(shared_, program, hash, kernel());
   }
   Result<std::unique_ptr<BackendLink>> Attach(const std::shared_ptr<BackendProgram>& program,
                                               const AttachTarget& target,
@@ -129,6 +130,10 @@ Result<std::shared_ptr<Backend>> OpenUserspaceBackend(UserspaceOptions options) 
   shared->possible_cpus = PossibleCpus();
   shared->session = STRATA_TRY(
       userspace::Session::Open(shared->options.runtime_folder, shared->options.session, shared->possible_cpus));
+  if (shared->options.handle_fault_signals) {
+    if (const long error = runtime::UseFaultTable(shared->session->process()); error != 0)
+      return Error::FromErrno(static_cast<int>(-error), "handlers of SIGSEGV and SIGBUS");
+  }
   // Another loader may have made it where the kernel says otherwise (a container).
   shared->possible_cpus = shared->session->process().slot_count;
   return std::shared_ptr<Backend>(std::make_shared<UserspaceBackend>(std::move(shared)));

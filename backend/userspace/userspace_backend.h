@@ -38,6 +38,8 @@ struct UserspaceOptions {
   std::string session = "default";  // letters, digits, '.', '_' and '-'; at most 63
   std::string runtime_folder;       // where sessions lie; empty: /dev/shm/strata-<uid>
   UserspaceEngine engine = UserspaceEngine::kCompiled;
+  // See BackendOptions::handle_fault_signals. The local process is told by who makes it.
+  bool handle_fault_signals = false;
   // By the name of the attach kind; a kind that is not here is not served in userspace.
   std::map<std::string, AttachPlanner, std::less<>> planners;
   // Called once, when a link first selects the caller's own process. Empty: such links are refused.

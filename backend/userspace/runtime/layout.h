@@ -194,6 +194,8 @@ struct ProgramHeader {
   std::uint32_t func_info_count;  // FunctionRecord
   std::uint32_t line_info_offset;
   std::uint32_t line_info_count;  // LineRecord
+  std::uint32_t task_layout_offset;  // TaskLayout (task_layout.h), of programs that ask for the current task
+  std::uint32_t task_layout_size;    // 0 for others
   // Atomic: what links that are gone counted.
   std::uint64_t run_count;
   std::uint64_t run_ticks;

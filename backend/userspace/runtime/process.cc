@@ -7,10 +7,12 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "strata/backend/userspace/runtime/fault_table.h"
 #include "strata/backend/userspace/runtime/map_view.h"
 #include "strata/backend/userspace/runtime/program_instance.h"
 #include "strata/backend/userspace/runtime/session_view.h"
 #include "strata/backend/userspace/runtime/sys.h"
+#include "strata/backend/userspace/runtime/task_memory.h"
 #include "text.h"
 #include "vdso.h"
 
@@ -191,6 +193,7 @@ long OpenProcess(const char* session_path, Process** out, Reason* reason) noexce
 }
 
 void CloseProcess(Process* process) noexcept {
+  LeaveFaultTable(*process);
   while (process->programs != nullptr) {
     process->programs->references = 1;
     ReleaseProgram(process->programs);
@@ -199,6 +202,7 @@ void CloseProcess(Process* process) noexcept {
     process->maps->references = 1;
     ReleaseMap(process->maps);
   }
+  CloseTasks(*process);
   if (process->root != nullptr) sys::Munmap(process->root, process->root_size);
   if (process->fork_page != nullptr) sys::Munmap(process->fork_page, kPageSize);
   for (std::byte* chunk = process->arena.chunks; chunk != nullptr;) {

@@ -12,6 +12,7 @@ namespace strata::runtime {
 
 struct MapView;
 struct ProgramInstance;
+struct TaskTable;
 
 // Memory from mmap alone, never from the host's heap. Freed blocks are kept for the same size class.
 struct Arena {
@@ -47,8 +48,12 @@ struct Process {
   std::uint32_t namespace_tag;
   std::uint64_t namespace_device;  // st_dev and st_ino of the PID namespace; 0 without /proc
   std::uint64_t namespace_inode;
-  bool has_rdpid;         // the processor's instruction for its own number
-  std::uint64_t tick_ns;  // of the kernel's coarse clocks: a jiffy
+  bool has_rdpid;  // the processor's instruction for its own number
+  // True where SIGSEGV and SIGBUS reach HandleFault on every thread that runs programs; set by whoever owns these
+  // signals (fault_table.h). Guarded reads are plain copies then.
+  bool has_fault_table;
+  bool owns_fault_signals;  // handlers were installed for this process's sake
+  std::uint64_t tick_ns;    // of the kernel's coarse clocks: a jiffy
   ForkPage* fork_page;
   std::uint64_t last_generation;
   VdsoClock clock;
@@ -56,6 +61,9 @@ struct Process {
   MapView* maps;              // all open views, linked by MapView::next
   MapView* rings;             // those of ring buffers, linked by MapView::next_ring
   ProgramInstance* programs;  // linked by ProgramInstance::next
+  TaskTable* tasks;           // null until a program asks for its task (task_memory.h)
+  std::uint64_t tasks_begin;
+  std::uint64_t tasks_bytes;
   Arena arena;
 };
 

@@ -19,16 +19,23 @@ enum class Call : long {
   kMmap = 9,
   kMprotect = 10,
   kMunmap = 11,
+  kRtSigaction = 13,
   kPwrite = 18,
   kSchedYield = 24,
   kMadvise = 28,
   kGetpid = 39,
   kExecve = 59,
   kKill = 62,
+  kUname = 63,
   kFlock = 73,
   kGetuid = 102,
   kGetgid = 104,
   kGeteuid = 107,
+  kGetppid = 110,
+  kGetresuid = 118,
+  kGetresgid = 120,
+  kSetfsuid = 122,
+  kSetfsgid = 123,
   kPrctl = 157,
   kGettid = 186,
   kTkill = 200,
@@ -42,6 +49,7 @@ enum class Call : long {
   kUnlinkat = 263,
   kRenameat = 264,
   kFaccessat = 269,
+  kRtTgsigqueueinfo = 297,
   kProcessVmReadv = 310,
   kProcessVmWritev = 311,
   kPidfdOpen = 434,
@@ -137,10 +145,33 @@ inline std::uint32_t Getpid() noexcept { return static_cast<std::uint32_t>(Raw(C
 inline std::uint32_t Getuid() noexcept { return static_cast<std::uint32_t>(Raw(Call::kGetuid)); }
 inline std::uint32_t Geteuid() noexcept { return static_cast<std::uint32_t>(Raw(Call::kGeteuid)); }
 inline std::uint32_t Getgid() noexcept { return static_cast<std::uint32_t>(Raw(Call::kGetgid)); }
+inline std::uint32_t Getppid() noexcept { return static_cast<std::uint32_t>(Raw(Call::kGetppid)); }
+inline long Getresuid(std::uint32_t* real, std::uint32_t* effective, std::uint32_t* saved) noexcept {
+  return Raw(Call::kGetresuid, Address(real), Address(effective), Address(saved));
+}
+inline long Getresgid(std::uint32_t* real, std::uint32_t* effective, std::uint32_t* saved) noexcept {
+  return Raw(Call::kGetresgid, Address(real), Address(effective), Address(saved));
+}
+// Both return what was set before.
+inline std::uint32_t Setfsuid(std::uint32_t id) noexcept {
+  return static_cast<std::uint32_t>(Raw(Call::kSetfsuid, id));
+}
+inline std::uint32_t Setfsgid(std::uint32_t id) noexcept {
+  return static_cast<std::uint32_t>(Raw(Call::kSetfsgid, id));
+}
+// Six names of 65 bytes.
+inline long Uname(char* names) noexcept { return Raw(Call::kUname, Address(names)); }
 inline long Kill(std::uint32_t pid, int signal) noexcept { return Raw(Call::kKill, pid, Wide(signal)); }
 inline long Tkill(std::uint32_t tid, int signal) noexcept { return Raw(Call::kTkill, tid, Wide(signal)); }
 inline long Tgkill(std::uint32_t pid, std::uint32_t tid, int signal) noexcept {
   return Raw(Call::kTgkill, pid, tid, Wide(signal));
+}
+inline long SendSignalInfo(std::uint32_t pid, std::uint32_t tid, int signal, const void* info) noexcept {
+  return Raw(Call::kRtTgsigqueueinfo, pid, tid, Wide(signal), Address(info));
+}
+// Actions are the kernel's struct sigaction, with masks of 64 signals.
+inline long RtSigaction(int signal, const void* action, void* old) noexcept {
+  return Raw(Call::kRtSigaction, Wide(signal), Address(action), Address(old), 8);
 }
 inline int PidfdOpen(std::uint32_t pid) noexcept { return static_cast<int>(Raw(Call::kPidfdOpen, pid, 0)); }
 inline void SchedYield() noexcept { Raw(Call::kSchedYield); }

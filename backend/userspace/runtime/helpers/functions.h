@@ -40,8 +40,13 @@ STRATA_HELPER(HelperChecksumDifference);
 
 // memory_helpers.cc
 STRATA_HELPER(HelperProbeRead);
+STRATA_HELPER(HelperProbeReadUser);
+STRATA_HELPER(HelperProbeReadKernel);
 STRATA_HELPER(HelperProbeReadString);
+STRATA_HELPER(HelperProbeReadUserString);
+STRATA_HELPER(HelperProbeReadKernelString);
 STRATA_HELPER(HelperCopyFromUser);
+STRATA_HELPER(HelperProbeWriteUser);
 
 // time_helpers.cc
 STRATA_HELPER(HelperMonotonicTime);
@@ -63,6 +68,9 @@ STRATA_HELPER(HelperRandom);
 STRATA_HELPER(HelperFunctionAddress);
 STRATA_HELPER(HelperCookie);
 STRATA_HELPER(HelperLoop);
+
+// task_struct_helpers.cc
+STRATA_HELPER(HelperCurrentTask);
 
 // string_helpers.cc
 STRATA_HELPER(HelperParseLong);

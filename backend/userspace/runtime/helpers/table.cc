@@ -13,6 +13,7 @@ using ReturnKind::kInteger;
 using ReturnKind::kMapValueOrNull;
 using ReturnKind::kRingRecordOrNull;
 using ReturnKind::kVoid;
+using helper_flags::kUsesTask;
 
 constexpr HelperRow kHelpers[] = {
     {1, "map_lookup_elem", HelperMapLookup, kMapValueOrNull, {kMap, kMapKey}, 0},
@@ -32,6 +33,8 @@ constexpr HelperRow kHelpers[] = {
      kInteger,
      {kMemoryOrNull, kSizeOrZero, kMemoryOrNull, kSizeOrZero, kAnything},
      0},
+    {35, "get_current_task", HelperCurrentTask, kInteger, {}, kGplOnly | kUsesTask},
+    {36, "probe_write_user", HelperProbeWriteUser, kInteger, {kAnything, kMemory, kSize}, kGplOnly},
     {42, "get_numa_node_id", HelperNumaNode, kInteger, {}, 0},
     {45, "probe_read_str", HelperProbeReadString, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
     {87, "map_push_elem", HelperMapPush, kInteger, {kMap, kMapValue, kAnything}, 0},
@@ -40,10 +43,20 @@ constexpr HelperRow kHelpers[] = {
     {105, "strtol", HelperParseLong, kInteger, {kMemory, kSize, kAnything, kLongOut}, 0},
     {106, "strtoul", HelperParseUnsignedLong, kInteger, {kMemory, kSize, kAnything, kLongOut}, 0},
     {109, "send_signal", HelperSendSignal, kInteger, {kAnything}, 0},
-    {112, "probe_read_user", HelperProbeRead, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
-    {113, "probe_read_kernel", HelperProbeRead, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
-    {114, "probe_read_user_str", HelperProbeReadString, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
-    {115, "probe_read_kernel_str", HelperProbeReadString, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
+    {112, "probe_read_user", HelperProbeReadUser, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
+    {113, "probe_read_kernel", HelperProbeReadKernel, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
+    {114,
+     "probe_read_user_str",
+     HelperProbeReadUserString,
+     kInteger,
+     {kUninitMemory, kSizeOrZero, kAnything},
+     kGplOnly},
+    {115,
+     "probe_read_kernel_str",
+     HelperProbeReadKernelString,
+     kInteger,
+     {kUninitMemory, kSizeOrZero, kAnything},
+     kGplOnly},
     {117, "send_signal_thread", HelperSendSignalThread, kInteger, {kAnything}, 0},
     {118, "jiffies64", HelperJiffies, kInteger, {}, 0},
     {120, "get_ns_current_pid_tgid", HelperNamespacePidTgid, kInteger, {kAnything, kAnything, kUninitMemory, kSize}, 0},

@@ -10,8 +10,13 @@ STRATA_HELPER(HelperBootTime) { return ClockNow(*run->process, CLOCK_BOOTTIME); 
 STRATA_HELPER(HelperCoarseTime) { return ClockNow(*run->process, CLOCK_MONOTONIC_COARSE); }
 STRATA_HELPER(HelperTaiTime) { return ClockNow(*run->process, CLOCK_TAI); }
 
-// Ticks since boot at the kernel's own rate; its counter starts five minutes before that (INITIAL_JIFFIES), which only
-// differences of two readings hide.
-STRATA_HELPER(HelperJiffies) { return ClockNow(*run->process, CLOCK_MONOTONIC_COARSE) / run->process->tick_ns; }
+// The kernel's counter of ticks begins so that its lower 32 bits overflow five minutes after boot (INITIAL_JIFFIES).
+STRATA_HELPER(HelperJiffies) {
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  const std::uint64_t tick_ns = run->process->tick_ns;
+  const std::uint64_t ticks_per_second = (kSecond + tick_ns / 2) / tick_ns;
+  const std::uint64_t first = (std::uint64_t{1} << 32) - 300 * ticks_per_second;
+  return first + ClockNow(*run->process, CLOCK_MONOTONIC_COARSE) / tick_ns;
+}
 
 }  // namespace strata::runtime

@@ -123,7 +123,7 @@ TEST_F(HelpersTest, ProbeReadGivesFaultAndZeros) {
   std::memset(out, 'x', sizeof(out));
   for (const std::uint64_t bad :
        {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{0xffff800000000000}, ~std::uint64_t{0}}) {
-    EXPECT_EQ(Call(113, out, 8, bad), -EFAULT);
+    EXPECT_EQ(Call(112, out, 8, bad), -EFAULT);
     EXPECT_EQ(out[7], 0);
     EXPECT_EQ(out[8], 'x');
   }

@@ -1,0 +1,153 @@
+#include "strata/backend/userspace/runtime/fault_table.h"
+
+#include <asm/errno.h>
+#include <signal.h>
+#include <ucontext.h>
+
+#include "strata/backend/userspace/runtime/sys.h"
+
+namespace strata::runtime {
+namespace {
+
+// Both are distances from their own place.
+struct FaultRow {
+  std::int32_t fault;
+  std::int32_t recovery;
+};
+
+// struct kernel_sigaction (arch/x86).
+struct KernelAction {
+  std::uint64_t handler;
+  std::uint64_t flags;
+  std::uint64_t restorer;
+  std::uint64_t mask;
+};
+
+constexpr std::uint64_t kRestorer = 0x04000000;  // SA_RESTORER
+constexpr int kSignals[] = {SIGSEGV, SIGBUS};
+constexpr std::uint64_t kDefault = 0;  // SIG_DFL
+constexpr std::uint64_t kIgnore = 1;   // SIG_IGN
+
+// The process's handlers, which all open sessions share.
+struct SharedHandlers {
+  std::uint32_t lock;
+  std::uint32_t users;
+  KernelAction previous[2];  // in the order of kSignals; what a fault that is not ours goes to
+};
+SharedHandlers handlers;
+
+extern "C" {
+extern const FaultRow strata_fault_rows[] __attribute__((visibility("hidden")));
+extern const FaultRow strata_fault_rows_end[] __attribute__((visibility("hidden")));
+void strata_signal_return() __attribute__((visibility("hidden")));
+}
+
+std::uint64_t Resolve(const std::int32_t& distance) {
+  return reinterpret_cast<std::uint64_t>(&distance) + static_cast<std::uint64_t>(std::int64_t{distance});
+}
+
+int IndexOf(int signal) { return signal == SIGBUS ? 1 : 0; }
+
+long SetAction(int signal, const KernelAction* action, KernelAction* old) {
+  return sys::RtSigaction(signal, action, old);
+}
+
+// SIG_DFL and, for a fault, SIG_IGN: the instruction faults again when the handler returns, now with the default
+// action, so that a core dump shows the place. A signal that somebody sent is sent again.
+void ActByDefault(int signal, siginfo_t* info, KernelAction action) {
+  const bool is_sent = info->si_code <= 0;
+  if (is_sent && action.handler == kIgnore) return;
+  action.handler = kDefault;
+  SetAction(signal, &action, nullptr);
+  if (is_sent) sys::SendSignalInfo(sys::Getpid(), sys::Gettid(), signal, info);
+}
+
+// Installed with the mask and flags of the action before it, so that its handler finds all as the kernel would have
+// made it, and may leave by siglongjmp.
+void OnFault(int signal, siginfo_t* info, void* context) {
+  if (HandleFault(context)) return;
+  KernelAction& previous = handlers.previous[IndexOf(signal)];
+  const KernelAction action = previous;
+  if (action.handler == kDefault || action.handler == kIgnore) return ActByDefault(signal, info, action);
+  if ((action.flags & SA_RESETHAND) != 0) previous.handler = kDefault;
+  // The kernel passes all three, whatever SA_SIGINFO says.
+  reinterpret_cast<void (*)(int, siginfo_t*, void*)>(action.handler)(signal, info, context);
+}
+
+KernelAction HandlerFor(const KernelAction& previous) {
+  const bool has_handler = previous.handler != kDefault && previous.handler != kIgnore;
+  KernelAction action{};
+  action.handler = reinterpret_cast<std::uint64_t>(OnFault);
+  // The kernel would reset ours too; OnFault does it in its place.
+  action.flags = has_handler ? previous.flags & ~std::uint64_t{SA_RESETHAND} : std::uint64_t{SA_ONSTACK};
+  action.flags |= SA_SIGINFO | kRestorer;
+  action.restorer = reinterpret_cast<std::uint64_t>(strata_signal_return);
+  action.mask = has_handler ? previous.mask : 0;
+  return action;
+}
+
+long Install(int signal) {
+  KernelAction& previous = handlers.previous[IndexOf(signal)];
+  const long error = SetAction(signal, nullptr, &previous);
+  if (error != 0) return error;
+  const KernelAction action = HandlerFor(previous);
+  return SetAction(signal, &action, nullptr);
+}
+
+void Uninstall(int signal) {
+  KernelAction current{};
+  if (SetAction(signal, nullptr, &current) != 0) return;
+  if (current.handler != reinterpret_cast<std::uint64_t>(OnFault)) return;
+  SetAction(signal, &handlers.previous[IndexOf(signal)], nullptr);
+}
+
+class HandlersLock {
+ public:
+  HandlersLock() {
+    while (__atomic_exchange_n(&handlers.lock, 1, __ATOMIC_ACQUIRE) != 0) sys::SchedYield();
+  }
+  ~HandlersLock() { __atomic_store_n(&handlers.lock, 0, __ATOMIC_RELEASE); }
+  HandlersLock(const HandlersLock&) = delete;
+  HandlersLock& operator=(const HandlersLock&) = delete;
+};
+
+}  // namespace
+
+bool HandleFault(void* context) noexcept {
+  auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+  const auto address = static_cast<std::uint64_t>(registers[REG_RIP]);
+  for (const FaultRow* row = strata_fault_rows; row != strata_fault_rows_end; ++row) {
+    if (Resolve(row->fault) != address) continue;
+    registers[REG_RIP] = static_cast<greg_t>(Resolve(row->recovery));
+    return true;
+  }
+  return false;
+}
+
+long UseFaultTable(Process& process) noexcept {
+  if (process.has_fault_table) return 0;
+  const HandlersLock lock;
+  if (handlers.users == 0) {
+    for (const int signal : kSignals) {
+      if (const long error = Install(signal); error != 0) {
+        if (signal != kSignals[0]) Uninstall(kSignals[0]);
+        return error;
+      }
+    }
+  }
+  ++handlers.users;
+  process.owns_fault_signals = true;
+  process.has_fault_table = true;
+  return 0;
+}
+
+void LeaveFaultTable(Process& process) noexcept {
+  if (!process.owns_fault_signals) return;
+  process.has_fault_table = false;
+  process.owns_fault_signals = false;
+  const HandlersLock lock;
+  if (--handlers.users != 0) return;
+  for (const int signal : kSignals) Uninstall(signal);
+}
+
+}  // namespace strata::runtime

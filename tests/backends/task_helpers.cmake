@@ -1,0 +1,16 @@
+# Helpers about memory, tasks, stacks and text: the same programs on both backends, compared with the truth.
+bpf_object(memory_helpers_object memory_helpers.bpf.c)
+bpf_object(memory_write_object memory_write.bpf.c)
+strata_test(NAME backends_memory_helpers_test SOURCES memory_helpers_test.cc fixture.cc LINK strata::root Threads::Threads
+            BPF ${memory_helpers_object} ${memory_write_object})
+add_dependencies(backends_memory_helpers_test strata_agent)
+
+bpf_object(task_helpers_object task_helpers.bpf.c)
+strata_test(NAME backends_task_helpers_test SOURCES task_helpers_test.cc fixture.cc LINK strata::root Threads::Threads
+            BPF ${task_helpers_object})
+add_dependencies(backends_task_helpers_test strata_agent)
+
+bpf_object(task_struct_object task_struct.bpf.c)
+strata_test(NAME backends_task_struct_test SOURCES task_struct_test.cc fixture.cc LINK strata::root Threads::Threads
+            BPF ${task_struct_object})
+add_dependencies(backends_task_struct_test strata_agent)
