@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "strata/backend/userspace/verifier/absent_helpers.h"
 #include "strata/isa/decode.h"
 #include "strata/isa/opcode.h"
 
@@ -22,6 +23,14 @@ Error At(InsnIndex at, ErrorCode code, std::string_view message) {
   return Error(code, fmt::format("instruction {}: {}", at.value, message));
 }
 Error Rejected(InsnIndex at, std::string_view message) { return At(at, ErrorCode::kVerifierRejected, message); }
+
+Error UnknownHelper(InsnIndex at, std::uint32_t number) {
+  const AbsentHelper* absent = FindAbsentHelper(number);
+  const std::string what = absent == nullptr ? fmt::format("helper #{}", number)
+                                             : fmt::format("helper bpf_{}: {}", absent->name, absent->reason);
+  return At(at, ErrorCode::kNotSupported,
+            fmt::format("{}{} not on the userspace backend", what, absent == nullptr ? ":" : ","));
+}
 
 void InsertSorted(std::vector<std::uint32_t>& numbers, std::uint32_t number) {
   const auto place = std::lower_bound(numbers.begin(), numbers.end(), number);
@@ -183,7 +192,7 @@ Result<void> StructureChecker::CheckCall(InsnIndex at) {
     return At(at, ErrorCode::kNotSupported, fmt::format("kernel function #{}: not on the userspace backend", number));
   }
   if (!helper_known_(number)) {
-    return At(at, ErrorCode::kNotSupported, fmt::format("helper #{}: not on the userspace backend", number));
+    return UnknownHelper(at, number);
   }
   InsertSorted(facts_.helpers, number);
   facts_.uses_processor_id = facts_.uses_processor_id || number == kGetSmpProcessorId;

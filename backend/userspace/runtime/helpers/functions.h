@@ -23,6 +23,18 @@ STRATA_HELPER(HelperRingSubmit);
 STRATA_HELPER(HelperRingDiscard);
 STRATA_HELPER(HelperRingQuery);
 
+// dynptr_helpers.cc
+STRATA_HELPER(HelperDynptrFromMemory);
+STRATA_HELPER(HelperRingReserveDynptr);
+STRATA_HELPER(HelperRingSubmitDynptr);
+STRATA_HELPER(HelperRingDiscardDynptr);
+STRATA_HELPER(HelperDynptrRead);
+STRATA_HELPER(HelperDynptrWrite);
+STRATA_HELPER(HelperDynptrData);
+
+// checksum_helpers.cc
+STRATA_HELPER(HelperChecksumDifference);
+
 // memory_helpers.cc
 STRATA_HELPER(HelperProbeRead);
 STRATA_HELPER(HelperProbeReadString);

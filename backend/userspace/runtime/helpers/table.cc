@@ -7,9 +7,12 @@ namespace strata::runtime {
 namespace {
 
 using enum ArgumentKind;
-using enum ReturnKind;
 using helper_flags::kGplOnly;
 using helper_flags::kUsesSlot;
+using ReturnKind::kInteger;
+using ReturnKind::kMapValueOrNull;
+using ReturnKind::kRingRecordOrNull;
+using ReturnKind::kVoid;
 
 constexpr HelperRow kHelpers[] = {
     {1, "map_lookup_elem", HelperMapLookup, kMapValueOrNull, {kMap, kMapKey}, 0},
@@ -23,6 +26,12 @@ constexpr HelperRow kHelpers[] = {
     {14, "get_current_pid_tgid", HelperPidTgid, kInteger, {}, 0},
     {15, "get_current_uid_gid", HelperUidGid, kInteger, {}, 0},
     {16, "get_current_comm", HelperComm, kInteger, {kUninitMemory, kSize}, 0},
+    {28,
+     "csum_diff",
+     HelperChecksumDifference,
+     kInteger,
+     {kMemoryOrNull, kSizeOrZero, kMemoryOrNull, kSizeOrZero, kAnything},
+     0},
     {42, "get_numa_node_id", HelperNumaNode, kInteger, {}, 0},
     {45, "probe_read_str", HelperProbeReadString, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
     {105, "strtol", HelperParseLong, kInteger, {kMemory, kSize, kAnything, kLongOut}, 0},
@@ -61,6 +70,18 @@ constexpr HelperRow kHelpers[] = {
     {181, "loop", HelperLoop, kInteger, {kAnything, kCallback, kCallbackState, kAnything}, 0},
     {182, "strncmp", HelperCompareStrings, kInteger, {kMemory, kSize, kConstString}, 0},
     {195, "map_lookup_percpu_elem", HelperMapLookupPerCpu, kMapValueOrNull, {kMap, kMapKey, kAnything}, 0},
+    {197,
+     "dynptr_from_mem",
+     HelperDynptrFromMemory,
+     kInteger,
+     {kUninitMemory, kSizeOrZero, kAnything, kUninitDynptr},
+     0},
+    {198, "ringbuf_reserve_dynptr", HelperRingReserveDynptr, kInteger, {kMap, kAnything, kAnything, kUninitDynptr}, 0},
+    {199, "ringbuf_submit_dynptr", HelperRingSubmitDynptr, kVoid, {kRingDynptr, kAnything}, 0},
+    {200, "ringbuf_discard_dynptr", HelperRingDiscardDynptr, kVoid, {kRingDynptr, kAnything}, 0},
+    {201, "dynptr_read", HelperDynptrRead, kInteger, {kUninitMemory, kSizeOrZero, kDynptr, kAnything, kAnything}, 0},
+    {202, "dynptr_write", HelperDynptrWrite, kInteger, {kDynptr, kAnything, kMemory, kSizeOrZero, kAnything}, 0},
+    {203, "dynptr_data", HelperDynptrData, ReturnKind::kMemoryOrNull, {kDynptr, kAnything, kAllocationSize}, 0},
     {208, "ktime_get_tai_ns", HelperTaiTime, kInteger, {}, 0},
 };
 

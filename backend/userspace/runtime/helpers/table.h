@@ -27,9 +27,12 @@ enum class ArgumentKind : std::uint8_t {
   kCallbackState,  // on the stack, or null
   kRingRecord,     // what reserve returned
   kLongOut,        // 8 writable bytes
+  kDynptr,         // one that a helper has made, on the stack
+  kRingDynptr,     // one of ringbuf_reserve_dynptr
+  kUninitDynptr,   // 16 bytes of the stack for one
 };
 
-enum class ReturnKind : std::uint8_t { kInteger, kVoid, kMapValueOrNull, kRingRecordOrNull };
+enum class ReturnKind : std::uint8_t { kInteger, kVoid, kMapValueOrNull, kRingRecordOrNull, kMemoryOrNull };
 
 namespace helper_flags {
 inline constexpr std::uint32_t kUsesSlot = 1U << 0;  // programs that call it lease a slot

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "strata/backend/userspace/runtime/helpers/table.h"
+#include "strata/backend/userspace/verifier/absent_helpers.h"
 
 namespace strata::runtime {
 namespace {
@@ -47,6 +48,12 @@ std::string ArgumentName(ArgumentKind kind) {
       return "ring record";
     case ArgumentKind::kLongOut:
       return "8 bytes to write";
+    case ArgumentKind::kDynptr:
+      return "dynptr";
+    case ArgumentKind::kRingDynptr:
+      return "dynptr of a ring record";
+    case ArgumentKind::kUninitDynptr:
+      return "dynptr to make";
   }
   return "?";
 }
@@ -61,6 +68,8 @@ std::string ReturnName(ReturnKind kind) {
       return "map value or null";
     case ReturnKind::kRingRecordOrNull:
       return "ring record or null";
+    case ReturnKind::kMemoryOrNull:
+      return "memory or null";
   }
   return "?";
 }
@@ -92,7 +101,25 @@ std::string Print() {
     out << "| " << row.id << " | `" << row.name << "` | " << Arguments(row) << " | " << ReturnName(row.returns) << " | "
         << Notes(row) << " |\n";
   }
+  out << "\n## Helpers that mean nothing outside of the kernel\n\n"
+         "Printed from `backend/userspace/verifier/absent_helpers.cc`; the refusal of a program names the reason.\n\n"
+         "| number | bpf_... | it |\n|---|---|---|\n";
+  for (const verifier::AbsentHelper& row : verifier::AbsentHelpers()) {
+    out << "| " << row.id << " | `" << row.name << "` | " << row.reason << " |\n";
+  }
   return out.str();
+}
+
+TEST(HelpersDoc, NoHelperIsBothThereAndAbsent) {
+  std::uint32_t last = 0;
+  for (const verifier::AbsentHelper& row : verifier::AbsentHelpers()) {
+    EXPECT_GT(row.id, last) << row.name;
+    last = row.id;
+    EXPECT_FALSE(IsHelperKnown(row.id)) << row.name;
+    EXPECT_STRNE(row.reason, "") << row.name;
+    EXPECT_EQ(verifier::FindAbsentHelper(row.id), &row);
+  }
+  EXPECT_EQ(verifier::FindAbsentHelper(1), nullptr);
 }
 
 TEST(HelpersDoc, IsWhatTheTableSays) {

@@ -129,7 +129,7 @@ const Refused kRefused[] = {
     {"StackThroughACopy", Build([](Builder& b) { b.Mov(kR2, kR10).Add(kR2, -512).Store(Size::k8, kR2, -1, 0).Exit(); }),
      ErrorCode::kVerifierRejected, "instruction 2: invalid write to stack R2 off=-513 size=1"},
     {"UnknownHelper", Build([](Builder& b) { b.Call(99).Exit(); }), ErrorCode::kNotSupported,
-     "instruction 0: helper #99: not on the userspace backend"},
+     "instruction 0: helper bpf_skc_lookup_tcp: works on the kernel's sockets, not on the userspace backend"},
     {"KernelFunction", Build([](Builder& b) { b.CallKernelFunction(5).Exit(); }), ErrorCode::kNotSupported,
      "instruction 0: kernel function #5: not on the userspace backend"},
     {"MapPosition", Build([](Builder& b) { b.LoadMapIndex(kR1, 2).Exit(); }), ErrorCode::kVerifierRejected,
