@@ -157,9 +157,25 @@ Result<compile::CompiledImage> Compile(const Shared& shared, const TabledProgram
   return image;
 }
 
+// Where callbacks start that may run in another process; none for programs without callbacks.
+std::vector<runtime::ProgramFunction> CallbackTable(const verifier::StructuralFacts& facts,
+                                                    const compile::CompiledImage& image) {
+  if (!facts.uses_callbacks || !image.code.empty()) {
+    return facts.uses_callbacks ? image.functions : std::vector<runtime::ProgramFunction>();
+  }
+  std::vector<runtime::ProgramFunction> functions;
+  for (const verifier::FunctionFacts& function : facts.functions) functions.push_back({function.begin.value, 0});
+  return functions;
+}
+
+bool SetsTimers(const verifier::StructuralFacts& facts) {
+  constexpr std::uint32_t kTimerSetCallback = 170;
+  return std::binary_search(facts.helpers.begin(), facts.helpers.end(), kTimerSetCallback);
+}
+
 std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& linked, const isa::Tag& tag,
                                        const TabledProgram& program, const compile::CompiledImage& image,
-                                       bool uses_slot) {
+                                       const verifier::StructuralFacts& facts) {
   ProgramHeader header{};
   header.magic = static_cast<std::uint32_t>(runtime::FileMagic::kProgram);
   header.version = runtime::kLayoutVersion;
@@ -167,7 +183,8 @@ std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& li
   header.id = id;
   header.type = linked.type;
   header.flags = runtime::program_flags::kUnverified;
-  if (uses_slot) header.flags |= runtime::program_flags::kUsesSlot;
+  if (SetsTimers(facts)) header.flags |= runtime::program_flags::kSetsTimers;
+  if (UsesSlot(program, facts)) header.flags |= runtime::program_flags::kUsesSlot;
   if (image.code.empty()) header.flags |= runtime::program_flags::kInterpreted;
   header.load_time_ns = BootTimeNs();
   header.instruction_count = static_cast<std::uint32_t>(program.instructions.size());
@@ -176,6 +193,8 @@ std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& li
   header.callback_offset = image.callback_offset;
   header.relocation_count = static_cast<std::uint32_t>(image.relocations.size());
   header.map_count = static_cast<std::uint32_t>(program.table.size());
+  const std::vector<runtime::ProgramFunction> functions = CallbackTable(facts, image);
+  header.function_count = static_cast<std::uint32_t>(functions.size());
   CopyName(header.name, linked.name);
   std::copy(tag.begin(), tag.end(), header.tag);
   CopyName(header.license, linked.license);
@@ -184,6 +203,7 @@ std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& li
   header.image_offset = file.Add(image.code);
   header.relocations_offset = file.Add(BytesOf(image.relocations));
   header.maps_offset = file.Add(BytesOf(program.table));
+  header.functions_offset = file.Add(BytesOf(functions));
   return std::move(file).Finish(header);
 }
 
@@ -255,8 +275,7 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
 
   Session& session = *shared->session;
   const std::uint32_t id = session.NewId();
-  const std::vector<std::byte> bytes =
-      MakeProgramFile(id, linked, TagOf(linked, tag_hash), program, image, UsesSlot(program, facts));
+  const std::vector<std::byte> bytes = MakeProgramFile(id, linked, TagOf(linked, tag_hash), program, image, facts);
   UniqueFd fd = STRATA_TRY(session.MakeFile(bytes.size(), what));
   STRATA_TRY(WriteAll(fd.get(), bytes, what));
   ObjectFile file = STRATA_TRY(session.Publish(std::move(fd), runtime::kProgramPrefix + std::to_string(id), what));

@@ -69,6 +69,7 @@ struct MapView {
   std::uint32_t references;
   MapView* next;
   MapView* next_ring;
+  MapView* next_timed;
 };
 
 namespace map_traits {

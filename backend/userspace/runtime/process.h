@@ -55,6 +55,7 @@ struct Process {
   MapView* log;               // null until the session has one
   MapView* maps;              // all open views, linked by MapView::next
   MapView* rings;             // those of ring buffers, linked by MapView::next_ring
+  MapView* timed_maps;        // those whose values hold a timer, linked by MapView::next_timed
   ProgramInstance* programs;  // linked by ProgramInstance::next
   Arena arena;
 };

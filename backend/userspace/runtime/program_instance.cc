@@ -19,6 +19,7 @@ using isa::PseudoLoad;
 
 constexpr std::uint64_t kMaxProgramFile = 256 << 20;
 constexpr std::uint32_t kMaxMaps = 4096;
+constexpr std::uint32_t kMaxFunctions = 4096;
 constexpr std::uint8_t kLoad64Opcode = 0x18;  // ldimm64
 constexpr std::uint8_t kCallOpcode = 0x85;
 
@@ -89,7 +90,9 @@ long CheckHeader(const ProgramFile& file, std::uint32_t id, Reason* reason) {
   if (!HoldsTable(file, header.instructions_offset, header.instruction_count, sizeof(Instruction)) ||
       !HoldsTable(file, header.image_offset, header.image_size, 1) ||
       !HoldsTable(file, header.relocations_offset, header.relocation_count, sizeof(ImageRelocation)) ||
-      !HoldsTable(file, header.maps_offset, header.map_count, sizeof(ProgramMap)) || header.map_count > kMaxMaps) {
+      !HoldsTable(file, header.maps_offset, header.map_count, sizeof(ProgramMap)) || header.map_count > kMaxMaps ||
+      !HoldsTable(file, header.functions_offset, header.function_count, sizeof(ProgramFunction)) ||
+      header.function_count > kMaxFunctions) {
     return Refuse(reason, -EBADMSG, "program ", id, ": a table lies outside of the file");
   }
   const bool is_interpreted = (header.flags & program_flags::kInterpreted) != 0;
@@ -121,6 +124,24 @@ long OpenMaps(Process& process, int folder_fd, const ProgramFile& file, ProgramI
       return Refuse(reason, -EBADMSG, "program ", header.id, ": map ", compiled[i].id,
                     " is not what it was compiled for");
     }
+  }
+  return 0;
+}
+
+long CopyFunctions(Process& process, const ProgramFile& file, ProgramInstance* program, Reason* reason) {
+  const ProgramHeader& header = file.header();
+  if (header.function_count == 0) return 0;
+  const std::uint64_t size = header.function_count * sizeof(ProgramFunction);
+  auto* functions = static_cast<ProgramFunction*>(Allocate(process.arena, size));
+  if (functions == nullptr) return Refuse(reason, -ENOMEM, "program ", header.id, ": no memory");
+  memcpy(functions, file.Table<ProgramFunction>(header.functions_offset), size);
+  program->functions = functions;
+  program->function_count = header.function_count;
+  const bool is_interpreted = (header.flags & program_flags::kInterpreted) != 0;
+  for (std::uint32_t i = 0; i < header.function_count; ++i) {
+    const bool is_inside = is_interpreted ? functions[i].instruction < header.instruction_count
+                                          : functions[i].image_offset < header.image_size;
+    if (!is_inside) return Refuse(reason, -EBADMSG, "program ", header.id, ": function ", i, " lies outside of it");
   }
   return 0;
 }
@@ -256,6 +277,10 @@ void Destroy(ProgramInstance* program) {
     if (program->maps[i] != nullptr) ReleaseMap(program->maps[i]);
   }
   if (program->maps != nullptr) Free(process.arena, program->maps, program->map_count * sizeof(MapView*));
+  if (program->functions != nullptr) {
+    Free(process.arena, const_cast<ProgramFunction*>(program->functions),
+         program->function_count * sizeof(ProgramFunction));
+  }
   if (program->image != nullptr) sys::Munmap(program->image, RoundUpToPages(program->image_size));
   Free(process.arena, program, sizeof(ProgramInstance));
 }
@@ -271,6 +296,7 @@ long Build(Process& process, int folder_fd, const ProgramFile& file, ProgramInst
   program->references = 1;
   memcpy(program->name, header.name, sizeof(program->name));
   long error = OpenMaps(process, folder_fd, file, program, reason);
+  if (error == 0) error = CopyFunctions(process, file, program, reason);
   if (error == 0) {
     const bool is_interpreted = (header.flags & program_flags::kInterpreted) != 0;
     error = is_interpreted ? LoadInstructions(file, program, reason) : LoadImage(file, program, reason);
@@ -319,6 +345,41 @@ void ReleaseProgram(ProgramInstance* program) noexcept {
     break;
   }
   Destroy(program);
+}
+
+long FindFunction(const ProgramInstance& program, std::uint64_t callback) noexcept {
+  const bool is_interpreted = (program.flags & program_flags::kInterpreted) != 0;
+  const std::uint64_t place = is_interpreted ? callback : callback - reinterpret_cast<std::uint64_t>(program.image);
+  for (std::uint32_t i = 0; i < program.function_count; ++i) {
+    const ProgramFunction& function = program.functions[i];
+    if ((is_interpreted ? function.instruction : function.image_offset) == place) return i;
+  }
+  return -EINVAL;
+}
+
+std::uint64_t RunFunction(const ProgramInstance& program, std::uint32_t function, std::uint64_t r1, std::uint64_t r2,
+                          std::uint64_t r3, RunContext& run) noexcept {
+  run.process = program.process;
+  run.program = &program;
+  if ((program.flags & program_flags::kUsesSlot) != 0) {
+    run.slot = LeaseSlot(*program.process);
+    if (run.slot == kNoSlot) {
+      run.flags |= run_flags::kMissed;
+      return 0;
+    }
+  }
+  std::uint64_t result = 0;
+  const ProgramFunction& entry = program.functions[function];
+  if ((program.flags & program_flags::kInterpreted) != 0) {
+    const auto& interpreted = *static_cast<const InterpretedProgram*>(program.engine_state);
+    result = InterpretFunction(interpreted, entry.instruction, r1, r2, r3, &run);
+  } else if (program.callback != nullptr) {
+    run.callback = program.callback;
+    const auto address = reinterpret_cast<std::uint64_t>(program.image) + entry.image_offset;
+    result = program.callback(r1, r2, r3, 0, address, &run);
+  }
+  if (run.slot != kNoSlot) ReleaseSlot(*program.process, run.slot);
+  return result;
 }
 
 }  // namespace strata::runtime
