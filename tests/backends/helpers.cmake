@@ -7,3 +7,11 @@ strata_test(NAME backends_helpers_test
             LINK strata::root Threads::Threads
             BPF ${dynptr_object} ${checksum_object} ${timers_object})
 add_dependencies(backends_helpers_test strata_agent)
+
+# Of the userspace backend alone.
+bpf_object(timer_probe_object timer_probe.bpf.c)
+strata_test(NAME userspace_helpers_test
+            SOURCES timer_probe_test.cc fixture.cc targets.cc
+            LINK strata::root strata::userspace_backend Threads::Threads
+            BPF ${timer_probe_object})
+add_dependencies(userspace_helpers_test strata_agent)
