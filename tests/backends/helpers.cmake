@@ -2,10 +2,11 @@
 bpf_object(dynptr_object dynptr.bpf.c)
 bpf_object(checksum_object checksum.bpf.c)
 bpf_object(timers_object timers.bpf.c)
+bpf_object(loops_object loops.bpf.c)
 strata_test(NAME backends_helpers_test
-            SOURCES dynptr_test.cc timer_test.cc fixture.cc
+            SOURCES dynptr_test.cc timer_test.cc loops_test.cc fixture.cc
             LINK strata::root Threads::Threads
-            BPF ${dynptr_object} ${checksum_object} ${timers_object})
+            BPF ${dynptr_object} ${checksum_object} ${timers_object} ${loops_object})
 add_dependencies(backends_helpers_test strata_agent)
 
 # Of the userspace backend alone.
