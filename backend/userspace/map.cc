@@ -114,6 +114,11 @@ Error ClosedTo(const MapInfo& info, std::string_view operation, std::string_view
 
 bool IsFrozen(const runtime::MapView& map) { return __atomic_load_n(&map.header->frozen, __ATOMIC_ACQUIRE) != 0; }
 
+// Values with fields are changed by programs alone: no freeze, no mapping (kernel/bpf/syscall.c, map->record).
+bool HasFields(const runtime::MapView& map) {
+  return map.timer_offset != runtime::kNoField || map.spin_lock_offset != runtime::kNoField;
+}
+
 }  // namespace
 
 MapInfo MakeMapInfo(const runtime::MapHeader& header) {
@@ -185,8 +190,11 @@ Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const
     runtime::ReleaseMap(view);
     return std::move(file).error();
   }
-  return std::shared_ptr<BackendMap>(
-      new UserspaceMap(std::move(shared), *std::move(file), view, MapAccess::kReadWrite));
+  std::shared_ptr<UserspaceMap> map(new UserspaceMap(std::move(shared), *std::move(file), view, MapAccess::kReadWrite));
+  if (view->timer_offset != runtime::kNoField) {
+    map->timers_ = STRATA_TRY(TimerServer::Start(session, *view).Context(what));
+  }
+  return std::shared_ptr<BackendMap>(std::move(map));
 }
 
 Result<std::shared_ptr<BackendMap>> UserspaceMap::Open(SharedPtr shared, ObjectFile file, MapAccess access) {
@@ -206,6 +214,7 @@ UserspaceMap::UserspaceMap(SharedPtr shared, ObjectFile file, runtime::MapView* 
     : shared_(std::move(shared)), file_(std::move(file)), view_(view), access_(access), info_(InfoOf(*view)) {}
 
 UserspaceMap::~UserspaceMap() {
+  timers_.reset();
   {
     const std::lock_guard lock(shared_->session->mutex());
     runtime::ReleaseMap(view_);
@@ -314,6 +323,7 @@ Result<bool> UserspaceMap::NextKey(std::optional<std::span<const std::byte>> key
 // kernel/bpf/syscall.c map_freeze: not while somebody may write through a mapping.
 Result<void> UserspaceMap::Freeze() {
   if (access_ == MapAccess::kReadOnly) return ClosedTo(info_, "freeze", "this handle may only read it");
+  if (HasFields(*view_)) return Failed(-kNotSupportedErrno, "freeze");
   if (writable_memories_.load() != 0) return Failed(-EBUSY, "freeze");
   if (__atomic_exchange_n(&view_->header->frozen, 1U, __ATOMIC_SEQ_CST) != 0) return Failed(-EBUSY, "freeze");
   return {};
@@ -333,6 +343,7 @@ Result<std::unique_ptr<MapMemory>> UserspaceMap::Memory() {
   }
   if (access_ == MapAccess::kWriteOnly)
     return ClosedTo(info_, "mapping it into memory", "this handle may only write it");
+  if (HasFields(*view_)) return Failed(-kNotSupportedErrno, "mapping it into memory");
   const bool read_only = access_ == MapAccess::kReadOnly || IsFrozen(*view_);
   const std::size_t mapped = view_->geometry.data_size;
   void* memory = ::mmap(nullptr, mapped, read_only ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, file_.fd.get(), 0);

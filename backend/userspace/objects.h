@@ -16,6 +16,7 @@
 #include "strata/backend/userspace/runtime/session_view.h"
 #include "strata/backend/userspace/userspace_backend.h"
 #include "strata/btf/btf.h"
+#include "timer_server.h"
 
 namespace strata::userspace {
 
@@ -92,6 +93,7 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   MapAccess access_;
   MapInfo info_;
   std::atomic<int> writable_memories_{0};
+  std::unique_ptr<TimerServer> timers_;  // of a map whose values hold a timer
 };
 
 MapInfo MakeMapInfo(const runtime::MapHeader& header);

@@ -176,9 +176,25 @@ Result<compile::CompiledImage> Compile(const Shared& shared, const TabledProgram
   return image;
 }
 
+// Where callbacks start that may run in another process; none for programs without callbacks.
+std::vector<runtime::ProgramFunction> CallbackTable(const verifier::StructuralFacts& facts,
+                                                    const compile::CompiledImage& image) {
+  if (!facts.uses_callbacks || !image.code.empty()) {
+    return facts.uses_callbacks ? image.functions : std::vector<runtime::ProgramFunction>();
+  }
+  std::vector<runtime::ProgramFunction> functions;
+  for (const verifier::FunctionFacts& function : facts.functions) functions.push_back({function.begin.value, 0});
+  return functions;
+}
+
+bool SetsTimers(const verifier::StructuralFacts& facts) {
+  constexpr std::uint32_t kTimerSetCallback = 170;
+  return std::binary_search(facts.helpers.begin(), facts.helpers.end(), kTimerSetCallback);
+}
+
 std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& linked, const isa::Tag& tag,
                                        const TabledProgram& program, const compile::CompiledImage& image,
-                                       bool uses_slot, std::span<const std::byte> task_layout) {
+                                       const verifier::StructuralFacts& facts, std::span<const std::byte> task_layout) {
   ProgramHeader header{};
   header.magic = static_cast<std::uint32_t>(runtime::FileMagic::kProgram);
   header.version = runtime::kLayoutVersion;
@@ -186,7 +202,8 @@ std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& li
   header.id = id;
   header.type = linked.type;
   header.flags = runtime::program_flags::kUnverified;
-  if (uses_slot) header.flags |= runtime::program_flags::kUsesSlot;
+  if (SetsTimers(facts)) header.flags |= runtime::program_flags::kSetsTimers;
+  if (UsesSlot(program, facts)) header.flags |= runtime::program_flags::kUsesSlot;
   if (image.code.empty()) header.flags |= runtime::program_flags::kInterpreted;
   header.load_time_ns = BootTimeNs();
   header.created_by_uid = ::geteuid();
@@ -197,6 +214,8 @@ std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& li
   header.callback_offset = image.callback_offset;
   header.relocation_count = static_cast<std::uint32_t>(image.relocations.size());
   header.map_count = static_cast<std::uint32_t>(program.table.size());
+  const std::vector<runtime::ProgramFunction> functions = CallbackTable(facts, image);
+  header.function_count = static_cast<std::uint32_t>(functions.size());
   CopyName(header.name, linked.name);
   std::copy(tag.begin(), tag.end(), header.tag);
   CopyName(header.license, linked.license);
@@ -211,6 +230,7 @@ std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& li
   header.line_info_count = static_cast<std::uint32_t>(linked.line_info.size() / sizeof(runtime::LineRecord));
   header.task_layout_offset = file.Add(task_layout);
   header.task_layout_size = static_cast<std::uint32_t>(task_layout.size());
+  header.functions_offset = file.Add(BytesOf(functions));
   return std::move(file).Finish(header);
 }
 
@@ -308,7 +328,7 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
   Session& session = *shared->session;
   const std::uint32_t id = session.NewId();
   const std::vector<std::byte> bytes =
-      MakeProgramFile(id, linked, TagOf(linked, tag_hash), program, image, UsesSlot(program, facts), task_layout);
+      MakeProgramFile(id, linked, TagOf(linked, tag_hash), program, image, facts, task_layout);
   UniqueFd fd = STRATA_TRY(session.MakeFile(bytes.size(), what));
   STRATA_TRY(WriteAll(fd.get(), bytes, what));
   ObjectFile file = STRATA_TRY(session.Publish(std::move(fd), runtime::kProgramPrefix + std::to_string(id), what));

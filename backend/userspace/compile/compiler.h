@@ -30,6 +30,7 @@ struct CompiledImage {
   std::uint32_t entry_offset = 0;     // bytes from the start of `code`: a runtime::ImageEntry
   std::uint32_t callback_offset = 0;  // bytes: a runtime::CallbackThunk; 0 when the program has no callbacks
   std::vector<runtime::ImageRelocation> relocations;
+  std::vector<runtime::ProgramFunction> functions;  // all of the program, in the order of its instructions
 };
 
 // kNotSupported for instructions that this tier does not translate (packet loads, address space casts, kernel

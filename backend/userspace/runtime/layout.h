@@ -162,7 +162,14 @@ namespace program_flags {
 inline constexpr std::uint32_t kUnverified = 1U << 0;   // structural check only
 inline constexpr std::uint32_t kUsesSlot = 1U << 1;     // per-CPU maps, or asks for its CPU number
 inline constexpr std::uint32_t kInterpreted = 1U << 2;  // no image: the interpreter runs the instructions
+inline constexpr std::uint32_t kSetsTimers = 1U << 3;   // its functions may be callbacks of timers
 }  // namespace program_flags
+
+// Where a function starts, for callbacks that run in another process.
+struct ProgramFunction {
+  std::uint32_t instruction;   // of the first slot
+  std::uint32_t image_offset;  // from the image's start; 0 when interpreted
+};
 
 // Header at offset 0, then the tables at their offsets. Instructions: ldimm64 of a map has src = kMapIndex or
 // kMapIndexValue (isa::PseudoLoad) and the position in the map table as imm.
@@ -193,9 +200,11 @@ struct ProgramHeader {
   std::uint32_t func_info_offset;
   std::uint32_t func_info_count;  // FunctionRecord
   std::uint32_t line_info_offset;
-  std::uint32_t line_info_count;  // LineRecord
+  std::uint32_t line_info_count;     // LineRecord
   std::uint32_t task_layout_offset;  // TaskLayout (task_layout.h), of programs that ask for the current task
   std::uint32_t task_layout_size;    // 0 for others
+  std::uint32_t functions_offset;    // ProgramFunction, in the order of the instructions; of programs with callbacks
+  std::uint32_t function_count;
   // Atomic: what links that are gone counted.
   std::uint64_t run_count;
   std::uint64_t run_ticks;

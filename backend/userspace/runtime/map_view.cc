@@ -7,6 +7,7 @@
 #include "maps/ops.h"
 #include "strata/backend/userspace/runtime/session_view.h"
 #include "strata/backend/userspace/runtime/sys.h"
+#include "strata/backend/userspace/runtime/timers.h"
 #include "text.h"
 
 namespace strata::runtime {
@@ -27,6 +28,9 @@ bool HasGeometry(const MapHeader& header, const MapGeometry& geometry) {
          header.table_offset == geometry.table_offset && header.table_size == geometry.table_size &&
          header.file_size == geometry.file_size;
 }
+
+// struct bpf_spin_lock (include/uapi/linux/bpf.h).
+constexpr std::uint32_t kSpinLockSize = 4;
 
 bool HoldsField(const MapHeader& header, std::uint32_t offset, std::uint32_t size) {
   return offset == kNoField || (offset % 4 == 0 && size <= header.value_size && offset <= header.value_size - size);
@@ -88,7 +92,7 @@ long MapFile(MapView& map, int fd) {
 }
 
 void FillView(MapView& map, Process& process, const MapHeader& header, const MapGeometry& geometry) {
-  map.ops = FindMapKind(header.type)->ops;
+  map.ops = header.timer_offset == kNoField ? FindMapKind(header.type)->ops : TimedOps(header.type);
   map.type = header.type;
   map.id = header.id;
   map.key_size = header.key_size;
@@ -123,6 +127,10 @@ MapView* FindOpen(const Process& process, std::uint32_t id) {
 void Remember(Process& process, MapView* map) {
   map->next = process.maps;
   process.maps = map;
+  if (map->timer_offset != kNoField) {
+    map->next_timed = process.timed_maps;
+    __atomic_store_n(&process.timed_maps, map, __ATOMIC_RELEASE);
+  }
   if ((map->ops->traits & map_traits::kRing) == 0) return;
   map->next_ring = process.rings;
   __atomic_store_n(&process.rings, map, __ATOMIC_RELEASE);  // read by programs that run meanwhile
@@ -132,6 +140,12 @@ void Forget(Process& process, MapView* map) {
   for (MapView** place = &process.maps; *place != nullptr; place = &(*place)->next) {
     if (*place == map) {
       *place = map->next;
+      break;
+    }
+  }
+  for (MapView** place = &process.timed_maps; *place != nullptr; place = &(*place)->next_timed) {
+    if (*place == map) {
+      __atomic_store_n(place, map->next_timed, __ATOMIC_RELEASE);
       break;
     }
   }
@@ -156,8 +170,11 @@ long ComputeGeometry(const MapAttributes& attributes, MapGeometry* out) noexcept
   if (attributes.map_extra != 0 && attributes.type != MapType::kBloomFilter && attributes.type != MapType::kArena)
     return -EINVAL;
   *out = MapGeometry{};
-  const long error = kind->ops->geometry(attributes, out);
+  const bool has_timer = attributes.timer_offset != kNoField;
+  long error = has_timer ? CheckTimerMap(attributes) : 0;
+  if (error == 0) error = kind->ops->geometry(attributes, out);
   if (error != 0) return error;
+  if (has_timer) out->table_size += TimersSize(attributes.max_entries);
   if (out->data_size > kMaxFileSize || out->table_size > kMaxFileSize) return -E2BIG;
   out->table_offset = out->data_size;
   out->file_size = out->table_offset + out->table_size + kPageSize;

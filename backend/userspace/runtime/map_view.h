@@ -70,6 +70,7 @@ struct MapView {
   std::uint32_t references;
   MapView* next;
   MapView* next_ring;
+  MapView* next_timed;
 };
 
 namespace map_traits {

@@ -60,6 +60,7 @@ struct Process {
   MapView* log;               // null until the session has one
   MapView* maps;              // all open views, linked by MapView::next
   MapView* rings;             // those of ring buffers, linked by MapView::next_ring
+  MapView* timed_maps;        // those whose values hold a timer, linked by MapView::next_timed
   ProgramInstance* programs;  // linked by ProgramInstance::next
   TaskTable* tasks;           // null until a program asks for its task (task_memory.h)
   std::uint64_t tasks_begin;

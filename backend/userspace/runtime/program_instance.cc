@@ -20,6 +20,7 @@ using isa::PseudoLoad;
 
 constexpr std::uint64_t kMaxProgramFile = 256 << 20;
 constexpr std::uint32_t kMaxMaps = 4096;
+constexpr std::uint32_t kMaxFunctions = 4096;
 constexpr std::uint8_t kLoad64Opcode = 0x18;  // ldimm64
 constexpr std::uint8_t kCallOpcode = 0x85;
 
@@ -91,7 +92,9 @@ long CheckHeader(const ProgramFile& file, std::uint32_t id, Reason* reason) {
       !HoldsTable(file, header.image_offset, header.image_size, 1) ||
       !HoldsTable(file, header.relocations_offset, header.relocation_count, sizeof(ImageRelocation)) ||
       !HoldsTable(file, header.maps_offset, header.map_count, sizeof(ProgramMap)) || header.map_count > kMaxMaps ||
-      !HoldsTable(file, header.task_layout_offset, header.task_layout_size, 1)) {
+      !HoldsTable(file, header.task_layout_offset, header.task_layout_size, 1) ||
+      !HoldsTable(file, header.functions_offset, header.function_count, sizeof(ProgramFunction)) ||
+      header.function_count > kMaxFunctions) {
     return Refuse(reason, -EBADMSG, "program ", id, ": a table lies outside of the file");
   }
   const bool is_interpreted = (header.flags & program_flags::kInterpreted) != 0;
@@ -127,15 +130,23 @@ long OpenMaps(Process& process, int folder_fd, const ProgramFile& file, ProgramI
   return 0;
 }
 
-// Programs that ask for the current task bring the layout that it has.
-long UseTaskLayout(Process& process, const ProgramFile& file, Reason* reason) {
+!HoldsTable(file, header.task_layout_offset, header.task_layout_size, 1) ||
+    long CopyFunctions(Process& process, const ProgramFile& file, ProgramInstance* program, Reason* reason) {
   const ProgramHeader& header = file.header();
-  if (header.task_layout_size == 0) return 0;
-  if (header.task_layout_size != sizeof(TaskLayout))
-    return Refuse(reason, -EPROTO, "program ", header.id, ": a layout of tasks of another version");
-  Reason why;
-  const long error = PrepareTasks(process, *file.Table<TaskLayout>(header.task_layout_offset), &why);
-  return error == 0 ? 0 : Refuse(reason, error, "program ", header.id, ": ", static_cast<const char*>(why.text));
+  if (header.function_count == 0) return 0;
+  const std::uint64_t size = header.function_count * sizeof(ProgramFunction);
+  auto* functions = static_cast<ProgramFunction*>(Allocate(process.arena, size));
+  if (functions == nullptr) return Refuse(reason, -ENOMEM, "program ", header.id, ": no memory");
+  memcpy(functions, file.Table<ProgramFunction>(header.functions_offset), size);
+  program->functions = functions;
+  program->function_count = header.function_count;
+  const bool is_interpreted = (header.flags & program_flags::kInterpreted) != 0;
+  for (std::uint32_t i = 0; i < header.function_count; ++i) {
+    const bool is_inside = is_interpreted ? functions[i].instruction < header.instruction_count
+                                          : functions[i].image_offset < header.image_size;
+    if (!is_inside) return Refuse(reason, -EBADMSG, "program ", header.id, ": function ", i, " lies outside of it");
+  }
+  return 0;
 }
 
 // Offsets of at most the area's size: the address one past its end is a valid one to compute.
@@ -269,6 +280,10 @@ void Destroy(ProgramInstance* program) {
     if (program->maps[i] != nullptr) ReleaseMap(program->maps[i]);
   }
   if (program->maps != nullptr) Free(process.arena, program->maps, program->map_count * sizeof(MapView*));
+  if (program->functions != nullptr) {
+    Free(process.arena, const_cast<ProgramFunction*>(program->functions),
+         program->function_count * sizeof(ProgramFunction));
+  }
   if (program->image != nullptr) sys::Munmap(program->image, RoundUpToPages(program->image_size));
   Free(process.arena, program, sizeof(ProgramInstance));
 }
@@ -285,6 +300,7 @@ long Build(Process& process, int folder_fd, const ProgramFile& file, ProgramInst
   memcpy(program->name, header.name, sizeof(program->name));
   long error = UseTaskLayout(process, file, reason);
   if (error == 0) error = OpenMaps(process, folder_fd, file, program, reason);
+  if (error == 0) error = CopyFunctions(process, file, program, reason);
   if (error == 0) {
     const bool is_interpreted = (header.flags & program_flags::kInterpreted) != 0;
     error = is_interpreted ? LoadInstructions(file, program, reason) : LoadImage(file, program, reason);
@@ -333,6 +349,41 @@ void ReleaseProgram(ProgramInstance* program) noexcept {
     break;
   }
   Destroy(program);
+}
+
+long FindFunction(const ProgramInstance& program, std::uint64_t callback) noexcept {
+  const bool is_interpreted = (program.flags & program_flags::kInterpreted) != 0;
+  const std::uint64_t place = is_interpreted ? callback : callback - reinterpret_cast<std::uint64_t>(program.image);
+  for (std::uint32_t i = 0; i < program.function_count; ++i) {
+    const ProgramFunction& function = program.functions[i];
+    if ((is_interpreted ? function.instruction : function.image_offset) == place) return i;
+  }
+  return -EINVAL;
+}
+
+std::uint64_t RunFunction(const ProgramInstance& program, std::uint32_t function, std::uint64_t r1, std::uint64_t r2,
+                          std::uint64_t r3, RunContext& run) noexcept {
+  run.process = program.process;
+  run.program = &program;
+  if ((program.flags & program_flags::kUsesSlot) != 0) {
+    run.slot = LeaseSlot(*program.process);
+    if (run.slot == kNoSlot) {
+      run.flags |= run_flags::kMissed;
+      return 0;
+    }
+  }
+  std::uint64_t result = 0;
+  const ProgramFunction& entry = program.functions[function];
+  if ((program.flags & program_flags::kInterpreted) != 0) {
+    const auto& interpreted = *static_cast<const InterpretedProgram*>(program.engine_state);
+    result = InterpretFunction(interpreted, entry.instruction, r1, r2, r3, &run);
+  } else if (program.callback != nullptr) {
+    run.callback = program.callback;
+    const auto address = reinterpret_cast<std::uint64_t>(program.image) + entry.image_offset;
+    result = program.callback(r1, r2, r3, 0, address, &run);
+  }
+  if (run.slot != kNoSlot) ReleaseSlot(*program.process, run.slot);
+  return result;
 }
 
 }  // namespace strata::runtime

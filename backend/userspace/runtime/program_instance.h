@@ -28,6 +28,8 @@ struct ProgramInstance {
   MapView** maps;    // the program's map table
   std::byte* image;  // mapped read and execute
   std::uint64_t image_size;
+  const ProgramFunction* functions;  // those that may be callbacks
+  std::uint32_t function_count;
   ProgramInstance* next;
   char name[kNameSize];
 };
@@ -62,5 +64,13 @@ void ReleaseProgram(ProgramInstance* program) noexcept;
   if (run.slot != kNoSlot) ReleaseSlot(*program.process, run.slot);
   return result;
 }
+
+// The position of the function that a program calls `callback`; -EINVAL when there is none.
+long FindFunction(const ProgramInstance& program, std::uint64_t callback) noexcept;
+
+// Runs one of its functions alone, as a helper does its callback, and returns R0. As with RunProgram, the result is 0
+// and run_flags::kMissed set when no slot was to be had. `function`: below function_count.
+std::uint64_t RunFunction(const ProgramInstance& program, std::uint32_t function, std::uint64_t r1, std::uint64_t r2,
+                          std::uint64_t r3, RunContext& run) noexcept;
 
 }  // namespace strata::runtime

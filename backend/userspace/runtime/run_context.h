@@ -11,8 +11,8 @@ struct Process;  // per-process state of the runtime (process.h)
 struct ProgramInstance;
 
 // Until the verifier bounds every loop, a run may take this many backward jumps and calls before it is ended with
-// result 0.
-inline constexpr std::int64_t kRunBudget = 1 << 23;
+// result 0: bpf_loop's longest, 1 << 23 calls of its callback, and as much again.
+inline constexpr std::int64_t kRunBudget = 1 << 24;
 // may_goto jumps once less than this is left, so that the program ends by its own means.
 inline constexpr std::int64_t kMayGotoReserve = 1 << 16;
 inline constexpr std::uint32_t kNoSlot = 0xffffffff;

@@ -107,6 +107,10 @@ class Translator {
     image.entry_offset = code.label_offsets[entries_.front().id];
     image.callback_offset = scan_.has_callbacks ? code.label_offsets[thunk_.id] : 0;
     image.relocations = std::move(code.relocations);
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+      const auto offset = static_cast<std::uint32_t>(code.label_offsets[entries_[i].id]);
+      image.functions.push_back({scan_.functions[i].facts.begin.value, offset});
+    }
     return image;
   }
 

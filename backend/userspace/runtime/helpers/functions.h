@@ -35,6 +35,12 @@ STRATA_HELPER(HelperDynptrRead);
 STRATA_HELPER(HelperDynptrWrite);
 STRATA_HELPER(HelperDynptrData);
 
+// timer_helpers.cc
+STRATA_HELPER(HelperTimerInit);
+STRATA_HELPER(HelperTimerSetCallback);
+STRATA_HELPER(HelperTimerStart);
+STRATA_HELPER(HelperTimerCancel);
+
 // checksum_helpers.cc
 STRATA_HELPER(HelperChecksumDifference);
 

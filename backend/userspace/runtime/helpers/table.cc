@@ -9,11 +9,11 @@ namespace {
 using enum ArgumentKind;
 using helper_flags::kGplOnly;
 using helper_flags::kUsesSlot;
+using helper_flags::kUsesTask;
 using ReturnKind::kInteger;
 using ReturnKind::kMapValueOrNull;
 using ReturnKind::kRingRecordOrNull;
 using ReturnKind::kVoid;
-using helper_flags::kUsesTask;
 
 constexpr HelperRow kHelpers[] = {
     {1, "map_lookup_elem", HelperMapLookup, kMapValueOrNull, {kMap, kMapKey}, 0},
@@ -80,6 +80,10 @@ constexpr HelperRow kHelpers[] = {
      kInteger,
      {kMemoryOrNull, kSizeOrZero, kConstString, kMemoryOrNull, kSizeOrZero},
      kGplOnly},
+    {169, "timer_init", HelperTimerInit, kInteger, {kTimer, kMap, kAnything}, kGplOnly},
+    {170, "timer_set_callback", HelperTimerSetCallback, kInteger, {kTimer, kCallback}, kGplOnly},
+    {171, "timer_start", HelperTimerStart, kInteger, {kTimer, kAnything, kAnything}, kGplOnly},
+    {172, "timer_cancel", HelperTimerCancel, kInteger, {kTimer}, kGplOnly},
     {173, "get_func_ip", HelperFunctionAddress, kInteger, {kContext}, kGplOnly},
     {174, "get_attach_cookie", HelperCookie, kInteger, {kContext}, 0},
     {177, "trace_vprintk", HelperTracePrintArray, kInteger, {kMemory, kSize, kMemoryOrNull, kSizeOrZero}, kGplOnly},

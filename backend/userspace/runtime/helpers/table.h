@@ -28,6 +28,7 @@ enum class ArgumentKind : std::uint8_t {
   kCallbackState,  // on the stack, or null
   kRingRecord,     // what reserve returned
   kLongOut,        // 8 writable bytes
+  kTimer,          // struct bpf_timer in a map's value
   kDynptr,         // one that a helper has made, on the stack
   kRingDynptr,     // one of ringbuf_reserve_dynptr
   kUninitDynptr,   // 16 bytes of the stack for one

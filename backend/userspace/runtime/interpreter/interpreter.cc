@@ -437,12 +437,17 @@ u64 RunFunction(Engine& engine, u32 start, const Arguments& arguments, RunContex
 }  // namespace
 
 std::uint64_t Interpret(const InterpretedProgram& program, void* context, RunContext* run) noexcept {
+  return InterpretFunction(program, 0, reinterpret_cast<u64>(context), 0, 0, run);
+}
+
+std::uint64_t InterpretFunction(const InterpretedProgram& program, std::uint32_t function, std::uint64_t r1,
+                                std::uint64_t r2, std::uint64_t r3, RunContext* run) noexcept {
   Engine engine{&program, 1};
   const CallbackThunk outer_callback = run->callback;
   void* const outer_state = run->engine_state;
   run->callback = Callback;
   run->engine_state = &engine;
-  const u64 result = RunFunction(engine, 0, {{reinterpret_cast<u64>(context), 0, 0, 0, 0}}, run);
+  const u64 result = RunFunction(engine, function, {{r1, r2, r3, 0, 0}}, run);
   run->callback = outer_callback;
   run->engine_state = outer_state;
   return result;

@@ -24,4 +24,8 @@ struct InterpretedProgram {
 // are not checked. Thread-safe: all state is in `run`.
 std::uint64_t Interpret(const InterpretedProgram& program, void* context, RunContext* run) noexcept;
 
+// The same from `function` on, the index of its first instruction, with R1 to R3.
+std::uint64_t InterpretFunction(const InterpretedProgram& program, std::uint32_t function, std::uint64_t r1,
+                                std::uint64_t r2, std::uint64_t r3, RunContext* run) noexcept;
+
 }  // namespace strata::runtime

@@ -25,6 +25,9 @@ extern const MapOps kStackOps;
 extern const MapOps kBloomFilterOps;
 extern const MapOps kLpmTrieOps;
 
+// Of a map of that kind whose values hold a timer (maps/timed.cc); null where they may not.
+const MapOps* TimedOps(MapType type) noexcept;
+
 // Where a kind has no such operation (maps/unsupported.cc).
 void NothingToInitialize(MapView& map) noexcept;
 long NothingToOpen(MapView& map) noexcept;

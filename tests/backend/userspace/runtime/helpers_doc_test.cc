@@ -50,6 +50,8 @@ std::string ArgumentName(ArgumentKind kind) {
       return "ring record";
     case ArgumentKind::kLongOut:
       return "8 bytes to write";
+    case ArgumentKind::kTimer:
+      return "timer";
     case ArgumentKind::kDynptr:
       return "dynptr";
     case ArgumentKind::kRingDynptr:

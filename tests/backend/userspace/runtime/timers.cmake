@@ -1,0 +1,3 @@
+strata_test(NAME runtime_timers_test
+  SOURCES session_fixture.cc timers_test.cc
+  LINK strata::runtime Threads::Threads)
