@@ -68,6 +68,9 @@ struct RootHeader {
 
 // --- map-<id> --------------------------------------------------------------------------------------------------------
 inline constexpr std::uint32_t kNoField = 0xffffffff;
+// Bytes of struct bpf_spin_lock and struct bpf_timer (include/uapi/linux/bpf.h).
+inline constexpr std::uint32_t kSpinLockSize = 4;
+inline constexpr std::uint32_t kTimerSize = 16;
 
 // What every map in a map of maps must be (kernel/bpf/map_in_map.c, bpf_map_meta_equal).
 struct InnerMap {

@@ -29,9 +29,6 @@ bool HasGeometry(const MapHeader& header, const MapGeometry& geometry) {
          header.file_size == geometry.file_size;
 }
 
-// struct bpf_spin_lock (include/uapi/linux/bpf.h).
-constexpr std::uint32_t kSpinLockSize = 4;
-
 bool HoldsField(const MapHeader& header, std::uint32_t offset, std::uint32_t size) {
   return offset == kNoField || (offset % 4 == 0 && size <= header.value_size && offset <= header.value_size - size);
 }

@@ -130,8 +130,18 @@ long OpenMaps(Process& process, int folder_fd, const ProgramFile& file, ProgramI
   return 0;
 }
 
-!HoldsTable(file, header.task_layout_offset, header.task_layout_size, 1) ||
-    long CopyFunctions(Process& process, const ProgramFile& file, ProgramInstance* program, Reason* reason) {
+// Programs that ask for the current task bring the layout that it has.
+long UseTaskLayout(Process& process, const ProgramFile& file, Reason* reason) {
+  const ProgramHeader& header = file.header();
+  if (header.task_layout_size == 0) return 0;
+  if (header.task_layout_size != sizeof(TaskLayout))
+    return Refuse(reason, -EPROTO, "program ", header.id, ": a layout of tasks of another version");
+  Reason why;
+  const long error = PrepareTasks(process, *file.Table<TaskLayout>(header.task_layout_offset), &why);
+  return error == 0 ? 0 : Refuse(reason, error, "program ", header.id, ": ", static_cast<const char*>(why.text));
+}
+
+long CopyFunctions(Process& process, const ProgramFile& file, ProgramInstance* program, Reason* reason) {
   const ProgramHeader& header = file.header();
   if (header.function_count == 0) return 0;
   const std::uint64_t size = header.function_count * sizeof(ProgramFunction);

@@ -16,7 +16,6 @@ namespace strata::runtime {
 
 struct ProgramInstance;
 
-inline constexpr std::uint32_t kTimerSize = 16;  // bytes of struct bpf_timer
 inline constexpr std::uint64_t kNever = ~std::uint64_t{0};
 
 // BPF_F_TIMER_ABS and BPF_F_TIMER_CPU_PIN; there is one thread, so that the second changes nothing.

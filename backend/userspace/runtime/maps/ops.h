@@ -7,10 +7,6 @@
 
 namespace strata::runtime {
 
-// struct bpf_spin_lock and struct bpf_timer (include/uapi/linux/bpf.h).
-inline constexpr std::uint32_t kSpinLockSize = 4;
-inline constexpr std::uint32_t kTimerSize = 16;
-
 inline constexpr long kNotSupportedErrno = -524;  // -ENOTSUPP, the kernel's own
 
 extern const MapOps kArrayOps;
