@@ -6,6 +6,8 @@
 namespace strata::compile {
 
 inline constexpr std::int32_t kMapLookupElem = 1;
+inline constexpr std::int32_t kMapUpdateElem = 2;
+inline constexpr std::int32_t kMapDeleteElem = 3;
 inline constexpr std::int32_t kGetSmpProcessorId = 8;
 
 }  // namespace strata::compile

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <iterator>
 
 #include "helper_numbers.h"
 #include "strata/isa/decode.h"
@@ -87,6 +88,15 @@ RegisterUse UseOf(const Instruction& insn, OperandForm form) {
   return {};
 }
 
+struct DirectKind {
+  MapType type;
+  bool update_only;
+};
+constexpr DirectKind kDirectKinds[] = {
+    {MapType::kHash, false},          {MapType::kPerCpuHash, false}, {MapType::kLruHash, false},
+    {MapType::kLruPerCpuHash, false}, {MapType::kArray, true},       {MapType::kPerCpuArray, true},
+};
+
 // What is known of a register within one basic block.
 struct Known {
   enum Kind : std::uint8_t { kNothing, kMap, kConstant, kFrameAddress } kind = kNothing;
@@ -142,6 +152,7 @@ class Scanner {
   void ScanInstruction(ScannedFunction& function, InsnIndex at, const OpcodeInfo& info);
   void ScanCall(ScannedFunction& function, InsnIndex at);
   bool TryInlineLookup(InsnIndex at);
+  void TryDirectCall(InsnIndex at);
   void Learn(InsnIndex at, const OpcodeInfo& info, std::uint16_t writes);
   void LearnStore(const Instruction& insn, const OpcodeInfo& info);
   Known ResultOf(InsnIndex at, const OpcodeInfo& info) const;
@@ -219,6 +230,7 @@ void Scanner::ScanCall(ScannedFunction& function, InsnIndex at) {
   if (!is_inline) function.calls = true;
   if (!is_inline || insn.imm == kGetSmpProcessorId) scan_.uses_run = true;
   if (!is_helper) function.spends_budget = true;
+  if (is_helper && !is_inline) TryDirectCall(at);
   for (int reg = 0; reg <= 5; ++reg) known_[reg] = {};
   if (!is_inline) stored_.reset();
 }
@@ -238,6 +250,23 @@ bool Scanner::TryInlineLookup(InsnIndex at) {
   scan_.lookups.push_back(lookup);
   if (!map.is_read) scan_.flags[map.defined_by] |= scan_flags::kSkip;
   return true;
+}
+
+// The kinds of which a helper does nothing but call the map's function, and the functions that are short enough for
+// that to be felt.
+void Scanner::TryDirectCall(InsnIndex at) {
+  const Known& map = known_[1];
+  const std::int32_t helper = code_[at.value].imm;
+  if (map.kind != Known::kMap || helper < kMapLookupElem || helper > kMapDeleteElem) return;
+  const auto position = static_cast<std::uint32_t>(map.value);
+  const runtime::ProgramMap& geometry = input_.maps[position];
+  const auto* row = std::find_if(std::begin(kDirectKinds), std::end(kDirectKinds),
+                                 [&](const DirectKind& kind) { return kind.type == geometry.type; });
+  const auto operation = static_cast<runtime::MapOperation>(helper - kMapLookupElem);
+  const bool writes = operation != runtime::MapOperation::kLookup;
+  if (row == std::end(kDirectKinds) || (writes && (geometry.flags & map_flags::kReadOnlyProgram) != 0)) return;
+  if (row->update_only && operation != runtime::MapOperation::kUpdate) return;
+  scan_.direct_calls.push_back({.call = at.value, .map = position, .operation = operation});
 }
 
 Known Scanner::ResultOf(InsnIndex at, const OpcodeInfo& info) const {

@@ -29,6 +29,13 @@ struct InlineLookup {
   std::optional<std::uint32_t> key;  // where the block stored a constant
 };
 
+// A helper on a map that is known: the map's own function is called instead.
+struct DirectCall {
+  std::uint32_t call;  // instruction
+  std::uint32_t map;   // position in the map table
+  runtime::MapOperation operation;
+};
+
 namespace scan_flags {
 inline constexpr std::uint8_t kTarget = 1;  // a jump leads here
 inline constexpr std::uint8_t kSkip = 2;    // its result is never read
@@ -36,8 +43,9 @@ inline constexpr std::uint8_t kSkip = 2;    // its result is never read
 
 struct ProgramScan {
   std::vector<ScannedFunction> functions;
-  std::vector<std::uint8_t> flags;    // scan_flags by slot
-  std::vector<InlineLookup> lookups;  // by call
+  std::vector<std::uint8_t> flags;       // scan_flags by slot
+  std::vector<InlineLookup> lookups;     // by call
+  std::vector<DirectCall> direct_calls;  // by call
   bool has_callbacks = false;
   bool calls = false;           // some function calls
   bool uses_run = false;        // some code reads the RunContext

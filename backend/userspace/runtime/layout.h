@@ -131,12 +131,16 @@ static_assert(sizeof(TraceRecord) == 32);
 
 // --- prog-<id> -------------------------------------------------------------------------------------------------------
 enum class ImageRelocationKind : std::uint16_t {
-  kMapView = 1,   // 64-bit address of the process's MapView of map `index` (a position in the program's map table)
-  kMapData = 2,   // 64-bit address of that map's data plus addend
-  kMapTable = 3,  // 64-bit address of that map's tables plus addend
-  kHelper = 4,    // 64-bit address of helper `index` (the kernel's number)
-  kImage = 5,     // 64-bit address of the image plus addend (callbacks)
+  kMapView = 1,       // 64-bit address of the process's MapView of map `index` (a position in the program's map table)
+  kMapData = 2,       // 64-bit address of that map's data plus addend
+  kMapTable = 3,      // 64-bit address of that map's tables plus addend
+  kHelper = 4,        // 64-bit address of helper `index` (the kernel's number)
+  kImage = 5,         // 64-bit address of the image plus addend (callbacks)
+  kMapOperation = 6,  // 64-bit address of that map's function for MapOperation `addend`
 };
+
+// What compiled code calls directly where it knows the map: MapOps::lookup, update, erase.
+enum class MapOperation : std::uint8_t { kLookup = 0, kUpdate = 1, kErase = 2 };
 
 struct ImageRelocation {
   std::uint32_t offset;  // of the 8 bytes to write, from the image's start

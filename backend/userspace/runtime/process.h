@@ -94,11 +94,15 @@ struct ThreadCache {
 [[gnu::tls_model("initial-exec"), gnu::visibility("hidden")]] extern __thread ThreadCache thread_cache;
 OwnerWord RefreshOwner(Process& process) noexcept;  // asks the kernel, and remembers
 
-// The word by which the calling thread owns locks and slots.
-[[gnu::always_inline]] inline OwnerWord CurrentOwner(Process& process) noexcept {
+// The word by which the calling thread owns locks and slots; 0 when the kernel has to be asked.
+[[gnu::always_inline]] inline OwnerWord CachedOwner(const Process& process) noexcept {
   if (thread_cache.process == &process && thread_cache.generation == process.fork_page->generation) [[likely]]
     return thread_cache.owner;
-  return RefreshOwner(process);
+  return 0;
+}
+[[gnu::always_inline]] inline OwnerWord CurrentOwner(Process& process) noexcept {
+  const OwnerWord cached = CachedOwner(process);
+  return cached != 0 ? cached : RefreshOwner(process);
 }
 
 // True only when the owner's thread is known to be gone; false for one of another PID namespace.

@@ -164,10 +164,23 @@ bool IsInArea(std::int64_t addend, std::uint64_t size) {
   return addend >= 0 && static_cast<std::uint64_t>(addend) <= size;
 }
 
+std::uint64_t AddressOf(const MapOps& ops, std::int64_t operation) {
+  switch (operation) {
+    case static_cast<std::int64_t>(MapOperation::kLookup):
+      return reinterpret_cast<std::uint64_t>(ops.lookup);
+    case static_cast<std::int64_t>(MapOperation::kUpdate):
+      return reinterpret_cast<std::uint64_t>(ops.update);
+    case static_cast<std::int64_t>(MapOperation::kErase):
+      return reinterpret_cast<std::uint64_t>(ops.erase);
+    default:
+      return 0;
+  }
+}
+
 long RelocationValue(const ProgramInstance& program, const ImageRelocation& relocation, std::uint64_t* out) {
-  const bool names_map = relocation.kind == ImageRelocationKind::kMapView ||
-                         relocation.kind == ImageRelocationKind::kMapData ||
-                         relocation.kind == ImageRelocationKind::kMapTable;
+  const bool names_map =
+      relocation.kind == ImageRelocationKind::kMapView || relocation.kind == ImageRelocationKind::kMapData ||
+      relocation.kind == ImageRelocationKind::kMapTable || relocation.kind == ImageRelocationKind::kMapOperation;
   if (names_map && relocation.index >= program.map_count) return -EBADMSG;
   const MapView* map = names_map ? program.maps[relocation.index] : nullptr;
   const auto addend = static_cast<std::uint64_t>(relocation.addend);
@@ -187,6 +200,9 @@ long RelocationValue(const ProgramInstance& program, const ImageRelocation& relo
     case ImageRelocationKind::kImage:
       *out = reinterpret_cast<std::uint64_t>(program.image) + addend;
       return IsInArea(relocation.addend, program.image_size) ? 0 : -EBADMSG;
+    case ImageRelocationKind::kMapOperation:
+      *out = AddressOf(*map->ops, relocation.addend);
+      return *out != 0 ? 0 : -EBADMSG;
   }
   return -EBADMSG;
 }

@@ -314,13 +314,21 @@ void Assembler::Call(Label label) {
 void Assembler::CallReg(Reg reg) { OpReg(Bits::k32, 0xff, 2, Number(reg)); }
 
 void Assembler::CallHelper(std::uint32_t helper) {
-  const auto known = std::find(helpers_.begin(), helpers_.end(), helper);
-  const auto entry = static_cast<std::uint32_t>(known - helpers_.begin());
-  if (known == helpers_.end()) helpers_.push_back(helper);
+  CallThroughTable({runtime::ImageRelocationKind::kHelper, helper, 0});
+}
+
+void Assembler::CallMapOperation(std::uint32_t map, runtime::MapOperation operation) {
+  CallThroughTable({runtime::ImageRelocationKind::kMapOperation, map, static_cast<std::int64_t>(operation)});
+}
+
+void Assembler::CallThroughTable(const Callee& callee) {
+  const auto known = std::find(callees_.begin(), callees_.end(), callee);
+  const auto entry = static_cast<std::uint32_t>(known - callees_.begin());
+  if (known == callees_.end()) callees_.push_back(callee);
   Reserve();
   Byte(0xff);
   Byte(0x15);  // call [rip + disp32]
-  helper_uses_.push_back({place(), entry});
+  callee_uses_.push_back({place(), entry});
   Dword(0);
 }
 
@@ -427,14 +435,15 @@ Code Assembler::CopyCode() const {
   return code;
 }
 
-void Assembler::AppendHelperTable(Code& code) const {
-  if (helpers_.empty()) return;
+void Assembler::AppendCalleeTable(Code& code) const {
+  if (callees_.empty()) return;
   code.bytes.resize((code.bytes.size() + 7) / 8 * 8, kBreakpoint);
-  for (const std::uint32_t helper : helpers_) {
+  for (const Callee& callee : callees_) {
     runtime::ImageRelocation relocation{};
     relocation.offset = static_cast<std::uint32_t>(code.bytes.size());
-    relocation.kind = runtime::ImageRelocationKind::kHelper;
-    relocation.index = helper;
+    relocation.kind = callee.kind;
+    relocation.index = callee.index;
+    relocation.addend = callee.addend;
     code.relocations.push_back(relocation);
     code.bytes.resize(code.bytes.size() + 8);
   }
@@ -447,19 +456,19 @@ void Assembler::WriteReferences(Code& code) const {
     std::memcpy(&code.bytes[at], &distance, sizeof(distance));
   };
   for (const LabelUse& use : label_uses_) write_distance(use.place, Final(labels_[use.label]));
-  const auto table = static_cast<std::uint32_t>(code.bytes.size() - 8 * helpers_.size());
-  for (const HelperUse& use : helper_uses_) write_distance(use.place, table + 8 * use.entry);
+  const auto table = static_cast<std::uint32_t>(code.bytes.size() - 8 * callees_.size());
+  for (const CalleeUse& use : callee_uses_) write_distance(use.place, table + 8 * use.entry);
 }
 
 Code Assembler::Finish() {
   ChooseShortJumps();
   Code code = CopyCode();
-  code.relocations.reserve(relocations_.size() + helpers_.size());
+  code.relocations.reserve(relocations_.size() + callees_.size());
   for (const Relocation& entry : relocations_) {
     code.relocations.push_back(entry.relocation);
     code.relocations.back().offset = Final(entry.place);
   }
-  AppendHelperTable(code);
+  AppendCalleeTable(code);
   WriteReferences(code);
   code.label_offsets.reserve(labels_.size());
   for (const Place& label : labels_) code.label_offsets.push_back(Final(label));

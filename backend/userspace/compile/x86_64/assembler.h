@@ -111,6 +111,7 @@ class Assembler {
   void Call(Label label);
   void CallReg(Reg reg);
   void CallHelper(std::uint32_t helper);  // through a table behind the code
+  void CallMapOperation(std::uint32_t map, runtime::MapOperation operation);
   void Push(Reg reg);
   void PushMem(Mem from);
   void Pop(Reg reg);
@@ -124,7 +125,7 @@ class Assembler {
   std::size_t here() const { return size_; }
   void JumpShortBack(Cond cond, std::size_t to);
 
-  // Chooses the short form of every jump that can have it, and lays the helper table behind the code.
+  // Chooses the short form of every jump that can have it, and lays the table of callees behind the code.
   Code Finish();
 
  private:
@@ -148,9 +149,16 @@ class Assembler {
     Place place;  // of a 32-bit displacement
     std::uint32_t label;
   };
-  struct HelperUse {
+  // A function of the runtime, as its relocation names it.
+  struct Callee {
+    runtime::ImageRelocationKind kind;
+    std::uint32_t index;
+    std::int64_t addend;
+    bool operator==(const Callee&) const = default;
+  };
+  struct CalleeUse {
     Place place;
-    std::uint32_t entry;  // in helpers_
+    std::uint32_t entry;  // in callees_
   };
   struct Relocation {
     Place place;
@@ -170,13 +178,14 @@ class Assembler {
   void OpMem(Bits bits, int opcode, int reg, Mem mem, bool is_byte = false);
   void Opcode(int opcode);
   void Branch(std::uint8_t cond, Label label);
+  void CallThroughTable(const Callee& callee);
 
   void ChooseShortJumps();
   bool Reaches(const JumpSite& jump, std::uint32_t position) const;  // in its short form
   void SumSavings();
   std::uint32_t Final(Place place) const { return place.at - saved_before_[place.jumps_before]; }
   Code CopyCode() const;
-  void AppendHelperTable(Code& code) const;
+  void AppendCalleeTable(Code& code) const;
   void WriteReferences(Code& code) const;
 
   std::vector<std::byte> bytes_;  // jumps in their long form; size_ of them are written
@@ -184,8 +193,8 @@ class Assembler {
   std::vector<Place> labels_;
   std::vector<JumpSite> jumps_;
   std::vector<LabelUse> label_uses_;
-  std::vector<HelperUse> helper_uses_;
-  std::vector<std::uint32_t> helpers_;  // numbers, in the order of the table
+  std::vector<CalleeUse> callee_uses_;
+  std::vector<Callee> callees_;  // in the order of the table
   std::vector<Relocation> relocations_;
   std::vector<std::uint32_t> saved_before_;  // bytes that the first i jumps save
 };

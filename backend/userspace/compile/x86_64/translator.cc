@@ -71,6 +71,10 @@ Cond ConditionOf(std::uint8_t opcode) {
 
 bool IsTestOfBits(std::uint8_t opcode) { return isa::OperationOf(opcode) == 0x40; }
 
+bool IsPerCpu(MapType type) {
+  return type == MapType::kPerCpuArray || type == MapType::kPerCpuHash || type == MapType::kLruPerCpuHash;
+}
+
 // How a function's frame is laid out: saved registers, then rbp, then the eBPF stack, which may lie in the red zone.
 struct Frame {
   std::array<Reg, 6> saved{};
@@ -162,6 +166,7 @@ class Translator {
   std::uint32_t Call(InsnIndex at);
   void CallFunction(InsnIndex at);
   void CallHelper(std::uint32_t helper);
+  void CallMap(const DirectCall& call);
   void JumpBackIf(Cond cond, std::int64_t target);
   std::uint32_t Lookup(InsnIndex at, const InlineLookup& lookup);
   void LookupConstantKey(const InlineLookup& lookup);
@@ -195,6 +200,7 @@ class Translator {
   Label thunk_;
   std::vector<Label> entries_;  // by function, in front of its prologue; an instruction's label lies behind it
   std::size_t next_lookup_ = 0;
+  std::size_t next_direct_call_ = 0;
   bool needs_end_run_entry_ = false;
 
   // of the function being translated
@@ -841,8 +847,19 @@ std::uint32_t Translator::Call(InsnIndex at) {
   if (next_lookup_ < scan_.lookups.size() && scan_.lookups[next_lookup_].call == at.value) {
     return Lookup(at, scan_.lookups[next_lookup_++]);
   }
+  if (next_direct_call_ < scan_.direct_calls.size() && scan_.direct_calls[next_direct_call_].call == at.value) {
+    CallMap(scan_.direct_calls[next_direct_call_++]);
+    return 1;
+  }
   CallHelper(static_cast<std::uint32_t>(insn.imm));
   return 1;
+}
+
+// MapOps::lookup, update, erase take the helper's arguments and, the first two, the run's slot behind them.
+void Translator::CallMap(const DirectCall& call) {
+  if (IsPerCpu(input_.maps[call.map].type) && call.operation != runtime::MapOperation::kErase)
+    out_.Load(call.operation == runtime::MapOperation::kLookup ? Reg::rdx : Reg::r8, {run_, kSlotOffset}, 4);
+  out_.CallMapOperation(call.map, call.operation);
 }
 
 // --- map look-ups --------------------------------------------------------------------------------------------------

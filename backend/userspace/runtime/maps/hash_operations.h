@@ -45,9 +45,7 @@ struct HashOperations {
     });
   }
 
-  static long Erase(MapView& map, const void* key) noexcept {
-    return EraseElement<kKeySize>(map, key, [](HashElement&) {});
-  }
+  static long Erase(MapView& map, const void* key) noexcept { return EraseKey<kKeySize>(map, key); }
 
   static long CopyIn(MapView& map, const void* key, const void* value, std::uint64_t flags) noexcept {
     return Update(map, key, value, flags, 0);
@@ -128,6 +126,8 @@ struct PerCpuHashOperations {
   // A new element is zero for all slots but the run's own (pcpu_init_value).
   static long Update(MapView& map, const void* key, const void* value, std::uint64_t flags,
                      std::uint32_t slot) noexcept {
+    if (slot >= map.slot_count) [[unlikely]]
+      return -EBUSY;
     return UpdateElement<kKeySize>(map, key, flags, [&](HashElement& element, bool is_new) {
       if (is_new) {
         memset(ValueOf(map, element), 0, PerCpuElementSize(map));
@@ -138,9 +138,7 @@ struct PerCpuHashOperations {
     });
   }
 
-  static long Erase(MapView& map, const void* key) noexcept {
-    return EraseElement<kKeySize>(map, key, [](HashElement&) {});
-  }
+  static long Erase(MapView& map, const void* key) noexcept { return EraseKey<kKeySize>(map, key); }
 
   static long CopyIn(MapView& map, const void* key, const void* value, std::uint64_t flags) noexcept {
     return UpdateElement<kKeySize>(map, key, flags, [&](HashElement& element, bool is_new) {

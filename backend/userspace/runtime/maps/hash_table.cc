@@ -83,7 +83,7 @@ ElementLink PopElement(MapView& map, std::uint32_t index, std::uint32_t bucket) 
     return 0;
   }
   HashElement& element = ElementAt(map, link - 1);
-  SetHint(map, bucket);  // should the holder die here, and nobody come to this bucket again
+  EnsureHint(map, bucket);  // should the holder die here, and nobody come to this bucket again
   Publish(BucketAt(map, bucket).pending, link);
   Publish(element.stamp, Hidden(element.stamp, bucket + 1));
   Publish(list.journal, ElementLink{0});
@@ -110,7 +110,7 @@ void RepairBucket(MapView& map, std::uint32_t bucket) {
     HashElement& element = ElementAt(map, link - 1);
     if (OwnerOf(element.stamp) == bucket + 1 && FindLink(map, bucket, element) == nullptr) {
       Publish(element.stamp, Hidden(element.stamp, bucket + 1));
-      SetHint(map, bucket);
+      EnsureHint(map, bucket);
       return;
     }
   }
@@ -151,13 +151,24 @@ class SpareSearch {
   }
 
  private:
-  // All groups of buckets that share a hint, the own first.
+  static constexpr std::uint32_t kWordShift = kHintShift + 3;
+
+  // All groups of buckets that share a hint, eight at a time, the own first.
   bool SearchAll(HashElement** out) {
-    const std::uint64_t groups = (map_.derived[kBucketMask] >> kHintShift) + 1;
-    const std::uint64_t own = bucket_ >> kHintShift;
-    for (std::uint64_t i = 0; i < groups; ++i) {
-      const std::uint64_t group = own + i < groups ? own + i : own + i - groups;
-      if (SearchGroup(static_cast<std::uint32_t>(group << kHintShift), out)) return true;
+    const auto* hints = reinterpret_cast<const std::uint64_t*>(map_.derived[kHints]);
+    const std::uint64_t words = (map_.derived[kBucketMask] >> kWordShift) + 1;
+    const std::uint64_t own = bucket_ >> kWordShift;
+    for (std::uint64_t i = 0; i < words; ++i) {
+      const std::uint64_t word = own + i < words ? own + i : own + i - words;
+      if (__atomic_load_n(&hints[word], __ATOMIC_RELAXED) != 0 && SearchWord(word << kWordShift, out)) return true;
+    }
+    return false;
+  }
+
+  bool SearchWord(std::uint64_t first, HashElement** out) {
+    for (std::uint64_t i = first; i < first + (1U << kWordShift) && i <= map_.derived[kBucketMask];
+         i += 1U << kHintShift) {
+      if (SearchGroup(static_cast<std::uint32_t>(i), out)) return true;
     }
     return false;
   }
@@ -221,6 +232,11 @@ long PopFromLists(MapView& map, std::uint32_t bucket, OwnerWord self, HashElemen
   return is_any_busy ? -EBUSY : -E2BIG;
 }
 
+long ClaimUnused(MapView& map, std::uint32_t bucket, OwnerWord self, HashElement** out) {
+  const long error = PopFromLists(map, bucket, self, out);
+  return error == -E2BIG ? SpareSearch(map, bucket, self).Run(out) : error;
+}
+
 // The first element of the buckets from `bucket` on.
 HashElement* FirstFrom(const MapView& map, std::uint64_t bucket) {
   for (; bucket <= map.derived[kBucketMask]; ++bucket) {
@@ -271,9 +287,9 @@ long Evict(MapView& map, std::uint32_t bucket, OwnerWord self, HashElement** out
 }
 
 long ClaimFromLru(MapView& map, std::uint32_t bucket, OwnerWord self, HashElement** out) {
-  std::uint64_t& exhausted = map.header->kind_state[kLruExhausted];
+  std::uint64_t& exhausted = map.header->kind_state[kExhausted];
   if (__atomic_load_n(&exhausted, __ATOMIC_RELAXED) == 0) {
-    const long error = PopFromLists(map, bucket, self, out);
+    const long error = ClaimUnused(map, bucket, self, out);
     if (error == 0) return 0;
     if (error == -E2BIG) __atomic_store_n(&exhausted, std::uint64_t{1}, __ATOMIC_RELAXED);
   }
@@ -340,9 +356,7 @@ bool LockBucketAfterWait(MapView& map, std::uint32_t bucket, OwnerWord self) noe
 
 long ClaimElement(MapView& map, std::uint32_t bucket, OwnerWord self, HashElement** out) noexcept {
   *out = nullptr;
-  if (IsLru(map.type)) return ClaimFromLru(map, bucket, self, out);
-  const long error = PopFromLists(map, bucket, self, out);
-  return error == -E2BIG ? SpareSearch(map, bucket, self).Run(out) : error;
+  return IsLru(map.type) ? ClaimFromLru(map, bucket, self, out) : ClaimUnused(map, bucket, self, out);
 }
 
 bool FreeSpare(MapView& map, std::uint32_t bucket, OwnerWord self) noexcept {
@@ -358,11 +372,21 @@ bool FreeSpare(MapView& map, std::uint32_t bucket, OwnerWord self) noexcept {
     Publish(element->stamp, Hidden(element->stamp, 0));
     Publish(list.head, link);
     Publish(list.journal, ElementLink{0});
-    if (IsLru(map.type)) __atomic_store_n(&map.header->kind_state[kLruExhausted], std::uint64_t{0}, __ATOMIC_RELAXED);
+    __atomic_store_n(&map.header->kind_state[kExhausted], std::uint64_t{0}, __ATOMIC_RELAXED);
     Drop(&list.lock);
   }
   Publish(entry.pending, ElementLink{0});
   return true;
+}
+
+long EraseKeySlowly(MapView& map, const void* key) noexcept {
+  return EraseElement(map, key, [](HashElement&) {});
+}
+
+long ReplaceSpareAndUnlock(MapView& map, std::uint32_t bucket, ChainPlace place, OwnerWord self) noexcept {
+  const long result = RemoveElement(map, bucket, place, self);
+  UnlockBucket(map, bucket);
+  return result;
 }
 
 // htab_map_get_next_key: after an unknown key comes the first one.

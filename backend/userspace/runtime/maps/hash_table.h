@@ -69,6 +69,10 @@ struct HashShape {
 
 inline constexpr std::uint32_t kHintShift = 6;
 
+// In MapHeader::kind_state.
+inline constexpr std::uint32_t kLruHand = 0;    // LRU kinds: the next element to be looked at
+inline constexpr std::uint32_t kExhausted = 1;  // 1 while neither free lists nor spares are believed to be there
+
 // htab_map_alloc_check and the layout.
 long HashGeometry(const MapAttributes& attributes, std::uint32_t slot_count, MapGeometry* out) noexcept;
 long OpenHash(MapView& map) noexcept;
@@ -227,9 +231,13 @@ template <std::uint32_t kKeySize = kAnySize>
 
 // Says that the bucket may have a spare. Who looks for spares clears the hint before it looks, and passes no locked
 // bucket: none is overlooked.
-[[gnu::always_inline]] inline void SetHint(const MapView& map, std::uint32_t bucket) noexcept {
-  if (std::uint8_t& hint = HintOf(map, bucket); __atomic_load_n(&hint, __ATOMIC_RELAXED) == 0)
-    Publish(hint, std::uint8_t{1});
+inline void SetHint(MapView& map, std::uint32_t bucket) noexcept {
+  Publish(HintOf(map, bucket), std::uint8_t{1});
+  __atomic_store_n(&map.header->kind_state[kExhausted], std::uint64_t{0}, __ATOMIC_RELAXED);
+}
+[[gnu::always_inline]] inline void EnsureHint(MapView& map, std::uint32_t bucket) noexcept {
+  if (__atomic_load_n(&HintOf(map, bucket), __ATOMIC_RELAXED) == 0) [[unlikely]]
+    SetHint(map, bucket);
 }
 
 // A free element that becomes the bucket's spare; of a full LRU map, one that was in use. -E2BIG when none is left,
@@ -247,16 +255,18 @@ bool FreeSpare(MapView& map, std::uint32_t bucket, OwnerWord self) noexcept;
   Publish(entry.pending, ElementLink{0});
 }
 
-// Unlinks the element; it becomes the spare. -EBUSY, and nothing done, when the last spare's free list is busy.
-[[gnu::always_inline]] inline long RemoveElement(MapView& map, std::uint32_t bucket, ChainPlace place,
-                                                 OwnerWord self) noexcept {
-  HashBucket& entry = BucketAt(map, bucket);
-  if (entry.pending != 0 && !FreeSpare(map, bucket, self)) [[unlikely]]
-    return -EBUSY;
-  Publish(entry.pending, *place.link);
+// Unlinks the element; it becomes the spare of a bucket that has none.
+[[gnu::always_inline]] inline void LeaveAsSpare(MapView& map, std::uint32_t bucket, ChainPlace place) noexcept {
+  Publish(BucketAt(map, bucket).pending, *place.link);
   Publish(*place.link, place.element->next);
   Publish(place.element->stamp, Hidden(place.element->stamp, bucket + 1));
-  SetHint(map, bucket);
+  EnsureHint(map, bucket);
+}
+
+// The same of any bucket. -EBUSY, and nothing done, when the last spare's free list is busy.
+inline long RemoveElement(MapView& map, std::uint32_t bucket, ChainPlace place, OwnerWord self) noexcept {
+  if (BucketAt(map, bucket).pending != 0 && !FreeSpare(map, bucket, self)) return -EBUSY;
+  LeaveAsSpare(map, bucket, place);
   return 0;
 }
 
@@ -347,6 +357,32 @@ template <std::uint32_t kKeySize = kAnySize, typename See>
     see(element);
     return 0L;
   });
+}
+
+// What EraseKey() leaves to calls: an owner that is not known, a lock that is taken; a bucket that has a spare.
+long EraseKeySlowly(MapView& map, const void* key) noexcept;
+long ReplaceSpareAndUnlock(MapView& map, std::uint32_t bucket, ChainPlace place, OwnerWord self) noexcept;
+
+// Removes the element of `key`. It ends in the calls that it makes, so that it saves no register: each store in front
+// of the lock costs, since taking it waits for them.
+template <std::uint32_t kKeySize = kAnySize>
+[[gnu::always_inline]] inline long EraseKey(MapView& map, const void* key) noexcept {
+  const OwnerWord self = CachedOwner(*map.process);
+  const HashPosition position = PositionOf<kKeySize>(map, key);
+  HashBucket& entry = BucketAt(map, position.bucket);
+  OwnerWord free = 0;
+  if (self == 0 || !__atomic_compare_exchange_n(&entry.lock, &free, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+      [[unlikely]]
+    return EraseKeySlowly(map, key);
+  const ChainPlace found = FindPlace<kKeySize>(map, position, key);
+  if (found.element == nullptr) {
+    Drop(&entry.lock);
+    return -ENOENT;
+  }
+  if (entry.pending != 0) return ReplaceSpareAndUnlock(map, position.bucket, found, self);
+  LeaveAsSpare(map, position.bucket, found);
+  Drop(&entry.lock);
+  return 0;
 }
 
 // Copies out under the lock, so that a value that is being updated is not seen half-done; where the lock stays busy,

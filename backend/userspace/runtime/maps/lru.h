@@ -9,10 +9,6 @@
 
 namespace strata::runtime {
 
-// In MapHeader::kind_state.
-inline constexpr std::uint32_t kLruHand = 0;       // the next element to be looked at
-inline constexpr std::uint32_t kLruExhausted = 1;  // 1 while the free lists are believed to be empty
-
 // How far the hand goes for one element, and how long marks count: like the kernel, one insertion takes no more time
 // because everything was used lately.
 inline constexpr std::uint32_t kLruSteps = 512;

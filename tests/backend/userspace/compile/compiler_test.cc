@@ -165,13 +165,17 @@ TEST_P(InlineLookup, KnowsAConstantKey) {
 INSTANTIATE_TEST_SUITE_P(Compiler, InlineLookup,
                          testing::Combine(testing::Values(1, 8, 16, 24, 1000), testing::Values(0, 1, 5)));
 
-TEST(Compiler, CallsTheHelperForOtherMaps) {
+TEST(Compiler, CallsTheHelperOrTheMapsOwnFunctionForOtherMaps) {
   TestMap map = MakeArray(4, 8);
-  map.geometry.type = MapType::kHash;
-  const runtime::ProgramMap geometry[] = {map.geometry};
-  const compile::CompiledImage image = compile::CompileImage({Lookup(0, false), geometry}).value();
-  EXPECT_EQ(CountKind(image, ImageRelocationKind::kHelper), 1U);
-  EXPECT_EQ(CountKind(image, ImageRelocationKind::kMapView), 1U);
+  for (const MapType type : {MapType::kLpmTrie, MapType::kHash}) {
+    map.geometry.type = type;
+    const runtime::ProgramMap geometry[] = {map.geometry};
+    const compile::CompiledImage image = compile::CompileImage({Lookup(0, false), geometry}).value();
+    const bool is_direct = type == MapType::kHash;
+    EXPECT_EQ(CountKind(image, ImageRelocationKind::kHelper), is_direct ? 0U : 1U);
+    EXPECT_EQ(CountKind(image, ImageRelocationKind::kMapOperation), is_direct ? 1U : 0U);
+    EXPECT_EQ(CountKind(image, ImageRelocationKind::kMapView), 1U);
+  }
 }
 
 // A store behind the key's, through an unknown address, may have changed it.

@@ -288,7 +288,7 @@ TEST_F(HashTest, AHolderKilledAtAnyMomentLosesNoElement) {
 TEST_F(HashTest, AChainThatWasMadeACircleHoldsNobody) {
   MapView& map = MakeMap(MapType::kHash, 8, 8, 4);
   ASSERT_EQ(Put(map, 1, 1), 0);
-  // Each element's second word is its link: all lead to element 0.
+  // Behind each element's stamp is its link: all lead to element 0.
   for (std::uint32_t i = 0; i < 4; ++i) *reinterpret_cast<std::uint32_t*>(map.derived[1] + i * map.derived[3] + 8) = 1;
   EXPECT_EQ(*Find(map, 1), 1U);
   for (std::uint64_t key = 2; key < 50; ++key) EXPECT_EQ(Find(map, key), nullptr);

@@ -1,0 +1,1 @@
+strata_test(NAME hash_crash_test SOURCES session_fixture.cc hash_crash_test.cc LINK strata::runtime Threads::Threads)
