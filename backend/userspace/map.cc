@@ -4,11 +4,13 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
 #include "objects.h"
 #include "strata/backend/map_errors.h"
+#include "strata/backend/userspace/runtime/resolved_objects.h"
 #include "strata/spec/type_names.h"
 #include "value_fields.h"
 
@@ -22,7 +24,8 @@ runtime::MapAttributes AttributesOf(const MapSpec& spec, std::uint32_t possible_
                                     spec.flags, spec.map_extra, possible_cpus};
   if (spec.inner.empty()) return attributes;
   const MapSpec& inner = spec.inner.front();
-  attributes.inner = {inner.type, inner.key_size, inner.value_size, inner.max_entries, inner.flags};
+  attributes.inner = {inner.type,  inner.key_size,    inner.value_size, inner.max_entries,
+                      inner.flags, runtime::kNoField, runtime::kNoField};
   return attributes;
 }
 
@@ -101,6 +104,39 @@ class Memory : public MapMemory {
   bool read_only_;
 };
 
+// Into a map's attributes, or those of the maps in it.
+template <typename Attributes>
+Result<void> AddFields(const MapSpec& spec, const btf::Btf* types, Attributes* attributes) {
+  if (types == nullptr || spec.value_type.value == 0) return {};
+  const ValueFields fields = STRATA_TRY(FindValueFields(*types, spec.value_type).Context("map " + spec.name));
+  attributes->spin_lock_offset = fields.spin_lock_offset;
+  attributes->timer_offset = fields.timer_offset;
+  return {};
+}
+
+// Bytes are no descriptor here: UpdateProgram() and UpdateMap() put objects in.
+constexpr std::array<std::byte, sizeof(std::uint32_t)> kNoObject{};
+
+bool HoldsMaps(MapType type) { return type == MapType::kArrayOfMaps || type == MapType::kHashOfMaps; }
+
+// What bpf_map_meta_alloc refuses, and what creating the template would be refused for.
+Result<void> CheckTemplate(const MapSpec& spec, std::uint32_t possible_cpus) {
+  if (spec.inner.empty()) {
+    return Error(ErrorCode::kInvalidArgument, fmt::format("map {}: has no template for the maps in it", spec.name),
+                 EBADF);
+  }
+  const MapSpec& inner = spec.inner.front();
+  if (const long error = runtime::CheckInnerType(inner.type); error != 0) {
+    const auto code = error == -EINVAL ? ErrorCode::kInvalidArgument : ErrorCode::kNotSupported;
+    return Error(code, fmt::format("map {}: maps of type {} can be in no map", spec.name, MapTypeName(inner.type)),
+                 static_cast<int>(-error));
+  }
+  runtime::MapGeometry geometry;
+  const long error = runtime::ComputeGeometry(AttributesOf(inner, possible_cpus), &geometry);
+  if (error == 0) return {};
+  return CreationError(inner, possible_cpus, static_cast<int>(-error)).WithContext("map " + spec.name + ": inner map");
+}
+
 bool IsFrozen(const runtime::MapView& map) { return __atomic_load_n(&map.header->frozen, __ATOMIC_ACQUIRE) != 0; }
 
 }  // namespace
@@ -122,14 +158,14 @@ MapInfo MakeMapInfo(const runtime::MapHeader& header) {
 
 Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const MapSpec& spec, const btf::Btf* types) {
   runtime::MapAttributes attributes = AttributesOf(spec, shared->possible_cpus);
-  if (types != nullptr && spec.value_type.value != 0) {
-    const ValueFields fields = STRATA_TRY(FindValueFields(*types, spec.value_type).Context("map " + spec.name));
-    attributes.spin_lock_offset = fields.spin_lock_offset;
-    attributes.timer_offset = fields.timer_offset;
-  }
+  STRATA_TRY(AddFields(spec, types, &attributes));
   runtime::MapGeometry geometry;
   if (const long error = runtime::ComputeGeometry(attributes, &geometry); error != 0) {
     return CreationError(spec, shared->possible_cpus, static_cast<int>(-error));
+  }
+  if (HoldsMaps(spec.type)) {
+    STRATA_TRY(CheckTemplate(spec, shared->possible_cpus));
+    STRATA_TRY(AddFields(spec.inner.front(), types, &attributes.inner));
   }
   Session& session = *shared->session;
   const std::string what = "map " + spec.name;
@@ -149,18 +185,23 @@ Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const
     runtime::ReleaseMap(view);
     return std::move(file).error();
   }
-  return std::shared_ptr<BackendMap>(new UserspaceMap(std::move(shared), *std::move(file), view));
+  return std::shared_ptr<BackendMap>(
+      new UserspaceMap(std::make_shared<MapObject>(std::move(shared), *std::move(file), view)));
 }
 
-UserspaceMap::UserspaceMap(SharedPtr shared, ObjectFile file, runtime::MapView* view)
-    : shared_(std::move(shared)), file_(std::move(file)), view_(view), info_(MakeMapInfo(*view->header)) {}
+MapObject::~MapObject() {
+  {
+    const std::lock_guard lock(shared->session->mutex());
+    runtime::ReleaseMap(view);
+  }
+  shared->session->Close(std::move(file));
+}
+
+UserspaceMap::UserspaceMap(std::shared_ptr<MapObject> object)
+    : object_(std::move(object)), view_(object_->view), info_(MakeMapInfo(*view_->header)) {}
 
 UserspaceMap::~UserspaceMap() {
-  {
-    const std::lock_guard lock(shared_->session->mutex());
-    runtime::ReleaseMap(view_);
-  }
-  shared_->session->Close(std::move(file_));
+  if ((view_->ops->traits & runtime::map_traits::kHoldsPrograms) != 0) EmptyPrograms();
 }
 
 Error UserspaceMap::Failed(long error, std::string_view operation) const {
@@ -207,6 +248,7 @@ Result<bool> UserspaceMap::Lookup(std::span<const std::byte> key, std::span<std:
 Result<void> UserspaceMap::Update(std::span<const std::byte> key, std::span<const std::byte> value, UpdateMode mode) {
   STRATA_TRY(CheckSizes(key, value.size(), "update"));
   STRATA_TRY(CheckWritable("update"));
+  if ((view_->ops->traits & runtime::map_traits::kHoldsObjects) != 0) value = kNoObject;
   const long error = view_->ops->copy_in(*view_, key.data(), value.data(), static_cast<std::uint64_t>(mode));
   if (error == 0) return {};
   return Failed(error, "update");
@@ -216,6 +258,7 @@ Result<bool> UserspaceMap::Delete(std::span<const std::byte> key) {
   STRATA_TRY(CheckSizes(key, info_.element_size, "delete"));
   STRATA_TRY(CheckWritable("delete"));
   const long error = view_->ops->erase(*view_, key.data());
+  if (error == 0) Drop(key);
   if (error == 0) return true;
   if (error == -ENOENT) return false;
   return Failed(error, "delete");
@@ -258,7 +301,7 @@ Result<std::unique_ptr<MapMemory>> UserspaceMap::Memory() {
   }
   const bool read_only = IsFrozen(*view_);
   const std::size_t mapped = view_->geometry.data_size;
-  void* memory = ::mmap(nullptr, mapped, read_only ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, file_.fd.get(), 0);
+  void* memory = ::mmap(nullptr, mapped, read_only ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, object_->file.fd.get(), 0);
   if (memory == MAP_FAILED) return Failed(-errno, "mapping it into memory");
   if (!read_only) writable_memories_.fetch_add(1);
   const std::size_t size = std::size_t{view_->value_stride} * info_.max_entries;

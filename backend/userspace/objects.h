@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -34,6 +35,8 @@ struct Shared {
 };
 using SharedPtr = std::shared_ptr<Shared>;
 
+class UserspaceProgram;
+
 class UserspaceTypes : public BackendTypes {
  public:
   explicit UserspaceTypes(std::shared_ptr<const btf::Btf> types) : types_(std::move(types)) {}
@@ -41,6 +44,22 @@ class UserspaceTypes : public BackendTypes {
 
  private:
   std::shared_ptr<const btf::Btf> types_;
+};
+
+// A map's file and view. Programs hold it beside whoever has a handle of the map.
+struct MapObject {
+  MapObject(SharedPtr owner, ObjectFile object_file, runtime::MapView* map_view)
+      : shared(std::move(owner)), file(std::move(object_file)), view(map_view) {}
+  ~MapObject();
+  MapObject(const MapObject&) = delete;
+  MapObject& operator=(const MapObject&) = delete;
+
+  SharedPtr shared;
+  ObjectFile file;
+  runtime::MapView* view;
+  // What this loader put into a map that holds objects, by key: kept as long as it is there.
+  std::mutex held_mutex;
+  std::map<std::string, std::shared_ptr<void>> held;
 };
 
 class UserspaceMap : public BackendMap, public std::enable_shared_from_this<UserspaceMap> {
@@ -55,6 +74,8 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   Result<bool> Delete(std::span<const std::byte> key) override;
   Result<bool> LookupAndDelete(std::span<const std::byte> key, std::span<std::byte> value) override;
   Result<bool> NextKey(std::optional<std::span<const std::byte>> key, std::span<std::byte> next) override;
+  Result<void> UpdateProgram(std::span<const std::byte> key, const std::shared_ptr<BackendProgram>& program) override;
+  Result<void> UpdateMap(std::span<const std::byte> key, const std::shared_ptr<BackendMap>& map) override;
   Result<void> Freeze() override;
   Result<std::unique_ptr<MapMemory>> Memory() override;
   Result<std::unique_ptr<RingMemory>> Ring() override;
@@ -62,22 +83,35 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
 
   const runtime::MapView& view() const { return *view_; }
   runtime::MapView& view() { return *view_; }
-  const Shared* shared() const { return shared_.get(); }
+  const Shared* shared() const { return object_->shared.get(); }
+  const std::shared_ptr<MapObject>& object() const { return object_; }
   void ReleaseWritableMemory() { writable_memories_.fetch_sub(1); }
 
  private:
-  UserspaceMap(SharedPtr shared, ObjectFile file, runtime::MapView* view);
+  explicit UserspaceMap(std::shared_ptr<MapObject> object);
   Error Failed(long error, std::string_view operation) const;
   Result<void> CheckSizes(std::span<const std::byte> key, std::size_t value_size, std::string_view operation) const;
   Result<void> CheckReadable(std::string_view operation) const;
   Result<void> CheckWritable(std::string_view operation) const;
+  Result<void> Hold(std::span<const std::byte> key, std::uint32_t id, std::shared_ptr<void> held);
+  void Drop(std::span<const std::byte> key);
+  void EmptyPrograms();
 
-  SharedPtr shared_;
-  ObjectFile file_;
-  runtime::MapView* view_;
+  std::shared_ptr<MapObject> object_;
+  runtime::MapView* view_;  // object_'s
   MapInfo info_;
   std::atomic<int> writable_memories_{0};
 };
+
+// What programs that share a prog array have in common.
+struct TailCallTraits {
+  ProgramType type = ProgramType::kUnspec;
+  AttachType attach_type = AttachType::kNone;
+  bool overrides_return = false;  // calls bpf_override_return: in no prog array
+};
+
+// Whether such a program may use the array or be in it, as the first one decided (bpf_prog_map_compatible).
+bool ClaimProgArray(runtime::MapView& array, const TailCallTraits& program);
 
 MapInfo MakeMapInfo(const runtime::MapHeader& header);
 
@@ -92,12 +126,14 @@ class UserspaceProgram : public BackendProgram {
   Result<TestRunResult> TestRun(const TestRunOptions& options) override;
 
   const SharedPtr& shared() const { return shared_; }
+  const TailCallTraits& tail_call_traits() const { return tail_call_traits_; }
   // The counters of a link of this program, as long as it lives; what it counted stays.
   void AddLink(const runtime::LinkView* link);
   void RemoveLink(const runtime::LinkView* link);
 
  private:
-  UserspaceProgram(SharedPtr shared, ObjectFile file, ProgramInfo info, std::vector<std::shared_ptr<BackendMap>> maps);
+  UserspaceProgram(SharedPtr shared, ObjectFile file, ProgramInfo info, std::vector<std::shared_ptr<MapObject>> maps,
+                   const TailCallTraits& tail_call_traits);
   // Of this process, made when it is first asked for.
   Result<runtime::ProgramInstance*> Instance();
   void ReleaseInstance();
@@ -105,7 +141,8 @@ class UserspaceProgram : public BackendProgram {
   SharedPtr shared_;
   ObjectFile file_;
   ProgramInfo info_;
-  std::vector<std::shared_ptr<BackendMap>> maps_;
+  std::vector<std::shared_ptr<MapObject>> maps_;
+  TailCallTraits tail_call_traits_;
   runtime::ProgramInstance* instance_ = nullptr;  // guarded by the session's mutex
   std::mutex mutex_;
   std::vector<const runtime::LinkView*> links_;  // guarded by mutex_

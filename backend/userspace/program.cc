@@ -13,6 +13,7 @@
 #include "strata/backend/userspace/runtime/helpers/table.h"
 #include "strata/backend/userspace/verifier/dead_calls.h"
 #include "strata/backend/userspace/verifier/structural_check.h"
+#include "strata/spec/type_names.h"
 
 namespace strata::userspace {
 namespace {
@@ -29,7 +30,7 @@ constexpr std::array<std::string_view, 6> kGplLicences = {"GPL",          "GPL v
 // A program whose map references are positions in its own map table.
 struct TabledProgram {
   std::vector<Instruction> instructions;
-  std::vector<std::shared_ptr<BackendMap>> maps;
+  std::vector<std::shared_ptr<MapObject>> maps;
   std::vector<ProgramMap> table;
 };
 
@@ -39,14 +40,14 @@ ProgramMap AsCompiled(const runtime::MapView& map) {
 }
 
 Result<std::uint32_t> TablePosition(const Shared* shared, const MapReference& reference, TabledProgram* program) {
-  const auto found = std::find(program->maps.begin(), program->maps.end(), reference.map);
-  if (found != program->maps.end()) return static_cast<std::uint32_t>(found - program->maps.begin());
   const auto* map = dynamic_cast<const UserspaceMap*>(reference.map.get());
   if (map == nullptr || map->shared() != shared) {
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("instruction {}: its map belongs to another backend", reference.index.value));
   }
-  program->maps.push_back(reference.map);
+  const auto found = std::find(program->maps.begin(), program->maps.end(), map->object());
+  if (found != program->maps.end()) return static_cast<std::uint32_t>(found - program->maps.begin());
+  program->maps.push_back(map->object());
   program->table.push_back(AsCompiled(map->view()));
   return static_cast<std::uint32_t>(program->maps.size() - 1);
 }
@@ -89,6 +90,24 @@ Result<void> CheckPoison(const LinkedProgram& linked, std::span<const Instructio
     const std::size_t index = poison.index.value;
     if (index >= code.size() || code[index] != linked.instructions[index]) continue;
     return Error(ErrorCode::kVerifierRejected, fmt::format("instruction {}: {}", index, poison.reason), EINVAL);
+  }
+  return {};
+}
+
+TailCallTraits TailCallTraitsOf(const LinkedProgram& linked, const verifier::StructuralFacts& facts) {
+  constexpr std::uint32_t kOverrideReturn = 58;
+  const bool overrides = std::binary_search(facts.helpers.begin(), facts.helpers.end(), kOverrideReturn);
+  return {linked.type, linked.attach_type, overrides};
+}
+
+// bpf_check_tail_call
+Result<void> ClaimProgArrays(const TabledProgram& program, const TailCallTraits& traits) {
+  for (const std::shared_ptr<MapObject>& map : program.maps) {
+    if (map->view->type != MapType::kProgArray || ClaimProgArray(*map->view, traits)) continue;
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("map {}: takes programs of another type or attach type than this one ({})",
+                             static_cast<const char*>(map->view->header->name), ProgramTypeName(traits.type)),
+                 EINVAL);
   }
   return {};
 }
@@ -251,6 +270,8 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
       verifier::CheckStructure(program.instructions, linked.type, runtime::IsHelperKnown, program.table.size())
           .Context(what));
   STRATA_TRY(CheckLicence(linked, facts).Context(what));
+  const TailCallTraits traits = TailCallTraitsOf(linked, facts);
+  STRATA_TRY(ClaimProgArrays(program, traits).Context(what));
   const compile::CompiledImage image = STRATA_TRY(Compile(*shared, program).Context(what));
 
   Session& session = *shared->session;
@@ -263,12 +284,17 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
   ProgramHeader header;
   std::memcpy(&header, bytes.data(), sizeof(header));
   return std::shared_ptr<BackendProgram>(
-      new UserspaceProgram(std::move(shared), std::move(file), MakeProgramInfo(header), std::move(program.maps)));
+      new UserspaceProgram(std::move(shared), std::move(file), MakeProgramInfo(header), std::move(program.maps), traits));
 }
 
 UserspaceProgram::UserspaceProgram(SharedPtr shared, ObjectFile file, ProgramInfo info,
-                                   std::vector<std::shared_ptr<BackendMap>> maps)
-    : shared_(std::move(shared)), file_(std::move(file)), info_(std::move(info)), maps_(std::move(maps)) {}
+                                   std::vector<std::shared_ptr<MapObject>> maps,
+                                   const TailCallTraits& tail_call_traits)
+    : shared_(std::move(shared)),
+      file_(std::move(file)),
+      info_(std::move(info)),
+      maps_(std::move(maps)),
+      tail_call_traits_(tail_call_traits) {}
 
 UserspaceProgram::~UserspaceProgram() {
   ReleaseInstance();

@@ -7,5 +7,6 @@ namespace strata::compile {
 
 inline constexpr std::int32_t kMapLookupElem = 1;
 inline constexpr std::int32_t kGetSmpProcessorId = 8;
+inline constexpr std::int32_t kTailCall = 12;
 
 }  // namespace strata::compile

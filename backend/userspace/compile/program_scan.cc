@@ -142,9 +142,11 @@ class Scanner {
   void ScanInstruction(ScannedFunction& function, InsnIndex at, const OpcodeInfo& info);
   void ScanCall(ScannedFunction& function, InsnIndex at);
   bool TryInlineLookup(InsnIndex at);
+  void ScanTailCall(InsnIndex at);
   void Learn(InsnIndex at, const OpcodeInfo& info, std::uint16_t writes);
   void LearnStore(const Instruction& insn, const OpcodeInfo& info);
   Known ResultOf(InsnIndex at, const OpcodeInfo& info) const;
+  void FindTailCallers();
   void Summarize();
 
   void ForgetAll() {
@@ -218,7 +220,13 @@ void Scanner::ScanCall(ScannedFunction& function, InsnIndex at) {
   const bool is_inline = is_helper && (insn.imm == kGetSmpProcessorId || TryInlineLookup(at));
   if (!is_inline) function.calls = true;
   if (!is_inline || insn.imm == kGetSmpProcessorId) scan_.uses_run = true;
-  if (!is_helper) function.spends_budget = true;
+  if (!is_helper) {
+    function.spends_budget = true;
+    function.callees.push_back(static_cast<std::uint32_t>(isa::TargetOf(insn, at, OperandForm::kCall)));
+  } else if (insn.imm == kTailCall) {
+    function.may_tail_call = true;
+    ScanTailCall(at);
+  }
   for (int reg = 0; reg <= 5; ++reg) known_[reg] = {};
   if (!is_inline) stored_.reset();
 }
@@ -238,6 +246,17 @@ bool Scanner::TryInlineLookup(InsnIndex at) {
   scan_.lookups.push_back(lookup);
   if (!map.is_read) scan_.flags[map.defined_by] |= scan_flags::kSkip;
   return true;
+}
+
+void Scanner::ScanTailCall(InsnIndex at) {
+  Known& map = known_[2];
+  if (map.kind != Known::kMap) return;
+  map.is_read = true;
+  const auto position = static_cast<std::uint32_t>(map.value);
+  if (input_.maps[position].type != MapType::kProgArray) return;
+  KnownTailCall call{.call = at.value, .map = position, .index = std::nullopt};
+  if (known_[3].kind == Known::kConstant) call.index = static_cast<std::uint32_t>(known_[3].value);
+  scan_.tail_calls.push_back(call);
 }
 
 Known Scanner::ResultOf(InsnIndex at, const OpcodeInfo& info) const {
@@ -290,7 +309,25 @@ void Scanner::LearnStore(const Instruction& insn, const OpcodeInfo& info) {
   }
 }
 
+// Along the calls, which form no cycle: as many rounds as the longest chain.
+void Scanner::FindTailCallers() {
+  const auto function_at = [this](std::uint32_t slot) {
+    return std::find_if(scan_.functions.begin(), scan_.functions.end(),
+                        [slot](const ScannedFunction& function) { return function.facts.begin.value == slot; });
+  };
+  for (bool has_changed = true; has_changed;) {
+    has_changed = false;
+    for (ScannedFunction& function : scan_.functions) {
+      if (function.may_tail_call) continue;
+      function.may_tail_call = std::any_of(function.callees.begin(), function.callees.end(),
+                                           [&](std::uint32_t slot) { return function_at(slot)->may_tail_call; });
+      has_changed = has_changed || function.may_tail_call;
+    }
+  }
+}
+
 void Scanner::Summarize() {
+  FindTailCallers();
   const ScannedFunction& entry = scan_.functions.front();
   for (const ScannedFunction& function : scan_.functions) {
     scan_.calls = scan_.calls || function.calls;

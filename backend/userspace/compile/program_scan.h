@@ -20,6 +20,8 @@ struct ScannedFunction {
   bool uses_frame = false;     // reads R10
   bool calls = false;          // helpers or functions, not counting what is done inline
   bool spends_budget = false;  // has backward jumps or calls functions
+  std::vector<std::uint32_t> callees = {};  // first instructions of the functions that it calls
+  bool may_tail_call = false;          // in itself or in a function that it calls
 };
 
 // bpf_map_lookup_elem on an array whose geometry is known: done without a call.
@@ -27,6 +29,13 @@ struct InlineLookup {
   std::uint32_t call;                // instruction
   std::uint32_t map;                 // position in the map table
   std::optional<std::uint32_t> key;  // where the block stored a constant
+};
+
+// bpf_tail_call through a prog array that is known: the fast path needs no call.
+struct KnownTailCall {
+  std::uint32_t call;                  // instruction
+  std::uint32_t map;                   // position in the map table
+  std::optional<std::uint32_t> index;  // where it is a constant
 };
 
 namespace scan_flags {
@@ -38,6 +47,7 @@ struct ProgramScan {
   std::vector<ScannedFunction> functions;
   std::vector<std::uint8_t> flags;    // scan_flags by slot
   std::vector<InlineLookup> lookups;  // by call
+  std::vector<KnownTailCall> tail_calls;
   bool has_callbacks = false;
   bool calls = false;           // some function calls
   bool uses_run = false;        // some code reads the RunContext

@@ -71,6 +71,8 @@ struct InnerMap {
   std::uint32_t value_size;
   std::uint32_t max_entries;
   std::uint32_t flags;
+  std::uint32_t spin_lock_offset;  // kNoField without one
+  std::uint32_t timer_offset;
 };
 
 // User-visible data starts at offset 0, in the layout that the kernel gives mmap. This header is the file's last page.
@@ -96,7 +98,7 @@ struct MapHeader {
   std::uint32_t wake_word;    // atomic, a futex word: bumped by a ring's producers when the consumer waits
   std::uint32_t waiting;      // atomic: 1 while the ring's consumer waits
   std::uint32_t entry_count;  // atomic: elements of a hash
-  std::uint64_t dropped;      // atomic: ring records that found no room
+  std::uint64_t dropped;      // atomic: ring records that found no room; ids that a process could make nothing of
   std::uint32_t key_type_id;  // in the BTF object btf_id
   std::uint32_t value_type_id;
   std::uint32_t btf_id;            // btf-<id>; 0 without types
@@ -128,6 +130,7 @@ enum class ImageRelocationKind : std::uint16_t {
   kMapTable = 3,  // 64-bit address of that map's tables plus addend
   kHelper = 4,    // 64-bit address of helper `index` (the kernel's number)
   kImage = 5,     // 64-bit address of the image plus addend (callbacks)
+  kMapResolved = 6,  // 64-bit address of what the process knows of that map's objects (ResolvedObject) plus addend
 };
 
 struct ImageRelocation {

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "object_tables.h"
 #include "strata/backend/userspace/runtime/map_view.h"
 #include "strata/backend/userspace/runtime/program_instance.h"
 #include "strata/backend/userspace/runtime/session_view.h"
@@ -217,11 +218,11 @@ long OpenProcess(const char* session_path, Process** out, Reason* reason) noexce
 void CloseProcess(Process* process) noexcept {
   while (process->programs != nullptr) {
     process->programs->references = 1;
-    ReleaseProgram(process->programs);
+    ReleaseProgramLocked(process->programs);
   }
   while (process->maps != nullptr) {
     process->maps->references = 1;
-    ReleaseMap(process->maps);
+    ReleaseMapLocked(process->maps);
   }
   if (process->root != nullptr) sys::Munmap(process->root, process->root_size);
   if (process->fork_page != nullptr) sys::Munmap(process->fork_page, kPageSize);

@@ -36,7 +36,10 @@ constexpr int kRedZoneBytes = 128;  // below rsp, not touched by signal handlers
 
 constexpr std::int32_t kBudgetOffset = offsetof(RunContext, budget);
 constexpr std::int32_t kSlotOffset = offsetof(RunContext, slot);
+constexpr std::int32_t kCallbackOffset = offsetof(RunContext, callback);
 constexpr std::int32_t kEngineStateOffset = offsetof(RunContext, engine_state);
+constexpr std::int32_t kProgramOffset = offsetof(RunContext, program);
+constexpr std::int32_t kTailCallsOffset = offsetof(RunContext, tail_calls);
 
 Bits WidthOf(const OpcodeInfo& info) {
   return info.op_class == OpClass::kAlu64 || info.op_class == OpClass::kJump ? Bits::k64 : Bits::k32;
@@ -116,7 +119,9 @@ class Translator {
   Frame LayOutFrame(const ScannedFunction& function) const;
   void EmitPrologue();
   void EmitEpilogue();
-  void RestoreAndReturn();
+  void TakeDownFrame();
+  void RestoreRegisters();
+  void StoreCallback();
   void EmitRunEnds();
   void EmitCallbackThunk();
   std::uint16_t WrittenAnywhere() const;
@@ -158,6 +163,9 @@ class Translator {
   std::uint32_t Call(InsnIndex at);
   void CallFunction(InsnIndex at);
   void CallHelper(std::uint32_t helper);
+  void TailCall(InsnIndex at);
+  void FindTarget(const KnownTailCall& call, Label unknown, Label none);
+  void CountTailCall(Label unknown, Label none);
   void JumpBackIf(Cond cond, std::int64_t target);
   std::uint32_t Lookup(InsnIndex at, const InlineLookup& lookup);
   void LookupConstantKey(const InlineLookup& lookup);
@@ -171,7 +179,7 @@ class Translator {
     if (next >= function_->facts.end.value || (scan_.flags[next] & scan_flags::kTarget) != 0) return nullptr;
     return &code_[next];
   }
-  Label EntryLabel(std::int64_t slot) const;
+  std::size_t FunctionAt(std::int64_t slot) const;
   // What every 32-bit operation does to its result, also those that change nothing else.
   void ZeroUpperHalf(Bits bits, Reg reg) {
     if (bits == Bits::k32) out_.Mov(Bits::k32, reg, reg);
@@ -191,6 +199,7 @@ class Translator {
   Label thunk_;
   std::vector<Label> entries_;  // by function, in front of its prologue; an instruction's label lies behind it
   std::size_t next_lookup_ = 0;
+  std::size_t next_tail_call_ = 0;
   bool needs_end_run_entry_ = false;
 
   // of the function being translated
@@ -249,6 +258,7 @@ void Translator::EmitPrologue() {
   if (frame_.stack_bytes != 0) out_.AluImm(Alu::kSub, Bits::k64, Reg::rsp, frame_.stack_bytes);
   if (frame_.has_padding) out_.Push(Reg::rax);
   if (is_entry_ && scan_.uses_run) out_.Mov(Bits::k64, run_, Reg::rsi);
+  if (is_entry_ && scan_.has_callbacks) StoreCallback();
   if (!frame_.is_unwind_target) return;
   needs_end_run_entry_ = true;
   out_.LeaLabel(Reg::rax, end_run_entry_);
@@ -256,7 +266,19 @@ void Translator::EmitPrologue() {
   out_.Store({run_, kEngineStateOffset}, Reg::rsp, 8);
 }
 
+// Run contexts name the thunk of the image that runs.
+void Translator::StoreCallback() {
+  out_.LeaLabel(kScratch, thunk_);
+  out_.Store({run_, kCallbackOffset}, kScratch, 8);
+}
+
 void Translator::EmitEpilogue() {
+  TakeDownFrame();
+  out_.Ret();
+}
+
+// Leaves rax, rdi, rsi and r11 alone.
+void Translator::TakeDownFrame() {
   const std::int32_t below = frame_.bytes_below_rbp();
   if (frame_.has_rbp && below != 0) {
     out_.Leave();
@@ -264,12 +286,11 @@ void Translator::EmitEpilogue() {
     if (frame_.has_padding) out_.Pop(Reg::rcx);
     if (frame_.has_rbp) out_.Pop(Reg::rbp);
   }
-  RestoreAndReturn();
+  RestoreRegisters();
 }
 
-void Translator::RestoreAndReturn() {
+void Translator::RestoreRegisters() {
   for (int i = frame_.saved_count - 1; i >= 0; --i) out_.Pop(frame_.saved[static_cast<std::size_t>(i)]);
-  out_.Ret();
 }
 
 void Translator::TranslateFunction(const ScannedFunction& function) {
@@ -290,7 +311,8 @@ void Translator::EmitRunEnds() {
     // rbp may be that of an inner function: only rsp is right.
     if (const std::int32_t below = frame_.bytes_below_rbp(); below != 0) out_.Lea(Reg::rsp, {Reg::rsp, below});
     if (frame_.has_rbp) out_.Pop(Reg::rbp);
-    RestoreAndReturn();
+    RestoreRegisters();
+    out_.Ret();
   }
   if (!scan_.unwinds_frames) return;
   out_.Bind(end_run_inner_);
@@ -683,7 +705,7 @@ std::uint32_t Translator::LoadImmediate64(InsnIndex at) {
   const auto imm = static_cast<std::uint32_t>(low.imm);
   switch (static_cast<isa::PseudoLoad>(low.src)) {
     case isa::PseudoLoad::kFunction:
-      out_.LeaLabel(Dst(low), EntryLabel(isa::TargetOf(low, at, OperandForm::kLoadImm64)));
+      out_.LeaLabel(Dst(low), entries_[FunctionAt(isa::TargetOf(low, at, OperandForm::kLoadImm64))]);
       return 2;
     case isa::PseudoLoad::kMapIndex:
       out_.MovRelocated(Dst(low), ImageRelocationKind::kMapView, imm, 0);
@@ -804,16 +826,26 @@ void Translator::MayGoto(InsnIndex at) {
   out_.JumpIf(Cond::kLess, TargetLabel(target));
 }
 
-Label Translator::EntryLabel(std::int64_t slot) const {
+std::size_t Translator::FunctionAt(std::int64_t slot) const {
   std::size_t function = 0;
   while (scan_.functions[function].facts.begin.value != slot) ++function;
-  return entries_[function];
+  return function;
 }
 
 void Translator::CallFunction(InsnIndex at) {
   Spend();
   JumpToEndRunIf(Cond::kSign);
-  out_.Call(EntryLabel(isa::TargetOf(code_[at.value], at, OperandForm::kCall)));
+  const std::size_t callee = FunctionAt(isa::TargetOf(code_[at.value], at, OperandForm::kCall));
+  if (!scan_.functions[callee].may_tail_call) return out_.Call(entries_[callee]);
+  // Another program may return in the function's place.
+  out_.PushMem({run_, kProgramOffset});
+  out_.PushMem({run_, kEngineStateOffset});
+  out_.Call(entries_[callee]);
+  out_.PopMem({run_, kEngineStateOffset});
+  out_.PopMem({run_, kProgramOffset});
+  if (scan_.has_callbacks) StoreCallback();
+  out_.AluMemImm(Alu::kCmp, Bits::k64, {run_, kBudgetOffset}, 0);
+  JumpToEndRunIf(Cond::kLess);
 }
 
 void Translator::CallHelper(std::uint32_t helper) {
@@ -837,8 +869,98 @@ std::uint32_t Translator::Call(InsnIndex at) {
   if (next_lookup_ < scan_.lookups.size() && scan_.lookups[next_lookup_].call == at.value) {
     return Lookup(at, scan_.lookups[next_lookup_++]);
   }
+  if (insn.imm == kTailCall) {
+    TailCall(at);
+    return 1;
+  }
   CallHelper(static_cast<std::uint32_t>(insn.imm));
   return 1;
+}
+
+// --- tail calls ----------------------------------------------------------------------------------------------------
+
+// r11 = the instance that the array's slot stands for, when this process knows it already. Keeps the arguments.
+void Translator::FindTarget(const KnownTailCall& call, Label unknown, Label none) {
+  constexpr std::int64_t kIdSize = sizeof(std::uint32_t);
+  constexpr std::int64_t kEntrySize = 1 << runtime::kResolvedObjectShift;
+  const std::int64_t index = call.index.value_or(0);
+  const auto max_entries = static_cast<std::int32_t>(input_.maps[call.map].max_entries);
+  if (!call.index) {
+    out_.AluImm(Alu::kCmp, Bits::k32, Reg::rdx, max_entries);
+    out_.JumpIf(Cond::kAboveOrEqual, none);
+    out_.Mov(Bits::k32, Reg::rdx, Reg::rdx);
+  }
+  out_.MovRelocated(Reg::rax, ImageRelocationKind::kMapTable, call.map, index * kIdSize);
+  out_.MovRelocated(kScratch, ImageRelocationKind::kMapResolved, call.map, index * kEntrySize);
+  if (!call.index) {
+    out_.LeaScaled(Reg::rax, Reg::rax, Reg::rdx, 2);
+    out_.Mov(Bits::k64, Reg::rcx, Reg::rdx);
+    out_.ShiftImm(Shift::kShl, Bits::k64, Reg::rcx, runtime::kResolvedObjectShift);
+    out_.AluReg(Alu::kAdd, Bits::k64, kScratch, Reg::rcx);
+  }
+  out_.Load(Reg::rax, {Reg::rax}, 4);
+  out_.Test(Bits::k32, Reg::rax, Reg::rax);
+  out_.JumpIf(Cond::kEqual, none);
+  out_.Load(Reg::rcx, {kScratch}, 4);
+  out_.Load(kScratch, {kScratch, runtime::kResolvedObjectOffset}, 8);
+  out_.AluReg(Alu::kCmp, Bits::k32, Reg::rcx, Reg::rax);
+  out_.JumpIf(Cond::kNotEqual, unknown);
+  out_.Test(Bits::k64, kScratch, kScratch);
+  out_.JumpIf(Cond::kEqual, unknown);
+}
+
+// What is left to do when the target is known. A slot that it needs is leased by the helper.
+void Translator::CountTailCall(Label unknown, Label none) {
+  const Label has_slot = out_.NewLabel();
+  out_.Load(Reg::rcx, {kScratch, runtime::kProgramFlagsOffset}, 4);
+  out_.TestImm(Bits::k32, Reg::rcx, runtime::program_flags::kUsesSlot);
+  out_.JumpIf(Cond::kEqual, has_slot);
+  out_.AluMemImm(Alu::kCmp, Bits::k32, {run_, kSlotOffset}, -1);
+  out_.JumpIf(Cond::kEqual, unknown);
+  out_.Bind(has_slot);
+  out_.Load(Reg::rcx, {run_, kTailCallsOffset}, 4);
+  out_.AluImm(Alu::kCmp, Bits::k32, Reg::rcx, runtime::kMaxTailCalls);
+  out_.JumpIf(Cond::kAboveOrEqual, none);
+  out_.AluImm(Alu::kAdd, Bits::k32, Reg::rcx, 1);
+  out_.Store({run_, kTailCallsOffset}, Reg::rcx, 4);
+  out_.Store({run_, kProgramOffset}, kScratch, 8);
+}
+
+// run_context.h describes what the target finds.
+void Translator::TailCall(InsnIndex at) {
+  const bool is_known = next_tail_call_ < scan_.tail_calls.size() && scan_.tail_calls[next_tail_call_].call == at.value;
+  const KnownTailCall call = is_known ? scan_.tail_calls[next_tail_call_++] : KnownTailCall{};
+  const Label enter = out_.NewLabel();
+  const Label unknown = out_.NewLabel();
+  const Label none = out_.NewLabel();
+  if (is_known && call.index.value_or(0) >= input_.maps[call.map].max_entries) return out_.MovImm(kResult, 0);
+  if (is_known) {
+    FindTarget(call, unknown, none);
+    CountTailCall(unknown, none);
+    out_.Bind(enter);
+    out_.Mov(Bits::k64, Reg::rsi, run_);
+    TakeDownFrame();
+    out_.JumpMem({kScratch, runtime::kProgramEntryOffset});
+  }
+  out_.Bind(unknown);
+  out_.Push(Reg::rdi);
+  out_.Push(Reg::rdi);
+  out_.Mov(Bits::k64, kHelperRun, run_);
+  out_.CallHelper(kTailCall);
+  out_.Pop(Reg::rdi);
+  out_.Pop(Reg::rdi);
+  out_.Mov(Bits::k64, kScratch, kResult);
+  out_.Test(Bits::k64, kResult, kResult);
+  if (is_known) {
+    out_.JumpIf(Cond::kNotEqual, enter);
+  } else {
+    out_.JumpIf(Cond::kEqual, none);
+    out_.Mov(Bits::k64, Reg::rsi, run_);
+    TakeDownFrame();
+    out_.JumpMem({kScratch, runtime::kProgramEntryOffset});
+  }
+  out_.Bind(none);
+  out_.MovImm(kResult, 0);
 }
 
 // --- map look-ups --------------------------------------------------------------------------------------------------

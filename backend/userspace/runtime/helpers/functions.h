@@ -16,6 +16,9 @@ STRATA_HELPER(HelperMapDelete);
 STRATA_HELPER(HelperMapLookupPerCpu);
 STRATA_HELPER(HelperForEachMapElement);
 
+// tail_call.cc
+STRATA_HELPER(HelperTailCall);
+
 // ring_helpers.cc
 STRATA_HELPER(HelperRingOutput);
 STRATA_HELPER(HelperRingReserve);

@@ -7,8 +7,11 @@ namespace {
 constexpr MapKind kKinds[] = {
     {MapType::kHash, "hash", &kHashOps},
     {MapType::kArray, "array", &kArrayOps},
+    {MapType::kProgArray, "prog_array", &kProgArrayOps},
     {MapType::kPerCpuHash, "percpu_hash", &kPerCpuHashOps},
     {MapType::kPerCpuArray, "percpu_array", &kPerCpuArrayOps},
+    {MapType::kArrayOfMaps, "array_of_maps", &kArrayOfMapsOps},
+    {MapType::kHashOfMaps, "hash_of_maps", &kHashOfMapsOps},
     {MapType::kRingBuf, "ringbuf", &kRingBufferOps},
 };
 

@@ -14,6 +14,9 @@ extern const MapOps kPerCpuArrayOps;
 extern const MapOps kHashOps;
 extern const MapOps kPerCpuHashOps;
 extern const MapOps kRingBufferOps;
+extern const MapOps kProgArrayOps;
+extern const MapOps kArrayOfMapsOps;
+extern const MapOps kHashOfMapsOps;
 
 // Where a kind has no such operation (maps/unsupported.cc).
 void NothingToInitialize(MapView& map) noexcept;
