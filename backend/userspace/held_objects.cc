@@ -68,7 +68,7 @@ Result<void> UserspaceMap::UpdateProgram(std::span<const std::byte> key,
             "program {} is of type {}, and it takes programs of one type and attach type only, those of its users",
             stored->info().name, ProgramTypeName(stored->info().type)));
   }
-  return Hold(key, stored->info().id, program);
+  return Hold(key, stored->info().id, stored->object());
 }
 
 Result<void> UserspaceMap::UpdateMap(std::span<const std::byte> key, const std::shared_ptr<BackendMap>& map) {
@@ -97,9 +97,19 @@ void UserspaceMap::EmptyPrograms() {
   for (const auto& [text, program] : held) {
     const void* key = text.data();
     std::uint32_t id = 0;
-    const std::uint32_t own = static_cast<const BackendProgram*>(program.get())->info().id;
+    const std::uint32_t own = static_cast<const ProgramObject*>(program.get())->id;
     if (view_->ops->copy_out(*view_, key, &id, 0) == 0 && id == own) view_->ops->erase(*view_, key);
   }
+}
+
+// What runs in this very process met in maps stays open for them: objects that refer to one another would do so until
+// the session is closed. Left for a later occasion while a program runs.
+void UserspaceMap::LetResolvedGo() {
+  const std::unique_lock no_runs(object_->shared->runs, std::try_to_lock);
+  if (!no_runs) return;
+  runtime::Process& process = object_->shared->session->process();
+  runtime::ForgetResolved(process);
+  runtime::ReleaseForgotten(process);
 }
 
 }  // namespace strata::userspace

@@ -202,6 +202,7 @@ UserspaceMap::UserspaceMap(std::shared_ptr<MapObject> object)
 
 UserspaceMap::~UserspaceMap() {
   if ((view_->ops->traits & runtime::map_traits::kHoldsPrograms) != 0) EmptyPrograms();
+  if ((view_->ops->traits & runtime::map_traits::kHoldsObjects) != 0) LetResolvedGo();
 }
 
 Error UserspaceMap::Failed(long error, std::string_view operation) const {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,7 @@ struct Shared {
   std::unique_ptr<Session> session;
   std::mutex local_mutex;
   std::unique_ptr<LocalProcess> local_process;  // guarded by local_mutex; before `session` in destruction
+  std::shared_mutex runs;                       // held by runs of programs in this process, shared
   std::atomic<std::uint32_t> counting{0};       // stats guards alive, by detail
   std::atomic<std::uint32_t> timing{0};
 
@@ -46,7 +48,7 @@ class UserspaceTypes : public BackendTypes {
   std::shared_ptr<const btf::Btf> types_;
 };
 
-// A map's file and view. Programs hold it beside whoever has a handle of the map.
+// A map's file and view. Handles of the map hold it, and what uses or contains the map.
 struct MapObject {
   MapObject(SharedPtr owner, ObjectFile object_file, runtime::MapView* map_view)
       : shared(std::move(owner)), file(std::move(object_file)), view(map_view) {}
@@ -60,6 +62,21 @@ struct MapObject {
   // What this loader put into a map that holds objects, by key: kept as long as it is there.
   std::mutex held_mutex;
   std::map<std::string, std::shared_ptr<void>> held;
+};
+
+// A program's file, with the maps that it needs. Handles of the program hold it, and prog arrays that it is in: these must
+// hold no handle, or programs that use the array that they are in would keep one another.
+struct ProgramObject {
+  ProgramObject(SharedPtr owner, ObjectFile object_file, std::vector<std::shared_ptr<MapObject>> used_maps)
+      : shared(std::move(owner)), file(std::move(object_file)), maps(std::move(used_maps)) {}
+  ~ProgramObject();
+  ProgramObject(const ProgramObject&) = delete;
+  ProgramObject& operator=(const ProgramObject&) = delete;
+
+  SharedPtr shared;
+  ObjectFile file;
+  std::uint32_t id = 0;
+  std::vector<std::shared_ptr<MapObject>> maps;
 };
 
 class UserspaceMap : public BackendMap, public std::enable_shared_from_this<UserspaceMap> {
@@ -96,6 +113,7 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   Result<void> Hold(std::span<const std::byte> key, std::uint32_t id, std::shared_ptr<void> held);
   void Drop(std::span<const std::byte> key);
   void EmptyPrograms();
+  void LetResolvedGo();
 
   std::shared_ptr<MapObject> object_;
   runtime::MapView* view_;  // object_'s
@@ -126,22 +144,23 @@ class UserspaceProgram : public BackendProgram {
   Result<TestRunResult> TestRun(const TestRunOptions& options) override;
 
   const SharedPtr& shared() const { return shared_; }
+  const std::shared_ptr<ProgramObject>& object() const { return object_; }
   const TailCallTraits& tail_call_traits() const { return tail_call_traits_; }
   // The counters of a link of this program, as long as it lives; what it counted stays.
   void AddLink(const runtime::LinkView* link);
   void RemoveLink(const runtime::LinkView* link);
 
  private:
-  UserspaceProgram(SharedPtr shared, ObjectFile file, ProgramInfo info, std::vector<std::shared_ptr<MapObject>> maps,
-                   const TailCallTraits& tail_call_traits);
+  UserspaceProgram(std::shared_ptr<ProgramObject> object, ProgramInfo info,
+                   std::vector<std::shared_ptr<BackendMap>> maps, const TailCallTraits& tail_call_traits);
   // Of this process, made when it is first asked for.
   Result<runtime::ProgramInstance*> Instance();
   void ReleaseInstance();
 
-  SharedPtr shared_;
-  ObjectFile file_;
+  std::shared_ptr<ProgramObject> object_;
+  SharedPtr shared_;  // object_'s
   ProgramInfo info_;
-  std::vector<std::shared_ptr<MapObject>> maps_;
+  std::vector<std::shared_ptr<BackendMap>> maps_;  // a prog array is emptied when nobody has a handle of it
   TailCallTraits tail_call_traits_;
   runtime::ProgramInstance* instance_ = nullptr;  // guarded by the session's mutex
   std::mutex mutex_;

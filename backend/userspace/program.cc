@@ -30,7 +30,7 @@ constexpr std::array<std::string_view, 6> kGplLicences = {"GPL",          "GPL v
 // A program whose map references are positions in its own map table.
 struct TabledProgram {
   std::vector<Instruction> instructions;
-  std::vector<std::shared_ptr<MapObject>> maps;
+  std::vector<std::shared_ptr<BackendMap>> maps;
   std::vector<ProgramMap> table;
 };
 
@@ -45,9 +45,9 @@ Result<std::uint32_t> TablePosition(const Shared* shared, const MapReference& re
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("instruction {}: its map belongs to another backend", reference.index.value));
   }
-  const auto found = std::find(program->maps.begin(), program->maps.end(), map->object());
+  const auto found = std::find(program->maps.begin(), program->maps.end(), reference.map);
   if (found != program->maps.end()) return static_cast<std::uint32_t>(found - program->maps.begin());
-  program->maps.push_back(map->object());
+  program->maps.push_back(reference.map);
   program->table.push_back(AsCompiled(map->view()));
   return static_cast<std::uint32_t>(program->maps.size() - 1);
 }
@@ -102,11 +102,12 @@ TailCallTraits TailCallTraitsOf(const LinkedProgram& linked, const verifier::Str
 
 // bpf_check_tail_call
 Result<void> ClaimProgArrays(const TabledProgram& program, const TailCallTraits& traits) {
-  for (const std::shared_ptr<MapObject>& map : program.maps) {
-    if (map->view->type != MapType::kProgArray || ClaimProgArray(*map->view, traits)) continue;
+  for (const std::shared_ptr<BackendMap>& map : program.maps) {
+    runtime::MapView& view = static_cast<UserspaceMap&>(*map).view();
+    if (view.type != MapType::kProgArray || ClaimProgArray(view, traits)) continue;
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("map {}: takes programs of another type or attach type than this one ({})",
-                             static_cast<const char*>(map->view->header->name), ProgramTypeName(traits.type)),
+                             map->info().name, ProgramTypeName(traits.type)),
                  EINVAL);
   }
   return {};
@@ -283,23 +284,26 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
   ObjectFile file = STRATA_TRY(session.Publish(std::move(fd), runtime::kProgramPrefix + std::to_string(id), what));
   ProgramHeader header;
   std::memcpy(&header, bytes.data(), sizeof(header));
+  std::vector<std::shared_ptr<MapObject>> used;
+  for (const auto& map : program.maps) used.push_back(static_cast<const UserspaceMap&>(*map).object());
+  auto object = std::make_shared<ProgramObject>(std::move(shared), std::move(file), std::move(used));
+  object->id = id;
   return std::shared_ptr<BackendProgram>(
-      new UserspaceProgram(std::move(shared), std::move(file), MakeProgramInfo(header), std::move(program.maps), traits));
+      new UserspaceProgram(std::move(object), MakeProgramInfo(header), std::move(program.maps), traits));
 }
 
-UserspaceProgram::UserspaceProgram(SharedPtr shared, ObjectFile file, ProgramInfo info,
-                                   std::vector<std::shared_ptr<MapObject>> maps,
+ProgramObject::~ProgramObject() { shared->session->Close(std::move(file)); }
+
+UserspaceProgram::UserspaceProgram(std::shared_ptr<ProgramObject> object, ProgramInfo info,
+                                   std::vector<std::shared_ptr<BackendMap>> maps,
                                    const TailCallTraits& tail_call_traits)
-    : shared_(std::move(shared)),
-      file_(std::move(file)),
+    : object_(std::move(object)),
+      shared_(object_->shared),
       info_(std::move(info)),
       maps_(std::move(maps)),
       tail_call_traits_(tail_call_traits) {}
 
-UserspaceProgram::~UserspaceProgram() {
-  ReleaseInstance();
-  shared_->session->Close(std::move(file_));
-}
+UserspaceProgram::~UserspaceProgram() { ReleaseInstance(); }
 
 Result<ProgramStats> UserspaceProgram::Stats() {
   const std::lock_guard lock(mutex_);

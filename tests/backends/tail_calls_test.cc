@@ -1,9 +1,10 @@
 // Prog arrays and the tail calls through them, by programs that run without an event.
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <thread>
 
-#include "fixture.h"
+#include "objects_fixture.h"
 
 namespace strata {
 namespace {
@@ -11,6 +12,9 @@ namespace {
 using strata::testing::BackendKinds;
 using strata::testing::BackendNames;
 using strata::testing::BackendTest;
+using strata::testing::EngineKinds;
+using strata::testing::EngineNames;
+using strata::testing::EngineTest;
 
 enum Counter : std::uint32_t { kSteps, kBack, kSum };
 
@@ -20,10 +24,10 @@ struct Context {
 };
 
 template <typename T>
-class TailCallTest : public BackendTest<T> {
+class TailCallTest : public EngineTest<T> {
  protected:
   void SetUp() override {
-    BackendTest<T>::SetUp();
+    EngineTest<T>::SetUp();
     if (this->IsSkipped() || this->HasFatalFailure()) return;
     auto objects = LoadCollection(this->backend_, std::string(STRATA_BPF_TAIL_CALLS));
     ASSERT_TRUE(objects) << objects.error().message() << objects.error().log();
@@ -47,7 +51,7 @@ class TailCallTest : public BackendTest<T> {
 
   std::optional<Collection> objects_;
 };
-TYPED_TEST_SUITE(TailCallTest, BackendKinds, BackendNames);
+TYPED_TEST_SUITE(TailCallTest, EngineKinds, EngineNames);
 
 TYPED_TEST(TailCallTest, RunsTheProgramThatIsThere) {
   this->Put(2, "return_seven");
@@ -178,19 +182,28 @@ TYPED_TEST(TailCallTest, EntriesOutliveTheirHandles) {
   EXPECT_EQ(this->Run("call_constant"), 7);
 }
 
-TYPED_TEST(TailCallTest, IsEmptiedWithItsLastHandle) {
+TYPED_TEST(TailCallTest, ProgramsKeepTheArraysThatTheyUse) {
   const Program caller = this->Find("call_constant").Clone();
   const Context context;
-  const auto run = [&] { return caller.TestRun({.context_in = std::as_bytes(std::span(&context, 1))})->return_value; };
-  {
-    ProgArray targets = this->Targets();
-    ASSERT_TRUE(targets.Update(2, this->Find("return_seven")));
-    this->objects_.reset();
-    EXPECT_EQ(run(), 7U);
-  }
+  this->Put(2, "return_seven");
+  this->objects_.reset();
+  EXPECT_EQ(caller.TestRun({.context_in = std::as_bytes(std::span(&context, 1))})->return_value, 7U);
+}
+
+TYPED_TEST(TailCallTest, ProgramsInAnArrayThatTheyUseDoNotKeepOneAnother) {
+  this->Put(2, "repeat");
+  this->Put(3, "call_constant");
+  EXPECT_EQ(this->Run("call_index", {.index = 2}), 33);
+  const std::uint32_t id = this->Find("repeat").info().id;
+  const auto is_there = [&] {
+    const auto programs = this->backend_->List()->programs;
+    return std::any_of(programs.begin(), programs.end(), [&](const ProgramInfo& info) { return info.id == id; });
+  };
+  EXPECT_TRUE(is_there());
+  this->objects_.reset();
   // The kernel does it in the background.
-  for (int i = 0; i < 2000 && run() != 1U; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  EXPECT_EQ(run(), 1U);
+  for (int i = 0; i < 5000 && is_there(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_FALSE(is_there());
 }
 
 TYPED_TEST(TailCallTest, CreationChecksSizesAndFlags) {
