@@ -53,6 +53,9 @@ constexpr FigureRow kFigures[] = {
     {"kernel.perf.consume", "ratio", 1.03},
     {"kernel.load.100_programs", "ratio", 1.03},
     {"map.iterate.10000_elements.time", "ratio", 0.5},
+    {"object.tail_call", "ns", 1},
+    {"object.array_of_maps_lookup", "ns", 3},
+    {"object.hash_of_maps_lookup", "ns", 10},
 };
 
 }  // namespace

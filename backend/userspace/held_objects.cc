@@ -73,7 +73,8 @@ Result<void> UserspaceMap::UpdateProgram(std::span<const std::byte> key,
 
 Result<void> UserspaceMap::UpdateMap(std::span<const std::byte> key, const std::shared_ptr<BackendMap>& map) {
   const auto* stored = dynamic_cast<const UserspaceMap*>(map.get());
-  if ((view_->ops->traits & runtime::map_traits::kHoldsMaps) == 0 || stored == nullptr || stored->shared() != shared()) {
+  if ((view_->ops->traits & runtime::map_traits::kHoldsMaps) == 0 || stored == nullptr ||
+      stored->shared() != shared()) {
     return BackendMap::UpdateMap(key, map);
   }
   STRATA_TRY(CheckSizes(key, info_.element_size, "update"));

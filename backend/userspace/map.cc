@@ -302,7 +302,8 @@ Result<std::unique_ptr<MapMemory>> UserspaceMap::Memory() {
   }
   const bool read_only = IsFrozen(*view_);
   const std::size_t mapped = view_->geometry.data_size;
-  void* memory = ::mmap(nullptr, mapped, read_only ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, object_->file.fd.get(), 0);
+  void* memory =
+      ::mmap(nullptr, mapped, read_only ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, object_->file.fd.get(), 0);
   if (memory == MAP_FAILED) return Failed(-errno, "mapping it into memory");
   if (!read_only) writable_memories_.fetch_add(1);
   const std::size_t size = std::size_t{view_->value_stride} * info_.max_entries;

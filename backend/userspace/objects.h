@@ -64,8 +64,8 @@ struct MapObject {
   std::map<std::string, std::shared_ptr<void>> held;
 };
 
-// A program's file, with the maps that it needs. Handles of the program hold it, and prog arrays that it is in: these must
-// hold no handle, or programs that use the array that they are in would keep one another.
+// A program's file, with the maps that it needs. Handles of the program hold it, and prog arrays that it is in: these
+// must hold no handle, or programs that use the array that they are in would keep one another.
 struct ProgramObject {
   ProgramObject(SharedPtr owner, ObjectFile object_file, std::vector<std::shared_ptr<MapObject>> used_maps)
       : shared(std::move(owner)), file(std::move(object_file)), maps(std::move(used_maps)) {}

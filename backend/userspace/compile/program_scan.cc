@@ -96,7 +96,7 @@ struct Known {
 };
 
 // A 32-bit constant that the block stored into the frame.
-struct StoredKey {
+struct StoredWord {
   std::int64_t offset;  // to R10
   std::uint32_t value;
 };
@@ -143,6 +143,8 @@ class Scanner {
   void ScanCall(ScannedFunction& function, InsnIndex at);
   bool TryInlineLookup(InsnIndex at);
   void ScanTailCall(InsnIndex at);
+  void ScanMapLookup(InsnIndex at);
+  std::optional<std::uint32_t> StoredKey(const Known& key) const;
   void Learn(InsnIndex at, const OpcodeInfo& info, std::uint16_t writes);
   void LearnStore(const Instruction& insn, const OpcodeInfo& info);
   Known ResultOf(InsnIndex at, const OpcodeInfo& info) const;
@@ -159,7 +161,7 @@ class Scanner {
   std::span<const Instruction> code_;
   ProgramScan scan_;
   std::array<Known, 16> known_;
-  std::optional<StoredKey> stored_;
+  std::optional<StoredWord> stored_;
 };
 
 Result<void> Scanner::CheckSupported(InsnIndex at, const OpcodeInfo& info) const {
@@ -226,6 +228,8 @@ void Scanner::ScanCall(ScannedFunction& function, InsnIndex at) {
   } else if (insn.imm == kTailCall) {
     function.may_tail_call = true;
     ScanTailCall(at);
+  } else if (insn.imm == kMapLookupElem && !is_inline) {
+    ScanMapLookup(at);
   }
   for (int reg = 0; reg <= 5; ++reg) known_[reg] = {};
   if (!is_inline) stored_.reset();
@@ -240,10 +244,7 @@ bool Scanner::TryInlineLookup(InsnIndex at) {
   if (geometry.type != MapType::kArray && !is_per_cpu) return false;
   if (is_per_cpu) scan_.uses_run = true;
 
-  InlineLookup lookup{.call = at.value, .map = position, .key = std::nullopt};
-  const Known& key = known_[2];
-  if (stored_ && key.kind == Known::kFrameAddress && key.value == stored_->offset) lookup.key = stored_->value;
-  scan_.lookups.push_back(lookup);
+  scan_.lookups.push_back({.call = at.value, .map = position, .key = StoredKey(known_[2])});
   if (!map.is_read) scan_.flags[map.defined_by] |= scan_flags::kSkip;
   return true;
 }
@@ -254,9 +255,23 @@ void Scanner::ScanTailCall(InsnIndex at) {
   map.is_read = true;
   const auto position = static_cast<std::uint32_t>(map.value);
   if (input_.maps[position].type != MapType::kProgArray) return;
-  KnownTailCall call{.call = at.value, .map = position, .index = std::nullopt};
+  KnownPlace call{.call = at.value, .map = position, .index = std::nullopt};
   if (known_[3].kind == Known::kConstant) call.index = static_cast<std::uint32_t>(known_[3].value);
   scan_.tail_calls.push_back(call);
+}
+
+void Scanner::ScanMapLookup(InsnIndex at) {
+  Known& map = known_[1];
+  if (map.kind != Known::kMap) return;
+  map.is_read = true;
+  const auto position = static_cast<std::uint32_t>(map.value);
+  if (input_.maps[position].type != MapType::kArrayOfMaps) return;
+  scan_.map_lookups.push_back({.call = at.value, .map = position, .index = StoredKey(known_[2])});
+}
+
+std::optional<std::uint32_t> Scanner::StoredKey(const Known& key) const {
+  if (!stored_ || key.kind != Known::kFrameAddress || key.value != stored_->offset) return std::nullopt;
+  return stored_->value;
 }
 
 Known Scanner::ResultOf(InsnIndex at, const OpcodeInfo& info) const {

@@ -125,11 +125,11 @@ static_assert(sizeof(TraceRecord) == 32);
 
 // --- prog-<id> -------------------------------------------------------------------------------------------------------
 enum class ImageRelocationKind : std::uint16_t {
-  kMapView = 1,   // 64-bit address of the process's MapView of map `index` (a position in the program's map table)
-  kMapData = 2,   // 64-bit address of that map's data plus addend
-  kMapTable = 3,  // 64-bit address of that map's tables plus addend
-  kHelper = 4,    // 64-bit address of helper `index` (the kernel's number)
-  kImage = 5,     // 64-bit address of the image plus addend (callbacks)
+  kMapView = 1,      // 64-bit address of the process's MapView of map `index` (a position in the program's map table)
+  kMapData = 2,      // 64-bit address of that map's data plus addend
+  kMapTable = 3,     // 64-bit address of that map's tables plus addend
+  kHelper = 4,       // 64-bit address of helper `index` (the kernel's number)
+  kImage = 5,        // 64-bit address of the image plus addend (callbacks)
   kMapResolved = 6,  // 64-bit address of what the process knows of that map's objects (ResolvedObject) plus addend
 };
 

@@ -81,8 +81,8 @@ inline constexpr std::uint32_t kPerCpu = 1U << 0;    // user space sees one valu
 inline constexpr std::uint32_t kRing = 1U << 1;      // no elements; data is mapped twice in a row
 inline constexpr std::uint32_t kMmapable = 1U << 2;  // user space may map the data
 inline constexpr std::uint32_t kIndexed = 1U << 3;   // a value's address follows from its index alone
-// Elements are objects, in the file their ids (0 where an array's slot is empty): copy_in takes an id, and 0 for what is
-// none; programs may not change them.
+// Elements are objects, in the file their ids (0 where an array's slot is empty): copy_in takes an id, and 0 for what
+// is none; programs may not change them.
 inline constexpr std::uint32_t kHoldsPrograms = 1U << 4;
 inline constexpr std::uint32_t kHoldsMaps = 1U << 5;
 inline constexpr std::uint32_t kHoldsObjects = kHoldsPrograms | kHoldsMaps;

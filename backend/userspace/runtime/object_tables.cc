@@ -53,7 +53,9 @@ bool LockObjects(Process& process) noexcept {
   return false;
 }
 
-void UnlockObjects(Process& process) noexcept { __atomic_store_n(&process.objects_lock, OwnerWord{0}, __ATOMIC_RELEASE); }
+void UnlockObjects(Process& process) noexcept {
+  __atomic_store_n(&process.objects_lock, OwnerWord{0}, __ATOMIC_RELEASE);
+}
 
 void* Allocate(Process& process, std::size_t size_bytes) noexcept {
   if (!LockObjects(process)) return nullptr;

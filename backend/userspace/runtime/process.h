@@ -51,12 +51,12 @@ struct Process {
   ForkPage* fork_page;
   std::uint64_t last_generation;
   VdsoClock clock;
-  MapView* log;               // null until the session has one
-  MapView* maps;              // all open views, linked by MapView::next
-  MapView* rings;             // those of ring buffers, linked by MapView::next_ring
-  ProgramInstance* programs;  // linked by ProgramInstance::next
-  Arena arena;                // guarded by objects_lock, as are the tables above
-  OwnerWord objects_lock;     // object_tables.h
+  MapView* log;                  // null until the session has one
+  MapView* maps;                 // all open views, linked by MapView::next
+  MapView* rings;                // those of ring buffers, linked by MapView::next_ring
+  ProgramInstance* programs;     // linked by ProgramInstance::next
+  Arena arena;                   // guarded by objects_lock, as are the tables above
+  OwnerWord objects_lock;        // object_tables.h
   std::uint32_t resolved_count;  // objects that were opened because a map holds their ids
 };
 

@@ -132,10 +132,9 @@ bool IsInArea(std::int64_t addend, std::uint64_t size) {
 }
 
 long RelocationValue(const ProgramInstance& program, const ImageRelocation& relocation, std::uint64_t* out) {
-  const bool names_map = relocation.kind == ImageRelocationKind::kMapView ||
-                         relocation.kind == ImageRelocationKind::kMapData ||
-                         relocation.kind == ImageRelocationKind::kMapTable ||
-                         relocation.kind == ImageRelocationKind::kMapResolved;
+  const bool names_map =
+      relocation.kind == ImageRelocationKind::kMapView || relocation.kind == ImageRelocationKind::kMapData ||
+      relocation.kind == ImageRelocationKind::kMapTable || relocation.kind == ImageRelocationKind::kMapResolved;
   if (names_map && relocation.index >= program.map_count) return -EBADMSG;
   const MapView* map = names_map ? program.maps[relocation.index] : nullptr;
   const auto addend = static_cast<std::uint64_t>(relocation.addend);
@@ -271,6 +270,7 @@ long Build(Process& process, int folder_fd, const ProgramFile& file, ProgramInst
   if (program == nullptr) return Refuse(reason, -ENOMEM, "program ", header.id, ": no memory");
   program->process = &process;
   program->flags = header.flags;
+  program->uses_slot = (header.flags & program_flags::kUsesSlot) != 0 ? 1 : 0;
   program->id = header.id;
   program->type = header.type;
   program->references = 1;

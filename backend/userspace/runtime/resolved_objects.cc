@@ -17,16 +17,20 @@ std::uint64_t TableSize(std::uint32_t place_count) {
   return RoundUp(std::uint64_t{place_count} * sizeof(ResolvedObject), kPageSize);
 }
 
-// The next run may see the old object or the new one, but never an id with an older object.
+// Another run may see the old object or the new one, but never an id with an older object.
 void Remember(ResolvedObject& known, std::uint32_t id, void* object) {
+  if (object == nullptr) return __atomic_store_n(&known.missing_id, id, __ATOMIC_RELEASE);
   __atomic_store_n(&known.id, 0U, __ATOMIC_RELEASE);
-  __atomic_store_n(&known.is_missing, object == nullptr ? 1U : 0U, __ATOMIC_RELEASE);
   __atomic_store_n(&known.object, object, __ATOMIC_RELEASE);
   __atomic_store_n(&known.id, id, __ATOMIC_RELEASE);
 }
 
-bool IsKnownMissing(const ResolvedObject& known, std::uint32_t id) {
-  return __atomic_load_n(&known.id, __ATOMIC_ACQUIRE) == id && __atomic_load_n(&known.is_missing, __ATOMIC_ACQUIRE) != 0;
+void ForgetAll(MapView& map) {
+  for (std::uint64_t i = 0; i < map.resolved_size / sizeof(ResolvedObject); ++i) {
+    ResolvedObject& known = map.resolved[i];
+    if (known.id != 0) __atomic_store_n(&known.id, 0U, __ATOMIC_RELEASE);
+    if (known.missing_id != 0) __atomic_store_n(&known.missing_id, 0U, __ATOMIC_RELEASE);
+  }
 }
 
 // One reference for all tables, kept until ReleaseForgotten().
@@ -64,7 +68,7 @@ ProgramInstance* OpenTarget(MapView& holder, int folder, std::uint32_t id, Progr
 template <typename Open>
 auto Resolve(MapView& holder, std::uint32_t place, std::uint32_t id, Open open) -> decltype(open(0)) {
   ResolvedObject& known = holder.resolved[place];
-  if (IsKnownMissing(known, id)) return nullptr;
+  if (__atomic_load_n(&known.missing_id, __ATOMIC_ACQUIRE) == id) return nullptr;
   if (!TryLockObjects(*holder.process)) return nullptr;
   const int folder = OpenSessionFolder(holder.process->session_path, nullptr);
   auto* object = folder < 0 ? nullptr : open(folder);
@@ -84,8 +88,8 @@ Object* FirstForgotten(Object* first) {
 }  // namespace
 
 long MakeResolvedTable(MapView& map, std::uint32_t place_count) noexcept {
-  const long table = sys::Mmap(nullptr, TableSize(place_count), PROT_READ | PROT_WRITE,
-                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+  const long table =
+      sys::Mmap(nullptr, TableSize(place_count), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
   if (sys::IsError(table)) return -ENOMEM;
   map.resolved = reinterpret_cast<ResolvedObject*>(table);
   map.resolved_size = TableSize(place_count);
@@ -101,17 +105,14 @@ ProgramInstance* ResolveProgram(MapView& holder, std::uint32_t place, std::uint3
 }
 
 bool IsInnerMap(const InnerMap& wanted, const InnerMap& actual) noexcept {
-  const bool may_differ_in_size =
-      wanted.type != MapType::kArray || (wanted.flags & map_flags::kInnerMap) != 0;
+  const bool may_differ_in_size = wanted.type != MapType::kArray || (wanted.flags & map_flags::kInnerMap) != 0;
   return wanted.type == actual.type && wanted.key_size == actual.key_size && wanted.value_size == actual.value_size &&
          wanted.flags == actual.flags && wanted.spin_lock_offset == actual.spin_lock_offset &&
-         wanted.timer_offset == actual.timer_offset &&
-         (may_differ_in_size || wanted.max_entries == actual.max_entries);
+         wanted.timer_offset == actual.timer_offset && (may_differ_in_size || wanted.max_entries == actual.max_entries);
 }
 
 InnerMap AsInnerMap(const MapView& map) noexcept {
-  return {map.type,  map.key_size,         map.value_size,  map.max_entries,
-          map.flags, map.spin_lock_offset, map.timer_offset};
+  return {map.type, map.key_size, map.value_size, map.max_entries, map.flags, map.spin_lock_offset, map.timer_offset};
 }
 
 long CheckInnerType(MapType type) noexcept {
@@ -135,8 +136,7 @@ void ForgetResolved(Process& process) noexcept {
   if (!LockObjects(process)) return;
   for (MapView* map = process.maps; map != nullptr; map = map->next) {
     map->is_forgotten = map->is_resolved;
-    // Its pages read as zero from now on. A run that has seen an id without its object yet looks again.
-    if (map->resolved != nullptr) sys::Madvise(map->resolved, map->resolved_size, MADV_DONTNEED);
+    if (map->resolved != nullptr) ForgetAll(*map);
   }
   for (ProgramInstance* program = process.programs; program != nullptr; program = program->next) {
     program->is_forgotten = program->is_resolved;

@@ -10,11 +10,11 @@
 
 namespace strata::runtime {
 
-// What one place of a map was when it was last looked at. Readers take no lock: the object is written before the id, so
-// who sees an id sees its object or a later one.
+// What one place of a map was when it was last looked at. Readers take no lock: the object is written before the id,
+// and never taken away, so who sees an id finds its object or a later one.
 struct ResolvedObject {
-  std::uint32_t id;          // 0: nothing yet
-  std::uint32_t is_missing;  // 1: could not be opened, and is not tried again
+  std::uint32_t id;          // of `object`; 0 before the first one
+  std::uint32_t missing_id;  // could not be opened, and is not tried again
   void* object;              // MapView or ProgramInstance
 };
 static_assert(sizeof(ResolvedObject) == 1 << kResolvedObjectShift &&
@@ -31,20 +31,16 @@ ProgramInstance* ResolveProgram(MapView& holder, std::uint32_t place, std::uint3
 // Without a call where that has been asked before.
 [[gnu::always_inline]] inline MapView* FindMap(MapView& holder, std::uint32_t place, std::uint32_t id) noexcept {
   const ResolvedObject& known = holder.resolved[place];
-  if (__atomic_load_n(&known.id, __ATOMIC_ACQUIRE) == id) [[likely]] {
-    if (void* object = __atomic_load_n(&known.object, __ATOMIC_RELAXED); object != nullptr) [[likely]]
-      return static_cast<MapView*>(object);
-  }
+  if (__atomic_load_n(&known.id, __ATOMIC_ACQUIRE) == id) [[likely]]
+    return static_cast<MapView*>(__atomic_load_n(&known.object, __ATOMIC_RELAXED));
   return ResolveMap(holder, place, id);
 }
 
 [[gnu::always_inline]] inline ProgramInstance* FindProgram(MapView& holder, std::uint32_t place, std::uint32_t id,
                                                            ProgramType caller) noexcept {
   const ResolvedObject& known = holder.resolved[place];
-  if (__atomic_load_n(&known.id, __ATOMIC_ACQUIRE) == id) [[likely]] {
-    if (void* object = __atomic_load_n(&known.object, __ATOMIC_RELAXED); object != nullptr) [[likely]]
-      return static_cast<ProgramInstance*>(object);
-  }
+  if (__atomic_load_n(&known.id, __ATOMIC_ACQUIRE) == id) [[likely]]
+    return static_cast<ProgramInstance*>(__atomic_load_n(&known.object, __ATOMIC_RELAXED));
   return ResolveProgram(holder, place, id, caller);
 }
 
@@ -55,8 +51,8 @@ InnerMap AsInnerMap(const MapView& map) noexcept;
 // As bpf_map_meta_alloc: -EINVAL for maps that hold maps, -ENOTSUPP (524) for kinds that are in no map.
 long CheckInnerType(MapType type) noexcept;
 
-// Objects that were opened this way stay open, since any thread may be inside of them. To let them go: forget them, wait
-// until no thread is in a run that had begun before, then release them; those that are met again are opened again.
+// Objects that were opened this way stay open, since any thread may be inside of them. To let them go: forget them,
+// wait until no thread is in a run that had begun before, then release them; those that are met again are opened again.
 void ForgetResolved(Process& process) noexcept;
 void ReleaseForgotten(Process& process) noexcept;
 // Whether enough of them have gathered to be worth that.

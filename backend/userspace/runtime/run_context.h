@@ -20,7 +20,7 @@ inline constexpr std::uint32_t kMaxTailCalls = 33;  // MAX_TAIL_CALL_CNT; of one
 
 // Where compiled code finds the fields of ProgramInstance that it needs for a tail call.
 inline constexpr std::int32_t kProgramEntryOffset = 0;
-inline constexpr std::int32_t kProgramFlagsOffset = 32;
+inline constexpr std::int32_t kProgramUsesSlotOffset = 48;
 // And of what a process knows of a prog array's slots (ResolvedObject): records of that many bytes, as a power of two,
 // with the slot's id at 0 and the instance behind it.
 inline constexpr int kResolvedObjectShift = 4;
@@ -39,8 +39,8 @@ struct RunContext;
 // pointer in RunContext::engine_state, before it does anything else: whoever enters sets neither.
 //
 // A tail call enters in the same way. The caller counts it in RunContext::tail_calls, stores the target in
-// RunContext::program, takes its own frame down as at its end (registers that belong to the C caller restored) and jumps
-// to the entry with the context in rdi and the run in rsi. The target returns to the caller's caller: from a
+// RunContext::program, takes its own frame down as at its end (registers that belong to the C caller restored) and
+// jumps to the entry with the context in rdi and the run in rsi. The target returns to the caller's caller: from a
 // subprogram, to the function that had called it, in another image perhaps. So a call of a function that may end in a
 // tail call is followed by restoring program, engine_state and callback, and by a look at the budget, which the target
 // may have used up.
@@ -74,8 +74,7 @@ struct RunContext {
   std::uint32_t* held_lock = nullptr;  // the spin lock of a map's value that the run holds
 };
 static_assert(offsetof(RunContext, budget) == 0 && offsetof(RunContext, slot) == 8 &&
-              offsetof(RunContext, callback) == 48 &&
-              offsetof(RunContext, engine_state) == 56 && offsetof(RunContext, program) == 64 &&
-              offsetof(RunContext, tail_calls) == 72);
+              offsetof(RunContext, callback) == 48 && offsetof(RunContext, engine_state) == 56 &&
+              offsetof(RunContext, program) == 64 && offsetof(RunContext, tail_calls) == 72);
 
 }  // namespace strata::runtime

@@ -88,7 +88,7 @@ class StructureChecker {
   bool (*helper_known_)(std::uint32_t);
   std::size_t map_count_;
   StructuralFacts facts_;
-  std::vector<std::vector<CallSite>> calls_;           // by caller
+  std::vector<std::vector<CallSite>> calls_;          // by caller
   std::vector<std::optional<InsnIndex>> tail_calls_;  // by function, one that it makes
 };
 
@@ -245,7 +245,8 @@ Result<void> StructureChecker::CheckCallGraph() {
   return {};
 }
 
-// check_max_stack_depth_subprog; and callbacks, which the kernel refuses in other words, since a helper is their caller.
+// check_max_stack_depth_subprog; and callbacks, which the kernel refuses in other words, since a helper is their
+// caller.
 Result<void> StructureChecker::CheckTailCalls() {
   struct Above {
     std::uint32_t stack_bytes = 0;  // of the callers, as far as they are known, rounded as the kernel's compiler does

@@ -164,7 +164,8 @@ class Translator {
   void CallFunction(InsnIndex at);
   void CallHelper(std::uint32_t helper);
   void TailCall(InsnIndex at);
-  void FindTarget(const KnownTailCall& call, Label unknown, Label none);
+  void FindObject(const KnownPlace& call, Label unknown, Label none);
+  void LookupMap(const KnownPlace& lookup);
   void CountTailCall(Label unknown, Label none);
   void JumpBackIf(Cond cond, std::int64_t target);
   std::uint32_t Lookup(InsnIndex at, const InlineLookup& lookup);
@@ -200,6 +201,7 @@ class Translator {
   std::vector<Label> entries_;  // by function, in front of its prologue; an instruction's label lies behind it
   std::size_t next_lookup_ = 0;
   std::size_t next_tail_call_ = 0;
+  std::size_t next_map_lookup_ = 0;
   bool needs_end_run_entry_ = false;
 
   // of the function being translated
@@ -873,14 +875,19 @@ std::uint32_t Translator::Call(InsnIndex at) {
     TailCall(at);
     return 1;
   }
+  if (next_map_lookup_ < scan_.map_lookups.size() && scan_.map_lookups[next_map_lookup_].call == at.value) {
+    LookupMap(scan_.map_lookups[next_map_lookup_++]);
+    return 1;
+  }
   CallHelper(static_cast<std::uint32_t>(insn.imm));
   return 1;
 }
 
 // --- tail calls ----------------------------------------------------------------------------------------------------
 
-// r11 = the instance that the array's slot stands for, when this process knows it already. Keeps the arguments.
-void Translator::FindTarget(const KnownTailCall& call, Label unknown, Label none) {
+// r11 = the object that the slot of the array stands for, when this process knows it already. An index that is no
+// constant is in edx. Keeps the other arguments but the fourth.
+void Translator::FindObject(const KnownPlace& call, Label unknown, Label none) {
   constexpr std::int64_t kIdSize = sizeof(std::uint32_t);
   constexpr std::int64_t kEntrySize = 1 << runtime::kResolvedObjectShift;
   const std::int64_t index = call.index.value_or(0);
@@ -905,37 +912,50 @@ void Translator::FindTarget(const KnownTailCall& call, Label unknown, Label none
   out_.Load(kScratch, {kScratch, runtime::kResolvedObjectOffset}, 8);
   out_.AluReg(Alu::kCmp, Bits::k32, Reg::rcx, Reg::rax);
   out_.JumpIf(Cond::kNotEqual, unknown);
-  out_.Test(Bits::k64, kScratch, kScratch);
-  out_.JumpIf(Cond::kEqual, unknown);
+}
+
+// bpf_map_lookup_elem on an array of maps. What this process has not met yet, the helper opens.
+void Translator::LookupMap(const KnownPlace& lookup) {
+  const Label unknown = out_.NewLabel();
+  const Label none = out_.NewLabel();
+  const Label done = out_.NewLabel();
+  if (lookup.index.value_or(0) >= input_.maps[lookup.map].max_entries) return out_.MovImm(kResult, 0);
+  if (!lookup.index) out_.Load(Reg::rdx, {Reg::rsi}, 4);
+  FindObject(lookup, unknown, none);
+  out_.Mov(Bits::k64, kResult, kScratch);
+  out_.Jump(done);
+  out_.Bind(unknown);
+  CallHelper(kMapLookupElem);
+  out_.Jump(done);
+  out_.Bind(none);
+  out_.MovImm(kResult, 0);
+  out_.Bind(done);
 }
 
 // What is left to do when the target is known. A slot that it needs is leased by the helper.
 void Translator::CountTailCall(Label unknown, Label none) {
   const Label has_slot = out_.NewLabel();
-  out_.Load(Reg::rcx, {kScratch, runtime::kProgramFlagsOffset}, 4);
-  out_.TestImm(Bits::k32, Reg::rcx, runtime::program_flags::kUsesSlot);
+  out_.AluMemImm(Alu::kCmp, Bits::k32, {kScratch, runtime::kProgramUsesSlotOffset}, 0);
   out_.JumpIf(Cond::kEqual, has_slot);
   out_.AluMemImm(Alu::kCmp, Bits::k32, {run_, kSlotOffset}, -1);
   out_.JumpIf(Cond::kEqual, unknown);
   out_.Bind(has_slot);
-  out_.Load(Reg::rcx, {run_, kTailCallsOffset}, 4);
-  out_.AluImm(Alu::kCmp, Bits::k32, Reg::rcx, runtime::kMaxTailCalls);
+  out_.AluMemImm(Alu::kCmp, Bits::k32, {run_, kTailCallsOffset}, runtime::kMaxTailCalls);
   out_.JumpIf(Cond::kAboveOrEqual, none);
-  out_.AluImm(Alu::kAdd, Bits::k32, Reg::rcx, 1);
-  out_.Store({run_, kTailCallsOffset}, Reg::rcx, 4);
+  out_.AluMemImm(Alu::kAdd, Bits::k32, {run_, kTailCallsOffset}, 1);
   out_.Store({run_, kProgramOffset}, kScratch, 8);
 }
 
 // run_context.h describes what the target finds.
 void Translator::TailCall(InsnIndex at) {
   const bool is_known = next_tail_call_ < scan_.tail_calls.size() && scan_.tail_calls[next_tail_call_].call == at.value;
-  const KnownTailCall call = is_known ? scan_.tail_calls[next_tail_call_++] : KnownTailCall{};
+  const KnownPlace call = is_known ? scan_.tail_calls[next_tail_call_++] : KnownPlace{};
   const Label enter = out_.NewLabel();
   const Label unknown = out_.NewLabel();
   const Label none = out_.NewLabel();
   if (is_known && call.index.value_or(0) >= input_.maps[call.map].max_entries) return out_.MovImm(kResult, 0);
   if (is_known) {
-    FindTarget(call, unknown, none);
+    FindObject(call, unknown, none);
     CountTailCall(unknown, none);
     out_.Bind(enter);
     out_.Mov(Bits::k64, Reg::rsi, run_);

@@ -18,7 +18,7 @@ constexpr i32 kTailCall = 12;  // the kernel's number of bpf_tail_call
 // What run->engine_state points to while a program runs.
 struct Engine {
   const InterpretedProgram* program;
-  int depth;         // frames in use
+  int depth;                    // frames in use
   ImageEntry target = nullptr;  // of a tail call: runs in place of the function that has just ended, ...
   u64 context = 0;              // ... with this R1
 };

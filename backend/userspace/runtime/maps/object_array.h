@@ -1,5 +1,5 @@
-// What arrays have in common whose elements are objects (kernel/bpf/arraymap.c, fd_array_map_*): the table has a u32 per
-// index, the object's id, 0 while there is none.
+// What arrays have in common whose elements are objects (kernel/bpf/arraymap.c, fd_array_map_*): the table has a u32
+// per index, the object's id, 0 while there is none.
 #pragma once
 
 #include "index_keys.h"
