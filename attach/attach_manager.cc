@@ -6,6 +6,7 @@
 #include "strata/backend/userspace/runtime/fault_table.h"
 #include "strata/backend/userspace/runtime/process.h"
 #include "strata/backend/userspace/runtime/reason.h"
+#include "strata/backend/userspace/runtime/resolved_objects.h"
 #include "strata/backend/userspace/runtime/sys.h"
 
 namespace strata::attach {
@@ -156,7 +157,7 @@ LinkState* AttachManager::State::FindLink(std::uint32_t id) const {
 
 std::uint8_t* AttachManager::State::TakeHereByte() {
   if (here_pages == nullptr || here_pages->used == kPageSize) {
-    auto* page = static_cast<HerePage*>(runtime::Allocate(process->arena, sizeof(HerePage)));
+    auto* page = static_cast<HerePage*>(runtime::Allocate(*process, sizeof(HerePage)));
     const long mapped = sys::Mmap(nullptr, kPageSize, kProtectReadWrite, kPrivateAnonymous);
     if (page == nullptr || sys::IsError(mapped)) return nullptr;
     page->bytes = reinterpret_cast<std::uint8_t*>(mapped);
@@ -176,7 +177,7 @@ LinkState* AttachManager::State::TakeLink() {
     link->here = here;
     return link;
   }
-  auto* link = static_cast<LinkState*>(runtime::Allocate(process->arena, sizeof(LinkState)));
+  auto* link = static_cast<LinkState*>(runtime::Allocate(*process, sizeof(LinkState)));
   if (link == nullptr) return nullptr;
   link->here = TakeHereByte();
   return link->here == nullptr ? nullptr : link;
@@ -359,7 +360,10 @@ void AttachManager::State::DetachUnwanted() {
 }
 
 void AttachManager::State::FreeRetired() {
-  if (retired == nullptr || !WaitUntilHooksAreLeft()) return;
+  if (retired == nullptr && !runtime::HasManyResolved(*process)) return;
+  runtime::ForgetResolved(*process);
+  if (!WaitUntilHooksAreLeft()) return;
+  runtime::ReleaseForgotten(*process);
   while (retired != nullptr) {
     LinkState* link = retired;
     retired = link->next;

@@ -90,6 +90,9 @@ constexpr FigureRow kFigures[] = {
     {"helper.uid_gid.over_kernel", "ratio", 1},
     {"helper.comm.over_kernel", "ratio", 1},
     {"helper.prandom.over_kernel", "ratio", 1},
+    {"object.tail_call", "ns", 1},
+    {"object.array_of_maps_lookup", "ns", 3},
+    {"object.hash_of_maps_lookup", "ns", 10},
 };
 
 }  // namespace

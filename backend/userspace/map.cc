@@ -4,12 +4,14 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
 #include "objects.h"
 #include "pins.h"
 #include "strata/backend/map_errors.h"
+#include "strata/backend/userspace/runtime/resolved_objects.h"
 #include "strata/spec/type_names.h"
 #include "value_fields.h"
 
@@ -23,7 +25,8 @@ runtime::MapAttributes AttributesOf(const MapSpec& spec, std::uint32_t possible_
                                     spec.flags, spec.map_extra, possible_cpus};
   if (spec.inner.empty()) return attributes;
   const MapSpec& inner = spec.inner.front();
-  attributes.inner = {inner.type, inner.key_size, inner.value_size, inner.max_entries, inner.flags};
+  attributes.inner = {inner.type,  inner.key_size,    inner.value_size, inner.max_entries,
+                      inner.flags, runtime::kNoField, runtime::kNoField};
   return attributes;
 }
 
@@ -112,6 +115,39 @@ Error ClosedTo(const MapInfo& info, std::string_view operation, std::string_view
   return Error(ErrorCode::kPermissionDenied, fmt::format("map {}: {}: {}", info.name, operation, why), EPERM);
 }
 
+// Into a map's attributes, or those of the maps in it.
+template <typename Attributes>
+Result<void> AddFields(const MapSpec& spec, const UserspaceTypes* types, Attributes* attributes) {
+  if (types == nullptr || spec.value_type.value == 0) return {};
+  const ValueFields fields = STRATA_TRY(FindValueFields(types->types(), spec.value_type).Context("map " + spec.name));
+  attributes->spin_lock_offset = fields.spin_lock_offset;
+  attributes->timer_offset = fields.timer_offset;
+  return {};
+}
+
+// Bytes are no descriptor here: UpdateProgram() and UpdateMap() put objects in.
+constexpr std::array<std::byte, sizeof(std::uint32_t)> kNoObject{};
+
+bool HoldsMaps(MapType type) { return type == MapType::kArrayOfMaps || type == MapType::kHashOfMaps; }
+
+// What bpf_map_meta_alloc refuses, and what creating the template would be refused for.
+Result<void> CheckTemplate(const MapSpec& spec, std::uint32_t possible_cpus) {
+  if (spec.inner.empty()) {
+    return Error(ErrorCode::kInvalidArgument, fmt::format("map {}: has no template for the maps in it", spec.name),
+                 EBADF);
+  }
+  const MapSpec& inner = spec.inner.front();
+  if (const long error = runtime::CheckInnerType(inner.type); error != 0) {
+    const auto code = error == -EINVAL ? ErrorCode::kInvalidArgument : ErrorCode::kNotSupported;
+    return Error(code, fmt::format("map {}: maps of type {} can be in no map", spec.name, MapTypeName(inner.type)),
+                 static_cast<int>(-error));
+  }
+  runtime::MapGeometry geometry;
+  const long error = runtime::ComputeGeometry(AttributesOf(inner, possible_cpus), &geometry);
+  if (error == 0) return {};
+  return CreationError(inner, possible_cpus, static_cast<int>(-error)).WithContext("map " + spec.name + ": inner map");
+}
+
 bool IsFrozen(const runtime::MapView& map) { return __atomic_load_n(&map.header->frozen, __ATOMIC_ACQUIRE) != 0; }
 
 // Values with fields are changed by programs alone: no freeze, no mapping (kernel/bpf/syscall.c, map->record).
@@ -162,14 +198,14 @@ MapInfo InfoOf(const runtime::MapView& view) {
 Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const MapSpec& spec,
                                                          const UserspaceTypes* types) {
   runtime::MapAttributes attributes = AttributesOf(spec, shared->possible_cpus);
-  if (types != nullptr && spec.value_type.value != 0) {
-    const ValueFields fields = STRATA_TRY(FindValueFields(types->types(), spec.value_type).Context("map " + spec.name));
-    attributes.spin_lock_offset = fields.spin_lock_offset;
-    attributes.timer_offset = fields.timer_offset;
-  }
+  STRATA_TRY(AddFields(spec, types, &attributes));
   runtime::MapGeometry geometry;
   if (const long error = runtime::ComputeGeometry(attributes, &geometry); error != 0) {
     return CreationError(spec, shared->possible_cpus, static_cast<int>(-error));
+  }
+  if (HoldsMaps(spec.type)) {
+    STRATA_TRY(CheckTemplate(spec, shared->possible_cpus));
+    STRATA_TRY(AddFields(spec.inner.front(), types, &attributes.inner));
   }
   Session& session = *shared->session;
   const std::string what = "map " + spec.name;
@@ -190,7 +226,8 @@ Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const
     runtime::ReleaseMap(view);
     return std::move(file).error();
   }
-  std::shared_ptr<UserspaceMap> map(new UserspaceMap(std::move(shared), *std::move(file), view, MapAccess::kReadWrite));
+  auto object = std::make_shared<MapObject>(std::move(shared), *std::move(file), view);
+  std::shared_ptr<UserspaceMap> map(new UserspaceMap(std::move(object), MapAccess::kReadWrite));
   if (view->timer_offset != runtime::kNoField) {
     map->timers_ = STRATA_TRY(TimerServer::Start(session, *view).Context(what));
   }
@@ -207,19 +244,27 @@ Result<std::shared_ptr<BackendMap>> UserspaceMap::Open(SharedPtr shared, ObjectF
     error = runtime::OpenMap(session.process(), file.fd.get(), &view, &reason);
   }
   if (error != 0) return Error::FromErrno(static_cast<int>(-error), static_cast<const char*>(reason.text));
-  return std::shared_ptr<BackendMap>(new UserspaceMap(std::move(shared), std::move(file), view, access));
+  auto object = std::make_shared<MapObject>(std::move(shared), std::move(file), view);
+  return std::shared_ptr<BackendMap>(new UserspaceMap(std::move(object), access));
 }
 
-UserspaceMap::UserspaceMap(SharedPtr shared, ObjectFile file, runtime::MapView* view, MapAccess access)
-    : shared_(std::move(shared)), file_(std::move(file)), view_(view), access_(access), info_(InfoOf(*view)) {}
+MapObject::~MapObject() {
+  {
+    const std::lock_guard lock(shared->session->mutex());
+    runtime::ReleaseMap(view);
+  }
+  shared->session->Close(std::move(file));
+}
+
+UserspaceMap::UserspaceMap(std::shared_ptr<MapObject> object, MapAccess access)
+    : object_(std::move(object)), view_(object_->view), access_(access), info_(InfoOf(*view_)) {
+  if ((view_->ops->traits & runtime::map_traits::kHoldsPrograms) != 0) object_->TakeHandle();
+}
 
 UserspaceMap::~UserspaceMap() {
   timers_.reset();
-  {
-    const std::lock_guard lock(shared_->session->mutex());
-    runtime::ReleaseMap(view_);
-  }
-  shared_->session->Close(std::move(file_));
+  if ((view_->ops->traits & runtime::map_traits::kHoldsPrograms) != 0) EmptyPrograms();
+  if ((view_->ops->traits & runtime::map_traits::kHoldsObjects) != 0) LetResolvedGo();
 }
 
 Result<std::shared_ptr<BackendMap>> MapFromDescriptor(SharedPtr shared, int descriptor) {
@@ -286,6 +331,7 @@ Result<bool> UserspaceMap::Lookup(std::span<const std::byte> key, std::span<std:
 Result<void> UserspaceMap::Update(std::span<const std::byte> key, std::span<const std::byte> value, UpdateMode mode) {
   STRATA_TRY(CheckSizes(key, value.size(), "update"));
   STRATA_TRY(CheckWritable("update"));
+  if ((view_->ops->traits & runtime::map_traits::kHoldsObjects) != 0) value = kNoObject;
   const long error = view_->ops->copy_in(*view_, key.data(), value.data(), static_cast<std::uint64_t>(mode));
   if (error == 0) return {};
   return Failed(error, "update");
@@ -295,6 +341,7 @@ Result<bool> UserspaceMap::Delete(std::span<const std::byte> key) {
   STRATA_TRY(CheckSizes(key, info_.element_size, "delete"));
   STRATA_TRY(CheckWritable("delete"));
   const long error = view_->ops->erase(*view_, key.data());
+  if (error == 0) Drop(key);
   if (error == 0) return true;
   if (error == -ENOENT) return false;
   return Failed(error, "delete");
@@ -330,7 +377,7 @@ Result<void> UserspaceMap::Freeze() {
 }
 
 Result<void> UserspaceMap::Pin(const std::string& path) {
-  return PinObject(*shared_->session, file_.fd.get(), path, "map " + info_.name);
+  return PinObject(*object_->shared->session, object_->file.fd.get(), path, "map " + info_.name);
 }
 
 Result<MapState> UserspaceMap::State() { return MapState{IsFrozen(*view_), view_->geometry.file_size}; }
@@ -346,7 +393,8 @@ Result<std::unique_ptr<MapMemory>> UserspaceMap::Memory() {
   if (HasFields(*view_)) return Failed(-kNotSupportedErrno, "mapping it into memory");
   const bool read_only = access_ == MapAccess::kReadOnly || IsFrozen(*view_);
   const std::size_t mapped = view_->geometry.data_size;
-  void* memory = ::mmap(nullptr, mapped, read_only ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, file_.fd.get(), 0);
+  void* memory =
+      ::mmap(nullptr, mapped, read_only ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, object_->file.fd.get(), 0);
   if (memory == MAP_FAILED) return Failed(-errno, "mapping it into memory");
   if (!read_only) writable_memories_.fetch_add(1);
   const std::size_t size = std::size_t{view_->value_stride} * info_.max_entries;

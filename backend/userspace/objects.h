@@ -3,8 +3,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,11 +29,14 @@ struct Shared {
   std::unique_ptr<Session> session;
   std::mutex local_mutex;
   std::unique_ptr<LocalProcess> local_process;  // guarded by local_mutex; before `session` in destruction
+  std::shared_mutex runs;                       // held by runs of programs in this process, shared
 
   // Brings the caller's own process up to date, if programs are or shall be attached in it.
   Result<void> ReconcileLocally(bool is_selected);
 };
 using SharedPtr = std::shared_ptr<Shared>;
+
+class UserspaceProgram;
 
 // A collection's BTF as an object of the session.
 class UserspaceTypes : public BackendTypes {
@@ -55,6 +60,41 @@ class UserspaceTypes : public BackendTypes {
 Result<std::shared_ptr<const btf::Btf>> ReadTypes(const Session& session, std::uint32_t id);
 Result<TypesInfo> ReadTypesInfo(const Session& session, const std::string& name);
 
+// A map's file and view. Handles of the map hold it, and what uses or contains the map.
+struct MapObject {
+  MapObject(SharedPtr owner, ObjectFile object_file, runtime::MapView* map_view)
+      : shared(std::move(owner)), file(std::move(object_file)), view(map_view) {}
+  ~MapObject();
+  MapObject(const MapObject&) = delete;
+  MapObject& operator=(const MapObject&) = delete;
+
+  SharedPtr shared;
+  ObjectFile file;
+  runtime::MapView* view;
+  // Of a prog array. Counts a handle of it; DropHandle() says whether no handle and no pin is left, in any process.
+  void TakeHandle() const;
+  bool DropHandle() const;
+
+  // What this loader put into a map that holds objects, by key: kept as long as it is there.
+  std::mutex held_mutex;
+  std::map<std::string, std::shared_ptr<void>> held;
+};
+
+// A program's file, with the maps that it needs. Handles of the program hold it, and prog arrays that it is in: these
+// must hold no handle, or programs that use the array that they are in would keep one another.
+struct ProgramObject {
+  ProgramObject(SharedPtr owner, ObjectFile object_file, std::vector<std::shared_ptr<MapObject>> used_maps)
+      : shared(std::move(owner)), file(std::move(object_file)), maps(std::move(used_maps)) {}
+  ~ProgramObject();
+  ProgramObject(const ProgramObject&) = delete;
+  ProgramObject& operator=(const ProgramObject&) = delete;
+
+  SharedPtr shared;
+  ObjectFile file;
+  std::uint32_t id = 0;
+  std::vector<std::shared_ptr<MapObject>> maps;
+};
+
 class UserspaceMap : public BackendMap, public std::enable_shared_from_this<UserspaceMap> {
  public:
   // `types` is the collection's BTF; null for none.
@@ -69,6 +109,8 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   Result<bool> Delete(std::span<const std::byte> key) override;
   Result<bool> LookupAndDelete(std::span<const std::byte> key, std::span<std::byte> value) override;
   Result<bool> NextKey(std::optional<std::span<const std::byte>> key, std::span<std::byte> next) override;
+  Result<void> UpdateProgram(std::span<const std::byte> key, const std::shared_ptr<BackendProgram>& program) override;
+  Result<void> UpdateMap(std::span<const std::byte> key, const std::shared_ptr<BackendMap>& map) override;
   Result<void> Freeze() override;
   Result<std::unique_ptr<MapMemory>> Memory() override;
   Result<std::unique_ptr<RingMemory>> Ring() override;
@@ -77,24 +119,38 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
 
   const runtime::MapView& view() const { return *view_; }
   runtime::MapView& view() { return *view_; }
-  const Shared* shared() const { return shared_.get(); }
+  const Shared* shared() const { return object_->shared.get(); }
+  const std::shared_ptr<MapObject>& object() const { return object_; }
   void ReleaseWritableMemory() { writable_memories_.fetch_sub(1); }
 
  private:
-  UserspaceMap(SharedPtr shared, ObjectFile file, runtime::MapView* view, MapAccess access);
+  UserspaceMap(std::shared_ptr<MapObject> object, MapAccess access);
   Error Failed(long error, std::string_view operation) const;
   Result<void> CheckSizes(std::span<const std::byte> key, std::size_t value_size, std::string_view operation) const;
   Result<void> CheckReadable(std::string_view operation) const;
   Result<void> CheckWritable(std::string_view operation) const;
+  Result<void> Hold(std::span<const std::byte> key, std::uint32_t id, std::shared_ptr<void> held);
+  void Drop(std::span<const std::byte> key);
+  void EmptyPrograms();
+  void LetResolvedGo();
 
-  SharedPtr shared_;
-  ObjectFile file_;
-  runtime::MapView* view_;
+  std::shared_ptr<MapObject> object_;
+  runtime::MapView* view_;  // object_'s
   MapAccess access_;
   MapInfo info_;
   std::atomic<int> writable_memories_{0};
   std::unique_ptr<TimerServer> timers_;  // of a map whose values hold a timer
 };
+
+// What programs that share a prog array have in common.
+struct TailCallTraits {
+  ProgramType type = ProgramType::kUnspec;
+  AttachType attach_type = AttachType::kNone;
+  bool overrides_return = false;  // calls bpf_override_return: in no prog array
+};
+
+// Whether such a program may use the array or be in it, as the first one decided (bpf_prog_map_compatible).
+bool ClaimProgArray(runtime::MapView& array, const TailCallTraits& program);
 
 MapInfo MakeMapInfo(const runtime::MapHeader& header);
 // The map whose file a descriptor is, with what the descriptor may do; it stays the caller's.
@@ -116,21 +172,25 @@ class UserspaceProgram : public BackendProgram {
   Result<TestRunResult> TestRun(const TestRunOptions& options) override;
 
   const SharedPtr& shared() const { return shared_; }
+  const std::shared_ptr<ProgramObject>& object() const { return object_; }
+  const TailCallTraits& tail_call_traits() const { return tail_call_traits_; }
   // The counters of a link of this program, as long as it lives; what it counted stays.
   void AddLink(const runtime::LinkView* link);
   enum class LinkFate : std::uint8_t { kStays, kGone };
   void RemoveLink(const runtime::LinkView* link, LinkFate fate);
 
  private:
-  UserspaceProgram(SharedPtr shared, ObjectFile file, ProgramInfo info, std::vector<std::shared_ptr<BackendMap>> maps);
+  UserspaceProgram(std::shared_ptr<ProgramObject> object, ProgramInfo info,
+                   std::vector<std::shared_ptr<BackendMap>> maps, const TailCallTraits& tail_call_traits);
   // Of this process, made when it is first asked for.
   Result<runtime::ProgramInstance*> Instance();
   void ReleaseInstance();
 
-  SharedPtr shared_;
-  ObjectFile file_;
+  std::shared_ptr<ProgramObject> object_;
+  SharedPtr shared_;  // object_'s
   ProgramInfo info_;
-  std::vector<std::shared_ptr<BackendMap>> maps_;
+  std::vector<std::shared_ptr<BackendMap>> maps_;  // a prog array is emptied when nobody has a handle of it
+  TailCallTraits tail_call_traits_;
   runtime::ProgramInstance* instance_ = nullptr;  // guarded by the session's mutex
   std::mutex mutex_;
   std::vector<const runtime::LinkView*> links_;  // guarded by mutex_

@@ -14,6 +14,7 @@
 #include "strata/backend/userspace/runtime/helpers/table.h"
 #include "strata/backend/userspace/verifier/dead_calls.h"
 #include "strata/backend/userspace/verifier/structural_check.h"
+#include "strata/spec/type_names.h"
 #include "task_layout.h"
 
 namespace strata::userspace {
@@ -43,13 +44,13 @@ ProgramMap AsCompiled(const runtime::MapView& map) {
 }
 
 Result<std::uint32_t> TablePosition(const Shared* shared, const MapReference& reference, TabledProgram* program) {
-  const auto found = std::find(program->maps.begin(), program->maps.end(), reference.map);
-  if (found != program->maps.end()) return static_cast<std::uint32_t>(found - program->maps.begin());
   const auto* map = dynamic_cast<const UserspaceMap*>(reference.map.get());
   if (map == nullptr || map->shared() != shared) {
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("instruction {}: its map belongs to another backend", reference.index.value));
   }
+  const auto found = std::find(program->maps.begin(), program->maps.end(), reference.map);
+  if (found != program->maps.end()) return static_cast<std::uint32_t>(found - program->maps.begin());
   program->maps.push_back(reference.map);
   program->table.push_back(AsCompiled(map->view()));
   return static_cast<std::uint32_t>(program->maps.size() - 1);
@@ -93,6 +94,25 @@ Result<void> CheckPoison(const LinkedProgram& linked, std::span<const Instructio
     const std::size_t index = poison.index.value;
     if (index >= code.size() || code[index] != linked.instructions[index]) continue;
     return Error(ErrorCode::kVerifierRejected, fmt::format("instruction {}: {}", index, poison.reason), EINVAL);
+  }
+  return {};
+}
+
+TailCallTraits TailCallTraitsOf(const LinkedProgram& linked, const verifier::StructuralFacts& facts) {
+  constexpr std::uint32_t kOverrideReturn = 58;
+  const bool overrides = std::binary_search(facts.helpers.begin(), facts.helpers.end(), kOverrideReturn);
+  return {linked.type, linked.attach_type, overrides};
+}
+
+// bpf_check_tail_call
+Result<void> ClaimProgArrays(const TabledProgram& program, const TailCallTraits& traits) {
+  for (const std::shared_ptr<BackendMap>& map : program.maps) {
+    runtime::MapView& view = static_cast<UserspaceMap&>(*map).view();
+    if (view.type != MapType::kProgArray || ClaimProgArray(view, traits)) continue;
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("map {}: takes programs of another type or attach type than this one ({})",
+                             map->info().name, ProgramTypeName(traits.type)),
+                 EINVAL);
   }
   return {};
 }
@@ -201,7 +221,9 @@ std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& li
   header.image_abi = runtime::kImageAbi;
   header.id = id;
   header.type = linked.type;
+  header.attach_type = linked.attach_type;
   header.flags = runtime::program_flags::kUnverified;
+  if (TailCallTraitsOf(linked, facts).overrides_return) header.flags |= runtime::program_flags::kOverridesReturn;
   if (SetsTimers(facts)) header.flags |= runtime::program_flags::kSetsTimers;
   if (UsesSlot(program, facts)) header.flags |= runtime::program_flags::kUsesSlot;
   if (image.code.empty()) header.flags |= runtime::program_flags::kInterpreted;
@@ -323,6 +345,8 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
           .Context(what));
   STRATA_TRY(CheckLicence(linked, facts).Context(what));
   const std::vector<std::byte> task_layout = STRATA_TRY(TaskLayoutFor(facts, kernel).Context(what));
+  const TailCallTraits traits = TailCallTraitsOf(linked, facts);
+  STRATA_TRY(ClaimProgArrays(program, traits).Context(what));
   const compile::CompiledImage image = STRATA_TRY(Compile(*shared, program).Context(what));
 
   Session& session = *shared->session;
@@ -333,29 +357,45 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
   STRATA_TRY(WriteAll(fd.get(), bytes, what));
   ObjectFile file = STRATA_TRY(session.Publish(std::move(fd), runtime::kProgramPrefix + std::to_string(id), what));
   ProgramInfo info = STRATA_TRY(ReadProgramInfo(file.fd.get(), id));
+  std::vector<std::shared_ptr<MapObject>> used;
+  for (const auto& map : program.maps) used.push_back(static_cast<const UserspaceMap&>(*map).object());
+  auto object = std::make_shared<ProgramObject>(std::move(shared), std::move(file), std::move(used));
+  object->id = id;
   return std::shared_ptr<BackendProgram>(
-      new UserspaceProgram(std::move(shared), std::move(file), std::move(info), std::move(program.maps)));
+      new UserspaceProgram(std::move(object), std::move(info), std::move(program.maps), traits));
 }
 
 // Its maps live as long as it does: the collector follows them.
 Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Open(SharedPtr shared, ObjectFile file) {
   const std::uint32_t id = ObjectOfFile(file.name).value_or(ObjectId{}).id;
   ProgramInfo info = STRATA_TRY(ReadProgramInfo(file.fd.get(), id));
-  return std::shared_ptr<BackendProgram>(new UserspaceProgram(std::move(shared), std::move(file), std::move(info), {}));
+  ProgramHeader header;
+  if (::pread(file.fd.get(), &header, sizeof(header), 0) != static_cast<ssize_t>(sizeof(header)))
+    return Error(ErrorCode::kMalformed, fmt::format("program {}: its file is damaged", id), EBADMSG);
+  const TailCallTraits traits{header.type, header.attach_type,
+                              (header.flags & runtime::program_flags::kOverridesReturn) != 0};
+  auto object =
+      std::make_shared<ProgramObject>(std::move(shared), std::move(file), std::vector<std::shared_ptr<MapObject>>());
+  object->id = id;
+  return std::shared_ptr<BackendProgram>(new UserspaceProgram(std::move(object), std::move(info), {}, traits));
 }
 
-UserspaceProgram::UserspaceProgram(SharedPtr shared, ObjectFile file, ProgramInfo info,
-                                   std::vector<std::shared_ptr<BackendMap>> maps)
-    : shared_(std::move(shared)), file_(std::move(file)), info_(std::move(info)), maps_(std::move(maps)) {}
+ProgramObject::~ProgramObject() { shared->session->Close(std::move(file)); }
 
-UserspaceProgram::~UserspaceProgram() {
-  ReleaseInstance();
-  shared_->session->Close(std::move(file_));
-}
+UserspaceProgram::UserspaceProgram(std::shared_ptr<ProgramObject> object, ProgramInfo info,
+                                   std::vector<std::shared_ptr<BackendMap>> maps,
+                                   const TailCallTraits& tail_call_traits)
+    : object_(std::move(object)),
+      shared_(object_->shared),
+      info_(std::move(info)),
+      maps_(std::move(maps)),
+      tail_call_traits_(tail_call_traits) {}
+
+UserspaceProgram::~UserspaceProgram() { ReleaseInstance(); }
 
 Result<ProgramStats> UserspaceProgram::Stats() {
   ProgramHeader header;
-  if (::pread(file_.fd.get(), &header, sizeof(header), 0) != static_cast<ssize_t>(sizeof(header)))
+  if (::pread(object_->file.fd.get(), &header, sizeof(header), 0) != static_cast<ssize_t>(sizeof(header)))
     return Error(ErrorCode::kMalformed, fmt::format("program {}: its file is damaged", info_.name), EBADMSG);
   const std::lock_guard lock(mutex_);
   runtime::LinkCounters sum{};
@@ -372,7 +412,7 @@ Result<ProgramStats> UserspaceProgram::Stats() {
 }
 
 Result<void> UserspaceProgram::Pin(const std::string& path) {
-  return PinObject(*shared_->session, file_.fd.get(), path, "program " + info_.name);
+  return PinObject(*shared_->session, object_->file.fd.get(), path, "program " + info_.name);
 }
 
 void UserspaceProgram::AddLink(const runtime::LinkView* link) {
@@ -382,7 +422,7 @@ void UserspaceProgram::AddLink(const runtime::LinkView* link) {
 
 void UserspaceProgram::RemoveLink(const runtime::LinkView* link, LinkFate fate) {
   const std::lock_guard lock(mutex_);
-  if (fate == LinkFate::kGone) SumLink(link->shared, link->size_bytes, file_.fd.get());
+  if (fate == LinkFate::kGone) SumLink(link->shared, link->size_bytes, object_->file.fd.get());
   std::erase(links_, link);
 }
 

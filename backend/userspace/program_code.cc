@@ -95,7 +95,7 @@ std::vector<ProgramLine> LinesOf(const ProgramFile& file, const btf::Btf* types)
 
 Result<ProgramCode> UserspaceProgram::Code() {
   const std::string what = "program " + info_.name;
-  const ProgramFile file = STRATA_TRY(ProgramFile::Read(file_.fd.get(), what));
+  const ProgramFile file = STRATA_TRY(ProgramFile::Read(object_->file.fd.get(), what));
   const ProgramHeader& header = file.header();
   std::shared_ptr<const btf::Btf> types;
   if (info_.btf_id != 0) types = STRATA_TRY(ReadTypes(*shared_->session, info_.btf_id).Context(what));
@@ -110,7 +110,7 @@ Result<ProgramCode> UserspaceProgram::Code() {
 
 Result<std::uint64_t> UserspaceProgram::MemoryBytes() {
   struct stat status {};
-  if (::fstat(file_.fd.get(), &status) != 0) return Error::FromErrno(errno, "program " + info_.name);
+  if (::fstat(object_->file.fd.get(), &status) != 0) return Error::FromErrno(errno, "program " + info_.name);
   return static_cast<std::uint64_t>(status.st_blocks) * 512;
 }
 

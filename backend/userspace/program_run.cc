@@ -53,6 +53,7 @@ void UserspaceProgram::ReleaseInstance() {
 Result<TestRunResult> UserspaceProgram::TestRun(const TestRunOptions& options) {
   STRATA_TRY(CheckOptions(info_, options));
   const runtime::ProgramInstance* instance = STRATA_TRY(Instance());
+  const std::shared_lock is_running(shared_->runs);
   std::vector<std::byte> context(std::max(options.context_in.size(), kSmallestContext));
   const std::uint32_t runs = std::max(1U, options.repeat);
   TestRunResult result;

@@ -9,5 +9,6 @@ inline constexpr std::int32_t kMapLookupElem = 1;
 inline constexpr std::int32_t kMapUpdateElem = 2;
 inline constexpr std::int32_t kMapDeleteElem = 3;
 inline constexpr std::int32_t kGetSmpProcessorId = 8;
+inline constexpr std::int32_t kTailCall = 12;
 
 }  // namespace strata::compile

@@ -106,7 +106,7 @@ struct Known {
 };
 
 // A 32-bit constant that the block stored into the frame.
-struct StoredKey {
+struct StoredWord {
   std::int64_t offset;  // to R10
   std::uint32_t value;
 };
@@ -153,9 +153,13 @@ class Scanner {
   void ScanCall(ScannedFunction& function, InsnIndex at);
   bool TryInlineLookup(InsnIndex at);
   void TryDirectCall(InsnIndex at);
+  void ScanTailCall(InsnIndex at);
+  void ScanMapLookup(InsnIndex at);
+  std::optional<std::uint32_t> StoredKey(const Known& key) const;
   void Learn(InsnIndex at, const OpcodeInfo& info, std::uint16_t writes);
   void LearnStore(const Instruction& insn, const OpcodeInfo& info);
   Known ResultOf(InsnIndex at, const OpcodeInfo& info) const;
+  void FindTailCallers();
   void Summarize();
 
   void ForgetAll() {
@@ -168,7 +172,7 @@ class Scanner {
   std::span<const Instruction> code_;
   ProgramScan scan_;
   std::array<Known, 16> known_;
-  std::optional<StoredKey> stored_;
+  std::optional<StoredWord> stored_;
 };
 
 Result<void> Scanner::CheckSupported(InsnIndex at, const OpcodeInfo& info) const {
@@ -229,7 +233,15 @@ void Scanner::ScanCall(ScannedFunction& function, InsnIndex at) {
   const bool is_inline = is_helper && (insn.imm == kGetSmpProcessorId || TryInlineLookup(at));
   if (!is_inline) function.calls = true;
   if (!is_inline || insn.imm == kGetSmpProcessorId) scan_.uses_run = true;
-  if (!is_helper) function.spends_budget = true;
+  if (!is_helper) {
+    function.spends_budget = true;
+    function.callees.push_back(static_cast<std::uint32_t>(isa::TargetOf(insn, at, OperandForm::kCall)));
+  } else if (insn.imm == kTailCall) {
+    function.may_tail_call = true;
+    ScanTailCall(at);
+  } else if (insn.imm == kMapLookupElem && !is_inline) {
+    ScanMapLookup(at);
+  }
   if (is_helper && !is_inline) TryDirectCall(at);
   for (int reg = 0; reg <= 5; ++reg) known_[reg] = {};
   if (!is_inline) stored_.reset();
@@ -244,10 +256,7 @@ bool Scanner::TryInlineLookup(InsnIndex at) {
   if (geometry.type != MapType::kArray && !is_per_cpu) return false;
   if (is_per_cpu) scan_.uses_run = true;
 
-  InlineLookup lookup{.call = at.value, .map = position, .key = std::nullopt};
-  const Known& key = known_[2];
-  if (stored_ && key.kind == Known::kFrameAddress && key.value == stored_->offset) lookup.key = stored_->value;
-  scan_.lookups.push_back(lookup);
+  scan_.lookups.push_back({.call = at.value, .map = position, .key = StoredKey(known_[2])});
   if (!map.is_read) scan_.flags[map.defined_by] |= scan_flags::kSkip;
   return true;
 }
@@ -267,6 +276,31 @@ void Scanner::TryDirectCall(InsnIndex at) {
   if (row == std::end(kDirectKinds) || (writes && (geometry.flags & map_flags::kReadOnlyProgram) != 0)) return;
   if (row->update_only && operation != runtime::MapOperation::kUpdate) return;
   scan_.direct_calls.push_back({.call = at.value, .map = position, .operation = operation});
+}
+
+void Scanner::ScanTailCall(InsnIndex at) {
+  Known& map = known_[2];
+  if (map.kind != Known::kMap) return;
+  map.is_read = true;
+  const auto position = static_cast<std::uint32_t>(map.value);
+  if (input_.maps[position].type != MapType::kProgArray) return;
+  KnownPlace call{.call = at.value, .map = position, .index = std::nullopt};
+  if (known_[3].kind == Known::kConstant) call.index = static_cast<std::uint32_t>(known_[3].value);
+  scan_.tail_calls.push_back(call);
+}
+
+void Scanner::ScanMapLookup(InsnIndex at) {
+  Known& map = known_[1];
+  if (map.kind != Known::kMap) return;
+  map.is_read = true;
+  const auto position = static_cast<std::uint32_t>(map.value);
+  if (input_.maps[position].type != MapType::kArrayOfMaps) return;
+  scan_.map_lookups.push_back({.call = at.value, .map = position, .index = StoredKey(known_[2])});
+}
+
+std::optional<std::uint32_t> Scanner::StoredKey(const Known& key) const {
+  if (!stored_ || key.kind != Known::kFrameAddress || key.value != stored_->offset) return std::nullopt;
+  return stored_->value;
 }
 
 Known Scanner::ResultOf(InsnIndex at, const OpcodeInfo& info) const {
@@ -319,7 +353,25 @@ void Scanner::LearnStore(const Instruction& insn, const OpcodeInfo& info) {
   }
 }
 
+// Along the calls, which form no cycle: as many rounds as the longest chain.
+void Scanner::FindTailCallers() {
+  const auto function_at = [this](std::uint32_t slot) {
+    return std::find_if(scan_.functions.begin(), scan_.functions.end(),
+                        [slot](const ScannedFunction& function) { return function.facts.begin.value == slot; });
+  };
+  for (bool has_changed = true; has_changed;) {
+    has_changed = false;
+    for (ScannedFunction& function : scan_.functions) {
+      if (function.may_tail_call) continue;
+      function.may_tail_call = std::any_of(function.callees.begin(), function.callees.end(),
+                                           [&](std::uint32_t slot) { return function_at(slot)->may_tail_call; });
+      has_changed = has_changed || function.may_tail_call;
+    }
+  }
+}
+
 void Scanner::Summarize() {
+  FindTailCallers();
   const ScannedFunction& entry = scan_.functions.front();
   for (const ScannedFunction& function : scan_.functions) {
     scan_.calls = scan_.calls || function.calls;

@@ -16,10 +16,12 @@ namespace strata::compile {
 
 struct ScannedFunction {
   verifier::FunctionFacts facts;
-  std::uint16_t written = 0;   // bit i: writes Ri
-  bool uses_frame = false;     // reads R10
-  bool calls = false;          // helpers or functions, not counting what is done inline
-  bool spends_budget = false;  // has backward jumps or calls functions
+  std::uint16_t written = 0;                // bit i: writes Ri
+  bool uses_frame = false;                  // reads R10
+  bool calls = false;                       // helpers or functions, not counting what is done inline
+  bool spends_budget = false;               // has backward jumps or calls functions
+  std::vector<std::uint32_t> callees = {};  // first instructions of the functions that it calls
+  bool may_tail_call = false;               // in itself or in a function that it calls
 };
 
 // bpf_map_lookup_elem on an array whose geometry is known: done without a call.
@@ -36,6 +38,14 @@ struct DirectCall {
   runtime::MapOperation operation;
 };
 
+// A place in a prog array or array of maps that is known: objects that the process has met there are found without a
+// call.
+struct KnownPlace {
+  std::uint32_t call;                  // instruction
+  std::uint32_t map;                   // position in the map table
+  std::optional<std::uint32_t> index;  // where it is a constant
+};
+
 namespace scan_flags {
 inline constexpr std::uint8_t kTarget = 1;  // a jump leads here
 inline constexpr std::uint8_t kSkip = 2;    // its result is never read
@@ -46,6 +56,8 @@ struct ProgramScan {
   std::vector<std::uint8_t> flags;       // scan_flags by slot
   std::vector<InlineLookup> lookups;     // by call
   std::vector<DirectCall> direct_calls;  // by call
+  std::vector<KnownPlace> tail_calls;
+  std::vector<KnownPlace> map_lookups;  // in arrays of maps
   bool has_callbacks = false;
   bool calls = false;           // some function calls
   bool uses_run = false;        // some code reads the RunContext

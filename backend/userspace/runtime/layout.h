@@ -79,6 +79,8 @@ struct InnerMap {
   std::uint32_t value_size;
   std::uint32_t max_entries;
   std::uint32_t flags;
+  std::uint32_t spin_lock_offset;  // kNoField without one
+  std::uint32_t timer_offset;
 };
 
 // User-visible data starts at offset 0, in the layout that the kernel gives mmap. This header is the file's last page.
@@ -104,7 +106,7 @@ struct MapHeader {
   std::uint32_t wake_word;    // atomic, a futex word: bumped by a ring's producers when the consumer waits
   std::uint32_t waiting;      // atomic: 1 while the ring's consumer waits
   std::uint32_t entry_count;  // atomic: elements of a hash
-  std::uint64_t dropped;      // atomic: ring records that found no room
+  std::uint64_t dropped;      // atomic: ring records that found no room; ids that a process could make nothing of
   std::uint32_t key_type_id;  // in the BTF object btf_id
   std::uint32_t value_type_id;
   std::uint32_t btf_id;            // btf-<id>; 0 without types
@@ -137,6 +139,7 @@ enum class ImageRelocationKind : std::uint16_t {
   kHelper = 4,        // 64-bit address of helper `index` (the kernel's number)
   kImage = 5,         // 64-bit address of the image plus addend (callbacks)
   kMapOperation = 6,  // 64-bit address of that map's function for MapOperation `addend`
+  kMapResolved = 7,   // 64-bit address of what the process knows of that map's objects (ResolvedObject) plus addend
 };
 
 // What compiled code calls directly where it knows the map: MapOps::lookup, update, erase.
@@ -166,10 +169,11 @@ struct ProgramMap {
 };
 
 namespace program_flags {
-inline constexpr std::uint32_t kUnverified = 1U << 0;   // structural check only
-inline constexpr std::uint32_t kUsesSlot = 1U << 1;     // per-CPU maps, or asks for its CPU number
-inline constexpr std::uint32_t kInterpreted = 1U << 2;  // no image: the interpreter runs the instructions
-inline constexpr std::uint32_t kSetsTimers = 1U << 3;   // its functions may be callbacks of timers
+inline constexpr std::uint32_t kUnverified = 1U << 0;       // structural check only
+inline constexpr std::uint32_t kUsesSlot = 1U << 1;         // per-CPU maps, or asks for its CPU number
+inline constexpr std::uint32_t kInterpreted = 1U << 2;      // no image: the interpreter runs the instructions
+inline constexpr std::uint32_t kSetsTimers = 1U << 3;       // its functions may be callbacks of timers
+inline constexpr std::uint32_t kOverridesReturn = 1U << 4;  // calls bpf_override_return
 }  // namespace program_flags
 
 // Where a function starts, for callbacks that run in another process.
@@ -212,6 +216,8 @@ struct ProgramHeader {
   std::uint32_t task_layout_size;    // 0 for others
   std::uint32_t functions_offset;    // ProgramFunction, in the order of the instructions; of programs with callbacks
   std::uint32_t function_count;
+  AttachType attach_type;
+  std::uint32_t reserved;
   // Atomic: what links that are gone counted.
   std::uint64_t run_count;
   std::uint64_t run_ticks;

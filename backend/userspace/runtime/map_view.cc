@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "maps/ops.h"
+#include "object_tables.h"
 #include "strata/backend/userspace/runtime/session_view.h"
 #include "strata/backend/userspace/runtime/sys.h"
 #include "strata/backend/userspace/runtime/timers.h"
@@ -111,6 +112,7 @@ void FillView(MapView& map, Process& process, const MapHeader& header, const Map
 void Destroy(MapView* map) {
   Process& process = *map->process;
   if (map->mapping != nullptr) sys::Munmap(map->mapping, map->mapping_size);
+  if (map->resolved != nullptr) sys::Munmap(map->resolved, map->resolved_size);
   Free(process.arena, map, sizeof(MapView));
 }
 
@@ -215,7 +217,9 @@ long CreateMap(Process& process, int fd, const MapAttributes& attributes, const 
   return error;
 }
 
-long OpenMap(Process& process, int fd, MapView** out, Reason* reason) noexcept {
+namespace {
+
+long OpenLocked(Process& process, int fd, MapView** out, Reason* reason) {
   MapHeader header;
   MapGeometry geometry;
   std::uint64_t file_size = 0;
@@ -241,7 +245,23 @@ long OpenMap(Process& process, int fd, MapView** out, Reason* reason) noexcept {
   return 0;
 }
 
+}  // namespace
+
+long OpenMap(Process& process, int fd, MapView** out, Reason* reason) noexcept {
+  if (!LockObjects(process)) return Refuse(reason, -EBUSY, "map: the process's tables stay locked");
+  const long error = OpenLocked(process, fd, out, reason);
+  UnlockObjects(process);
+  return error;
+}
+
 long OpenMapById(Process& process, int folder_fd, std::uint32_t id, MapView** out, Reason* reason) noexcept {
+  if (!LockObjects(process)) return Refuse(reason, -EBUSY, "map ", id, ": the process's tables stay locked");
+  const long error = OpenMapByIdLocked(process, folder_fd, id, out, reason);
+  UnlockObjects(process);
+  return error;
+}
+
+long OpenMapByIdLocked(Process& process, int folder_fd, std::uint32_t id, MapView** out, Reason* reason) noexcept {
   if (MapView* open = FindOpen(process, id); open != nullptr) {
     ++open->references;
     *out = open;
@@ -251,9 +271,9 @@ long OpenMapById(Process& process, int folder_fd, std::uint32_t id, MapView** ou
   FormatObjectName(name, kMapPrefix, id);
   const int fd = sys::OpenAt(folder_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return Refuse(reason, fd, "map ", id, ": cannot be opened");
-  long error = OpenMap(process, fd, out, reason);
+  long error = OpenLocked(process, fd, out, reason);
   if (error == 0 && (*out)->id != id) {
-    ReleaseMap(*out);
+    ReleaseMapLocked(*out);
     error = Refuse(reason, -EBADMSG, "map ", id, ": its header has another id");
   }
   sys::Close(fd);
@@ -261,6 +281,13 @@ long OpenMapById(Process& process, int folder_fd, std::uint32_t id, MapView** ou
 }
 
 void ReleaseMap(MapView* map) noexcept {
+  Process& process = *map->process;
+  if (!LockObjects(process)) return;  // it then stays open
+  ReleaseMapLocked(map);
+  UnlockObjects(process);
+}
+
+void ReleaseMapLocked(MapView* map) noexcept {
   if (--map->references != 0) return;
   Forget(*map->process, map);
   Destroy(map);

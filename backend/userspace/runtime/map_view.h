@@ -16,6 +16,7 @@
 namespace strata::runtime {
 
 struct MapOps;
+struct ResolvedObject;
 
 // What a creator asks for. Sizes in bytes.
 struct MapAttributes {
@@ -68,6 +69,10 @@ struct MapView {
   std::uint64_t mapping_size;
   MapGeometry geometry;
   std::uint32_t references;
+  ResolvedObject* resolved;  // of maps that hold objects: what this process knows of each place
+  std::uint64_t resolved_size;
+  bool is_resolved;  // one of the references is held because the id was found in a map
+  bool is_forgotten;
   MapView* next;
   MapView* next_ring;
   MapView* next_timed;
@@ -78,6 +83,11 @@ inline constexpr std::uint32_t kPerCpu = 1U << 0;    // user space sees one valu
 inline constexpr std::uint32_t kRing = 1U << 1;      // no elements; data is mapped twice in a row
 inline constexpr std::uint32_t kMmapable = 1U << 2;  // user space may map the data
 inline constexpr std::uint32_t kIndexed = 1U << 3;   // a value's address follows from its index alone
+// Elements are objects, in the file their ids (0 where an array's slot is empty): copy_in takes an id, and 0 for what
+// is none; programs may not change them.
+inline constexpr std::uint32_t kHoldsPrograms = 1U << 4;
+inline constexpr std::uint32_t kHoldsMaps = 1U << 5;
+inline constexpr std::uint32_t kHoldsObjects = kHoldsPrograms | kHoldsMaps;
 }  // namespace map_traits
 
 // Called with the addresses of an element's key and value; a non-zero result ends the walk.
@@ -154,7 +164,8 @@ long CreateMap(Process& process, int fd, const MapAttributes& attributes, const 
 long OpenMap(Process& process, int fd, MapView** out, Reason* reason) noexcept;
 // The same for map-<id> of the session.
 long OpenMapById(Process& process, int folder_fd, std::uint32_t id, MapView** out, Reason* reason) noexcept;
-// Unmaps at the last release; nobody may then hold the address of an element.
+// Unmaps at the last release; nobody may then hold the address of an element. These functions and those of
+// program_instance.h may be called from any thread; -EBUSY when another one does not get done for seconds.
 void ReleaseMap(MapView* map) noexcept;
 
 }  // namespace strata::runtime

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "object_tables.h"
 #include "strata/backend/userspace/runtime/fault_table.h"
 #include "strata/backend/userspace/runtime/map_view.h"
 #include "strata/backend/userspace/runtime/program_instance.h"
@@ -196,11 +197,11 @@ void CloseProcess(Process* process) noexcept {
   LeaveFaultTable(*process);
   while (process->programs != nullptr) {
     process->programs->references = 1;
-    ReleaseProgram(process->programs);
+    ReleaseProgramLocked(process->programs);
   }
   while (process->maps != nullptr) {
     process->maps->references = 1;
-    ReleaseMap(process->maps);
+    ReleaseMapLocked(process->maps);
   }
   CloseTasks(*process);
   if (process->root != nullptr) sys::Munmap(process->root, process->root_size);

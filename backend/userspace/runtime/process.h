@@ -36,9 +36,8 @@ struct ForkPage {
   std::uint64_t generation;
 };
 
-// Opened once per session by whoever runs programs in this process or works on a session's maps. Thread-safety: running
-// programs and operating on maps is safe from any thread; opening and releasing maps and programs is for one thread at
-// a time.
+// Opened once per session by whoever runs programs in this process or works on a session's maps. Safe from any thread,
+// but for CloseProcess().
 struct Process {
   char session_path[256];  // the folder; absolute
   RootHeader* root;
@@ -65,8 +64,13 @@ struct Process {
   TaskTable* tasks;           // null until a program asks for its task (task_memory.h)
   std::uint64_t tasks_begin;
   std::uint64_t tasks_bytes;
-  Arena arena;
+  Arena arena;                   // guarded by objects_lock, as are the tables above
+  OwnerWord objects_lock;        // object_tables.h
+  std::uint32_t resolved_count;  // objects that were opened because a map holds their ids
 };
+
+// From the process's arena, under its lock.
+void* Allocate(Process& process, std::size_t size_bytes) noexcept;
 
 // Opens the session's folder (checked as OpenSessionFolder does), maps its root and prepares the rest. No descriptor
 // stays open. Errors: -ENOENT without such a session, -EACCES for a folder that others may write, -EPROTO for a root of

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "object_tables.h"
 #include "strata/backend/userspace/runtime/helpers/table.h"
 #include "strata/backend/userspace/runtime/interpreter/interpreter.h"
 #include "strata/backend/userspace/runtime/session_view.h"
@@ -120,7 +121,7 @@ long OpenMaps(Process& process, int folder_fd, const ProgramFile& file, ProgramI
   program->map_count = header.map_count;
   const auto* compiled = file.Table<ProgramMap>(header.maps_offset);
   for (std::uint32_t i = 0; i < header.map_count; ++i) {
-    const long error = OpenMapById(process, folder_fd, compiled[i].id, &program->maps[i], reason);
+    const long error = OpenMapByIdLocked(process, folder_fd, compiled[i].id, &program->maps[i], reason);
     if (error != 0) return error;
     if (!IsAsCompiled(*program->maps[i], compiled[i])) {
       return Refuse(reason, -EBADMSG, "program ", header.id, ": map ", compiled[i].id,
@@ -180,7 +181,8 @@ std::uint64_t AddressOf(const MapOps& ops, std::int64_t operation) {
 long RelocationValue(const ProgramInstance& program, const ImageRelocation& relocation, std::uint64_t* out) {
   const bool names_map =
       relocation.kind == ImageRelocationKind::kMapView || relocation.kind == ImageRelocationKind::kMapData ||
-      relocation.kind == ImageRelocationKind::kMapTable || relocation.kind == ImageRelocationKind::kMapOperation;
+      relocation.kind == ImageRelocationKind::kMapTable || relocation.kind == ImageRelocationKind::kMapOperation ||
+      relocation.kind == ImageRelocationKind::kMapResolved;
   if (names_map && relocation.index >= program.map_count) return -EBADMSG;
   const MapView* map = names_map ? program.maps[relocation.index] : nullptr;
   const auto addend = static_cast<std::uint64_t>(relocation.addend);
@@ -194,6 +196,9 @@ long RelocationValue(const ProgramInstance& program, const ImageRelocation& relo
     case ImageRelocationKind::kMapTable:
       *out = reinterpret_cast<std::uint64_t>(map->table) + addend;
       return IsInArea(relocation.addend, map->geometry.table_size) ? 0 : -EBADMSG;
+    case ImageRelocationKind::kMapResolved:
+      *out = reinterpret_cast<std::uint64_t>(map->resolved) + addend;
+      return map->resolved != nullptr && IsInArea(relocation.addend, map->resolved_size) ? 0 : -EBADMSG;
     case ImageRelocationKind::kHelper:
       *out = reinterpret_cast<std::uint64_t>(FindHelper(relocation.index));
       return *out != 0 ? 0 : -ENOSYS;
@@ -242,7 +247,7 @@ long LoadImage(const ProgramFile& file, ProgramInstance* program, Reason* reason
 // --- Interpreted programs: the instructions with addresses in place of map positions, then the interpreter's record
 // ----
 std::uint64_t RunInterpreted(void* context, RunContext* run) {
-  return Interpret(*static_cast<const InterpretedProgram*>(run->engine_state), context, run);
+  return Interpret(*static_cast<const InterpretedProgram*>(run->program->engine_state), context, run);
 }
 
 long ResolveLoad(const ProgramInstance& program, Instruction* load) {
@@ -303,7 +308,7 @@ long LoadInstructions(const ProgramFile& file, ProgramInstance* program, Reason*
 void Destroy(ProgramInstance* program) {
   Process& process = *program->process;
   for (std::uint32_t i = 0; i < program->map_count; ++i) {
-    if (program->maps[i] != nullptr) ReleaseMap(program->maps[i]);
+    if (program->maps[i] != nullptr) ReleaseMapLocked(program->maps[i]);
   }
   if (program->maps != nullptr) Free(process.arena, program->maps, program->map_count * sizeof(MapView*));
   if (program->functions != nullptr) {
@@ -320,6 +325,7 @@ long Build(Process& process, int folder_fd, const ProgramFile& file, ProgramInst
   if (program == nullptr) return Refuse(reason, -ENOMEM, "program ", header.id, ": no memory");
   program->process = &process;
   program->flags = header.flags;
+  program->uses_slot = (header.flags & program_flags::kUsesSlot) != 0 ? 1 : 0;
   program->id = header.id;
   program->type = header.type;
   program->references = 1;
@@ -345,6 +351,15 @@ long Build(Process& process, int folder_fd, const ProgramFile& file, ProgramInst
 
 long InstantiateProgram(Process& process, int folder_fd, std::uint32_t program_id, ProgramInstance** out,
                         Reason* reason) noexcept {
+  if (!LockObjects(process))
+    return Refuse(reason, -EBUSY, "program ", program_id, ": the process's tables stay locked");
+  const long error = InstantiateProgramLocked(process, folder_fd, program_id, out, reason);
+  UnlockObjects(process);
+  return error;
+}
+
+long InstantiateProgramLocked(Process& process, int folder_fd, std::uint32_t program_id, ProgramInstance** out,
+                              Reason* reason) noexcept {
   for (ProgramInstance* program = process.programs; program != nullptr; program = program->next) {
     if (program->id != program_id) continue;
     ++program->references;
@@ -368,6 +383,13 @@ long InstantiateProgram(Process& process, int folder_fd, std::uint32_t program_i
 }
 
 void ReleaseProgram(ProgramInstance* program) noexcept {
+  Process& process = *program->process;
+  if (!LockObjects(process)) return;  // it then stays
+  ReleaseProgramLocked(program);
+  UnlockObjects(process);
+}
+
+void ReleaseProgramLocked(ProgramInstance* program) noexcept {
   if (--program->references != 0) return;
   for (ProgramInstance** place = &program->process->programs; *place != nullptr; place = &(*place)->next) {
     if (*place != program) continue;

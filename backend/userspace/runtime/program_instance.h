@@ -24,6 +24,9 @@ struct ProgramInstance {
   std::uint32_t id;
   ProgramType type;
   std::uint32_t references;
+  std::uint32_t uses_slot;  // 1 with program_flags::kUsesSlot
+  bool is_resolved;         // one of them is held because the id was found in a map
+  bool is_forgotten;
   std::uint32_t map_count;
   MapView** maps;    // the program's map table
   std::byte* image;  // mapped read and execute
@@ -33,11 +36,13 @@ struct ProgramInstance {
   ProgramInstance* next;
   char name[kNameSize];
 };
+static_assert(offsetof(ProgramInstance, entry) == kProgramEntryOffset &&
+              offsetof(ProgramInstance, uses_slot) == kProgramUsesSlotOffset);
 
-// Makes prog-<program_id> runnable, or returns the instance that there is and counts it. Only for one thread at a time
-// per Process. Errors: -EACCES when the file or folder belongs to somebody else or others may write it, -EPROTO for
-// another layout or image ABI, -EBADMSG for a table or relocation outside of the file or a map that differs from what
-// was compiled, -ENOENT when it or one of its maps is gone. `reason` says it in words.
+// Makes prog-<program_id> runnable, or returns the instance that there is and counts it. Errors: -EACCES when the file
+// or folder belongs to somebody else or others may write it, -EPROTO for another layout or image ABI, -EBADMSG for a
+// table or relocation outside of the file or a map that differs from what was compiled, -ENOENT when it or one of its
+// maps is gone. `reason` says it in words.
 long InstantiateProgram(Process& process, int folder_fd, std::uint32_t program_id, ProgramInstance** out,
                         Reason* reason) noexcept;
 

@@ -16,7 +16,15 @@ inline constexpr std::int64_t kRunBudget = 1 << 24;
 // may_goto jumps once less than this is left, so that the program ends by its own means.
 inline constexpr std::int64_t kMayGotoReserve = 1 << 16;
 inline constexpr std::uint32_t kNoSlot = 0xffffffff;
-inline constexpr std::uint32_t kMaxTailCalls = 33;  // MAX_TAIL_CALL_CNT
+inline constexpr std::uint32_t kMaxTailCalls = 33;  // MAX_TAIL_CALL_CNT; of one run, in all its frames
+
+// Where compiled code finds the fields of ProgramInstance that it needs for a tail call.
+inline constexpr std::int32_t kProgramEntryOffset = 0;
+inline constexpr std::int32_t kProgramUsesSlotOffset = 48;
+// And of what a process knows of a prog array's slots (ResolvedObject): records of that many bytes, as a power of two,
+// with the slot's id at 0 and the instance behind it.
+inline constexpr int kResolvedObjectShift = 4;
+inline constexpr std::int32_t kResolvedObjectOffset = 8;
 
 // Of RunContext::flags.
 namespace run_flags {
@@ -26,7 +34,16 @@ inline constexpr std::uint32_t kMissed = 1U
 
 struct RunContext;
 
-// Entry of an image: System V calling convention. Returns R0.
+// Entry of an image: System V calling convention. Returns R0. RunContext::program is then the instance that the image
+// belongs to. An image with callbacks stores its thunk in RunContext::callback, and one with an unwind target its stack
+// pointer in RunContext::engine_state, before it does anything else: whoever enters sets neither.
+//
+// A tail call enters in the same way. The caller counts it in RunContext::tail_calls, stores the target in
+// RunContext::program, takes its own frame down as at its end (registers that belong to the C caller restored) and
+// jumps to the entry with the context in rdi and the run in rsi. The target returns to the caller's caller: from a
+// subprogram, to the function that had called it, in another image perhaps. So a call of a function that may end in a
+// tail call is followed by restoring program, engine_state and callback, and by a look at the budget, which the target
+// may have used up.
 using ImageEntry = std::uint64_t (*)(void* context, RunContext* run);
 
 // Calls the eBPF function at `function` (an address inside the image) with R1..R4; helpers use it for callbacks. Keeps
@@ -39,8 +56,8 @@ using CallbackThunk = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std:
 using Helper = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4,
                                  std::uint64_t r5, RunContext* run) noexcept;
 
-// On the stack of whoever starts the run. Compiled code holds its address in r12 and knows the offsets of `budget`,
-// `slot` and `engine_state`.
+// On the stack of whoever starts the run. Compiled code holds its address in r12 and knows the offsets of those
+// fields that the assertion below names.
 struct RunContext {
   std::int64_t budget = kRunBudget;  // counted down; below zero the run ends
   std::uint32_t slot = kNoSlot;      // leased before the run when the program uses one
@@ -59,7 +76,7 @@ struct RunContext {
   std::uint32_t reserved2 = 0;
 };
 static_assert(offsetof(RunContext, budget) == 0 && offsetof(RunContext, slot) == 8 &&
-              offsetof(RunContext, engine_state) == 56 && offsetof(RunContext, program) == 64 &&
-              offsetof(RunContext, tail_calls) == 72);
+              offsetof(RunContext, callback) == 48 && offsetof(RunContext, engine_state) == 56 &&
+              offsetof(RunContext, program) == 64 && offsetof(RunContext, tail_calls) == 72);
 
 }  // namespace strata::runtime

@@ -46,12 +46,12 @@ class FrameTracker {
 
   Result<void> Step(isa::InsnIndex at, const isa::OpcodeInfo& info);
 
-  std::uint32_t stack_bytes() const {
+  FrameBytes frame_bytes() const {
+    const auto reached = static_cast<std::uint32_t>((depth_ + 7) / 8 * 8);
     const bool escapes_function = gives_frame_ && (calls_function_ || has_callback_);
     const bool is_unbounded =
         escapes_ && (moves_unknown_down_ || (gives_unknown_ && (calls_function_ || has_callback_)));
-    if (escapes_function || is_unbounded) return isa::kStackBytes;
-    return static_cast<std::uint32_t>((depth_ + 7) / 8 * 8);
+    return {escapes_function || is_unbounded ? std::uint32_t{isa::kStackBytes} : reached, reached};
   }
 
  private:
@@ -175,14 +175,14 @@ Result<void> FrameTracker::Step(isa::InsnIndex at, const isa::OpcodeInfo& info) 
 
 }  // namespace
 
-Result<std::uint32_t> FrameSize(std::span<const Instruction> code, isa::InsnIndex begin, isa::InsnIndex end,
-                                const std::vector<bool>& is_target) {
+Result<FrameBytes> FrameSize(std::span<const Instruction> code, isa::InsnIndex begin, isa::InsnIndex end,
+                             const std::vector<bool>& is_target) {
   FrameTracker tracker(code);
   for (isa::InsnIndex at = begin; at < end; at.value += isa::SlotCount(code[at.value])) {
     if (is_target[at.value]) tracker.EnterBlock();
     STRATA_TRY(tracker.Step(at, *isa::FindOpcode(code[at.value].opcode)));
   }
-  return tracker.stack_bytes();
+  return tracker.frame_bytes();
 }
 
 }  // namespace strata::verifier

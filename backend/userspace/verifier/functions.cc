@@ -33,7 +33,9 @@ class FunctionFinder {
     std::vector<FunctionFacts> functions = SplitFunctions();
     for (FunctionFacts& function : functions) {
       STRATA_TRY(CheckFlow(function));
-      function.stack_bytes = STRATA_TRY(FrameSize(code_, function.begin, function.end, is_target_));
+      const FrameBytes frame = STRATA_TRY(FrameSize(code_, function.begin, function.end, is_target_));
+      function.stack_bytes = frame.reserved;
+      function.reached_stack_bytes = frame.reached;
     }
     return functions;
   }

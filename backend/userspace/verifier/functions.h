@@ -16,6 +16,7 @@ struct FunctionFacts {
   isa::InsnIndex end;             // one past the last slot
   std::uint32_t stack_bytes = 0;  // of its frame: a multiple of 8, at most 512; 512 where offsets are not constants
   bool is_callback = false;       // some ldimm64 refers to it
+  std::uint32_t reached_stack_bytes = 0;  // of stack_bytes, what accesses at known offsets reach
 
   bool operator==(const FunctionFacts&) const = default;
 };

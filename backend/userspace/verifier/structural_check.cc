@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "strata/backend/userspace/verifier/absent_helpers.h"
 #include "strata/isa/decode.h"
@@ -18,6 +19,10 @@ using isa::OperandForm;
 using isa::PseudoLoad;
 
 constexpr std::uint32_t kGetSmpProcessorId = 8;
+constexpr std::uint32_t kTailCall = 12;
+
+// Of the callers of a function that makes a tail call, which leaves their frames where they are.
+constexpr std::uint32_t kMaxStackBelowTailCall = 256;
 
 Error At(InsnIndex at, ErrorCode code, std::string_view message) {
   return Error(code, fmt::format("instruction {}: {}", at.value, message));
@@ -55,11 +60,13 @@ class StructureChecker {
     }
     facts_.functions = STRATA_TRY(FindFunctions(code_));
     calls_.resize(facts_.functions.size());
+    tail_calls_.resize(facts_.functions.size());
     for (std::uint32_t function = 0; function < facts_.functions.size(); ++function) {
       STRATA_TRY(CheckReachable(facts_.functions[function]));
       STRATA_TRY(CheckInstructions(function));
     }
     STRATA_TRY(CheckCallGraph());
+    STRATA_TRY(CheckTailCalls());
     return std::move(facts_);
   }
 
@@ -79,8 +86,9 @@ class StructureChecker {
   Result<void> CheckInstruction(std::uint32_t function, InsnIndex at, const OpcodeInfo& info);
   Result<void> CheckConstant(InsnIndex at, const OpcodeInfo& info) const;
   Result<void> CheckLoadImm64(InsnIndex at);
-  Result<void> CheckCall(InsnIndex at);
+  Result<void> CheckCall(std::uint32_t function, InsnIndex at);
   Result<void> CheckCallGraph();
+  Result<void> CheckTailCalls();
   Result<void> Walk(std::uint32_t function, std::vector<CallChain>& chains, std::uint32_t depth);
   void AddCall(std::uint32_t function, InsnIndex at, std::int64_t target);
 
@@ -89,7 +97,8 @@ class StructureChecker {
   bool (*helper_known_)(std::uint32_t);
   std::size_t map_count_;
   StructuralFacts facts_;
-  std::vector<std::vector<CallSite>> calls_;  // by caller
+  std::vector<std::vector<CallSite>> calls_;          // by caller
+  std::vector<std::optional<InsnIndex>> tail_calls_;  // by function, one that it makes
 };
 
 Result<void> StructureChecker::CheckReachable(const FunctionFacts& function) {
@@ -139,7 +148,7 @@ Result<void> StructureChecker::CheckInstruction(std::uint32_t function, InsnInde
     return At(at, ErrorCode::kNotSupported, "packet loads: not on the userspace backend");
   }
   if (info.form == OperandForm::kLoadImm64) return CheckLoadImm64(at);
-  if (info.form == OperandForm::kCall) return CheckCall(at);
+  if (info.form == OperandForm::kCall) return CheckCall(function, at);
   return CheckConstant(at, info);
 }
 
@@ -184,7 +193,7 @@ Result<void> StructureChecker::CheckLoadImm64(InsnIndex at) {
   return {};
 }
 
-Result<void> StructureChecker::CheckCall(InsnIndex at) {
+Result<void> StructureChecker::CheckCall(std::uint32_t function, InsnIndex at) {
   const Instruction& insn = code_[at.value];
   if (insn.src == static_cast<std::uint8_t>(isa::PseudoCall::kFunction)) return {};
   const auto number = static_cast<std::uint32_t>(insn.imm);
@@ -195,6 +204,7 @@ Result<void> StructureChecker::CheckCall(InsnIndex at) {
     return UnknownHelper(at, number);
   }
   InsertSorted(facts_.helpers, number);
+  if (number == kTailCall) tail_calls_[function] = at;
   facts_.uses_processor_id = facts_.uses_processor_id || number == kGetSmpProcessorId;
   return {};
 }
@@ -240,6 +250,39 @@ Result<void> StructureChecker::CheckCallGraph() {
       return Error(ErrorCode::kVerifierRejected,
                    fmt::format("unreachable insn {}", facts_.functions[function].begin.value));
     }
+  }
+  return {};
+}
+
+// check_max_stack_depth_subprog; and callbacks, which the kernel refuses in other words, since a helper is their
+// caller.
+Result<void> StructureChecker::CheckTailCalls() {
+  struct Above {
+    std::uint32_t stack_bytes = 0;  // of the callers, as far as they are known, rounded as the kernel's compiler does
+    bool is_callback = false;       // one of them is one, or it is one itself
+  };
+  std::vector<Above> above(facts_.functions.size());
+  for (std::size_t i = 0; i < above.size(); ++i) above[i].is_callback = facts_.functions[i].is_callback;
+  for (bool has_changed = true; has_changed;) {  // as often as the longest chain is long: there is no cycle
+    has_changed = false;
+    for (std::size_t caller = 0; caller < calls_.size(); ++caller) {
+      const std::uint32_t stack =
+          above[caller].stack_bytes + (facts_.functions[caller].reached_stack_bytes + 15) / 16 * 16;
+      for (const CallSite& call : calls_[caller]) {
+        Above& callee = above[call.callee];
+        if (callee.stack_bytes >= stack && callee.is_callback >= above[caller].is_callback) continue;
+        callee = {std::max(callee.stack_bytes, stack), callee.is_callback || above[caller].is_callback};
+        has_changed = true;
+      }
+    }
+  }
+  for (std::size_t i = 0; i < above.size(); ++i) {
+    if (!tail_calls_[i]) continue;
+    if (above[i].is_callback) return Rejected(*tail_calls_[i], "cannot tail call within callback");
+    if (i == 0 || above[i].stack_bytes < kMaxStackBelowTailCall) continue;
+    return Rejected(*tail_calls_[i],
+                    fmt::format("tail_calls are not allowed when call stack of previous frames is {} bytes. Too large",
+                                above[i].stack_bytes));
   }
   return {};
 }

@@ -36,7 +36,10 @@ constexpr int kRedZoneBytes = 128;  // below rsp, not touched by signal handlers
 
 constexpr std::int32_t kBudgetOffset = offsetof(RunContext, budget);
 constexpr std::int32_t kSlotOffset = offsetof(RunContext, slot);
+constexpr std::int32_t kCallbackOffset = offsetof(RunContext, callback);
 constexpr std::int32_t kEngineStateOffset = offsetof(RunContext, engine_state);
+constexpr std::int32_t kProgramOffset = offsetof(RunContext, program);
+constexpr std::int32_t kTailCallsOffset = offsetof(RunContext, tail_calls);
 
 Bits WidthOf(const OpcodeInfo& info) {
   return info.op_class == OpClass::kAlu64 || info.op_class == OpClass::kJump ? Bits::k64 : Bits::k32;
@@ -124,7 +127,9 @@ class Translator {
   Frame LayOutFrame(const ScannedFunction& function) const;
   void EmitPrologue();
   void EmitEpilogue();
-  void RestoreAndReturn();
+  void TakeDownFrame();
+  void RestoreRegisters();
+  void StoreCallback();
   void EmitRunEnds();
   void EmitCallbackThunk();
   std::uint16_t WrittenAnywhere() const;
@@ -167,6 +172,10 @@ class Translator {
   void CallFunction(InsnIndex at);
   void CallHelper(std::uint32_t helper);
   void CallMap(const DirectCall& call);
+  void TailCall(InsnIndex at);
+  void FindObject(const KnownPlace& call, Label unknown, Label none);
+  void LookupMap(const KnownPlace& lookup);
+  void CountTailCall(Label unknown, Label none);
   void JumpBackIf(Cond cond, std::int64_t target);
   std::uint32_t Lookup(InsnIndex at, const InlineLookup& lookup);
   void LookupConstantKey(const InlineLookup& lookup);
@@ -180,7 +189,7 @@ class Translator {
     if (next >= function_->facts.end.value || (scan_.flags[next] & scan_flags::kTarget) != 0) return nullptr;
     return &code_[next];
   }
-  Label EntryLabel(std::int64_t slot) const;
+  std::size_t FunctionAt(std::int64_t slot) const;
   // What every 32-bit operation does to its result, also those that change nothing else.
   void ZeroUpperHalf(Bits bits, Reg reg) {
     if (bits == Bits::k32) out_.Mov(Bits::k32, reg, reg);
@@ -201,6 +210,8 @@ class Translator {
   std::vector<Label> entries_;  // by function, in front of its prologue; an instruction's label lies behind it
   std::size_t next_lookup_ = 0;
   std::size_t next_direct_call_ = 0;
+  std::size_t next_tail_call_ = 0;
+  std::size_t next_map_lookup_ = 0;
   bool needs_end_run_entry_ = false;
 
   // of the function being translated
@@ -259,6 +270,7 @@ void Translator::EmitPrologue() {
   if (frame_.stack_bytes != 0) out_.AluImm(Alu::kSub, Bits::k64, Reg::rsp, frame_.stack_bytes);
   if (frame_.has_padding) out_.Push(Reg::rax);
   if (is_entry_ && scan_.uses_run) out_.Mov(Bits::k64, run_, Reg::rsi);
+  if (is_entry_ && scan_.has_callbacks) StoreCallback();
   if (!frame_.is_unwind_target) return;
   needs_end_run_entry_ = true;
   out_.LeaLabel(Reg::rax, end_run_entry_);
@@ -266,7 +278,19 @@ void Translator::EmitPrologue() {
   out_.Store({run_, kEngineStateOffset}, Reg::rsp, 8);
 }
 
+// Run contexts name the thunk of the image that runs.
+void Translator::StoreCallback() {
+  out_.LeaLabel(kScratch, thunk_);
+  out_.Store({run_, kCallbackOffset}, kScratch, 8);
+}
+
 void Translator::EmitEpilogue() {
+  TakeDownFrame();
+  out_.Ret();
+}
+
+// Leaves rax, rdi, rsi and r11 alone.
+void Translator::TakeDownFrame() {
   const std::int32_t below = frame_.bytes_below_rbp();
   if (frame_.has_rbp && below != 0) {
     out_.Leave();
@@ -274,12 +298,11 @@ void Translator::EmitEpilogue() {
     if (frame_.has_padding) out_.Pop(Reg::rcx);
     if (frame_.has_rbp) out_.Pop(Reg::rbp);
   }
-  RestoreAndReturn();
+  RestoreRegisters();
 }
 
-void Translator::RestoreAndReturn() {
+void Translator::RestoreRegisters() {
   for (int i = frame_.saved_count - 1; i >= 0; --i) out_.Pop(frame_.saved[static_cast<std::size_t>(i)]);
-  out_.Ret();
 }
 
 void Translator::TranslateFunction(const ScannedFunction& function) {
@@ -300,7 +323,8 @@ void Translator::EmitRunEnds() {
     // rbp may be that of an inner function: only rsp is right.
     if (const std::int32_t below = frame_.bytes_below_rbp(); below != 0) out_.Lea(Reg::rsp, {Reg::rsp, below});
     if (frame_.has_rbp) out_.Pop(Reg::rbp);
-    RestoreAndReturn();
+    RestoreRegisters();
+    out_.Ret();
   }
   if (!scan_.unwinds_frames) return;
   out_.Bind(end_run_inner_);
@@ -693,7 +717,7 @@ std::uint32_t Translator::LoadImmediate64(InsnIndex at) {
   const auto imm = static_cast<std::uint32_t>(low.imm);
   switch (static_cast<isa::PseudoLoad>(low.src)) {
     case isa::PseudoLoad::kFunction:
-      out_.LeaLabel(Dst(low), EntryLabel(isa::TargetOf(low, at, OperandForm::kLoadImm64)));
+      out_.LeaLabel(Dst(low), entries_[FunctionAt(isa::TargetOf(low, at, OperandForm::kLoadImm64))]);
       return 2;
     case isa::PseudoLoad::kMapIndex:
       out_.MovRelocated(Dst(low), ImageRelocationKind::kMapView, imm, 0);
@@ -814,16 +838,26 @@ void Translator::MayGoto(InsnIndex at) {
   out_.JumpIf(Cond::kLess, TargetLabel(target));
 }
 
-Label Translator::EntryLabel(std::int64_t slot) const {
+std::size_t Translator::FunctionAt(std::int64_t slot) const {
   std::size_t function = 0;
   while (scan_.functions[function].facts.begin.value != slot) ++function;
-  return entries_[function];
+  return function;
 }
 
 void Translator::CallFunction(InsnIndex at) {
   Spend();
   JumpToEndRunIf(Cond::kSign);
-  out_.Call(EntryLabel(isa::TargetOf(code_[at.value], at, OperandForm::kCall)));
+  const std::size_t callee = FunctionAt(isa::TargetOf(code_[at.value], at, OperandForm::kCall));
+  if (!scan_.functions[callee].may_tail_call) return out_.Call(entries_[callee]);
+  // Another program may return in the function's place.
+  out_.PushMem({run_, kProgramOffset});
+  out_.PushMem({run_, kEngineStateOffset});
+  out_.Call(entries_[callee]);
+  out_.PopMem({run_, kEngineStateOffset});
+  out_.PopMem({run_, kProgramOffset});
+  if (scan_.has_callbacks) StoreCallback();
+  out_.AluMemImm(Alu::kCmp, Bits::k64, {run_, kBudgetOffset}, 0);
+  JumpToEndRunIf(Cond::kLess);
 }
 
 void Translator::CallHelper(std::uint32_t helper) {
@@ -851,6 +885,14 @@ std::uint32_t Translator::Call(InsnIndex at) {
     CallMap(scan_.direct_calls[next_direct_call_++]);
     return 1;
   }
+  if (insn.imm == kTailCall) {
+    TailCall(at);
+    return 1;
+  }
+  if (next_map_lookup_ < scan_.map_lookups.size() && scan_.map_lookups[next_map_lookup_].call == at.value) {
+    LookupMap(scan_.map_lookups[next_map_lookup_++]);
+    return 1;
+  }
   CallHelper(static_cast<std::uint32_t>(insn.imm));
   return 1;
 }
@@ -860,6 +902,106 @@ void Translator::CallMap(const DirectCall& call) {
   if (IsPerCpu(input_.maps[call.map].type) && call.operation != runtime::MapOperation::kErase)
     out_.Load(call.operation == runtime::MapOperation::kLookup ? Reg::rdx : Reg::r8, {run_, kSlotOffset}, 4);
   out_.CallMapOperation(call.map, call.operation);
+}
+
+// --- tail calls ----------------------------------------------------------------------------------------------------
+
+// r11 = the object that the slot of the array stands for, when this process knows it already. An index that is no
+// constant is in edx. Keeps the other arguments but the fourth.
+void Translator::FindObject(const KnownPlace& call, Label unknown, Label none) {
+  constexpr std::int64_t kIdSize = sizeof(std::uint32_t);
+  constexpr std::int64_t kEntrySize = 1 << runtime::kResolvedObjectShift;
+  const std::int64_t index = call.index.value_or(0);
+  const auto max_entries = static_cast<std::int32_t>(input_.maps[call.map].max_entries);
+  if (!call.index) {
+    out_.AluImm(Alu::kCmp, Bits::k32, Reg::rdx, max_entries);
+    out_.JumpIf(Cond::kAboveOrEqual, none);
+    out_.Mov(Bits::k32, Reg::rdx, Reg::rdx);
+  }
+  out_.MovRelocated(Reg::rax, ImageRelocationKind::kMapTable, call.map, index * kIdSize);
+  out_.MovRelocated(kScratch, ImageRelocationKind::kMapResolved, call.map, index * kEntrySize);
+  if (!call.index) {
+    out_.LeaScaled(Reg::rax, Reg::rax, Reg::rdx, 2);
+    out_.Mov(Bits::k64, Reg::rcx, Reg::rdx);
+    out_.ShiftImm(Shift::kShl, Bits::k64, Reg::rcx, runtime::kResolvedObjectShift);
+    out_.AluReg(Alu::kAdd, Bits::k64, kScratch, Reg::rcx);
+  }
+  out_.Load(Reg::rax, {Reg::rax}, 4);
+  out_.Test(Bits::k32, Reg::rax, Reg::rax);
+  out_.JumpIf(Cond::kEqual, none);
+  out_.Load(Reg::rcx, {kScratch}, 4);
+  out_.Load(kScratch, {kScratch, runtime::kResolvedObjectOffset}, 8);
+  out_.AluReg(Alu::kCmp, Bits::k32, Reg::rcx, Reg::rax);
+  out_.JumpIf(Cond::kNotEqual, unknown);
+}
+
+// bpf_map_lookup_elem on an array of maps. What this process has not met yet, the helper opens.
+void Translator::LookupMap(const KnownPlace& lookup) {
+  const Label unknown = out_.NewLabel();
+  const Label none = out_.NewLabel();
+  const Label done = out_.NewLabel();
+  if (lookup.index.value_or(0) >= input_.maps[lookup.map].max_entries) return out_.MovImm(kResult, 0);
+  if (!lookup.index) out_.Load(Reg::rdx, {Reg::rsi}, 4);
+  FindObject(lookup, unknown, none);
+  out_.Mov(Bits::k64, kResult, kScratch);
+  out_.Jump(done);
+  out_.Bind(unknown);
+  CallHelper(kMapLookupElem);
+  out_.Jump(done);
+  out_.Bind(none);
+  out_.MovImm(kResult, 0);
+  out_.Bind(done);
+}
+
+// What is left to do when the target is known. A slot that it needs is leased by the helper.
+void Translator::CountTailCall(Label unknown, Label none) {
+  const Label has_slot = out_.NewLabel();
+  out_.AluMemImm(Alu::kCmp, Bits::k32, {kScratch, runtime::kProgramUsesSlotOffset}, 0);
+  out_.JumpIf(Cond::kEqual, has_slot);
+  out_.AluMemImm(Alu::kCmp, Bits::k32, {run_, kSlotOffset}, -1);
+  out_.JumpIf(Cond::kEqual, unknown);
+  out_.Bind(has_slot);
+  out_.AluMemImm(Alu::kCmp, Bits::k32, {run_, kTailCallsOffset}, runtime::kMaxTailCalls);
+  out_.JumpIf(Cond::kAboveOrEqual, none);
+  out_.AluMemImm(Alu::kAdd, Bits::k32, {run_, kTailCallsOffset}, 1);
+  out_.Store({run_, kProgramOffset}, kScratch, 8);
+}
+
+// run_context.h describes what the target finds.
+void Translator::TailCall(InsnIndex at) {
+  const bool is_known = next_tail_call_ < scan_.tail_calls.size() && scan_.tail_calls[next_tail_call_].call == at.value;
+  const KnownPlace call = is_known ? scan_.tail_calls[next_tail_call_++] : KnownPlace{};
+  const Label enter = out_.NewLabel();
+  const Label unknown = out_.NewLabel();
+  const Label none = out_.NewLabel();
+  if (is_known && call.index.value_or(0) >= input_.maps[call.map].max_entries) return out_.MovImm(kResult, 0);
+  if (is_known) {
+    FindObject(call, unknown, none);
+    CountTailCall(unknown, none);
+    out_.Bind(enter);
+    out_.Mov(Bits::k64, Reg::rsi, run_);
+    TakeDownFrame();
+    out_.JumpMem({kScratch, runtime::kProgramEntryOffset});
+  }
+  out_.Bind(unknown);
+  out_.Push(Reg::rdi);
+  out_.Push(Reg::rdi);
+  out_.Mov(Bits::k64, kHelperRun, run_);
+  out_.CallHelper(kTailCall);
+  out_.Pop(Reg::rdi);
+  out_.Pop(Reg::rdi);
+  out_.Mov(Bits::k64, kScratch, kResult);
+  out_.Test(Bits::k64, kResult, kResult);
+  if (is_known) {
+    out_.JumpIf(Cond::kNotEqual, enter);
+  } else {
+    out_.JumpIf(Cond::kEqual, none);
+    out_.Mov(Bits::k64, Reg::rsi, run_);
+    TakeDownFrame();
+    out_.JumpMem({kScratch, runtime::kProgramEntryOffset});
+  }
+  out_.Bind(none);
+  out_.MovImm(kResult, 0);
 }
 
 // --- map look-ups --------------------------------------------------------------------------------------------------

@@ -19,6 +19,9 @@ STRATA_HELPER(HelperMapPop);
 STRATA_HELPER(HelperMapPeek);
 STRATA_HELPER(HelperForEachMapElement);
 
+// tail_call.cc
+STRATA_HELPER(HelperTailCall);
+
 // ring_helpers.cc
 STRATA_HELPER(HelperRingOutput);
 STRATA_HELPER(HelperRingReserve);

@@ -13,10 +13,14 @@ using u32 = std::uint32_t;
 using i64 = std::int64_t;
 using i32 = std::int32_t;
 
+constexpr i32 kTailCall = 12;  // the kernel's number of bpf_tail_call
+
 // What run->engine_state points to while a program runs.
 struct Engine {
   const InterpretedProgram* program;
-  int depth;  // frames in use
+  int depth;                    // frames in use
+  ImageEntry target = nullptr;  // of a tail call: runs in place of the function that has just ended, ...
+  u64 context = 0;              // ... with this R1
 };
 
 template <typename T>
@@ -226,11 +230,27 @@ struct Arguments {
 
 u64 RunFunction(Engine& engine, u32 start, const Arguments& arguments, RunContext* run) noexcept;
 
+u64 Callback(u64 r1, u64 r2, u64 r3, u64 r4, u64 function, RunContext* run);
+
+u64 EnterTarget(Engine& engine, RunContext* run) noexcept {
+  const ImageEntry entry = engine.target;
+  engine.target = nullptr;
+  return entry(reinterpret_cast<void*>(engine.context), run);
+}
+
 // A bpf-to-bpf call or a callback: one more frame.
 u64 EnterFunction(Engine& engine, u64 start, const Arguments& arguments, RunContext* run) noexcept {
   if (engine.depth >= isa::kMaxCallDepth || start >= engine.program->count) return EndRun(run);
   ++engine.depth;
-  const u64 result = RunFunction(engine, static_cast<u32>(start), arguments, run);
+  const ProgramInstance* const own = run->program;
+  u64 result = RunFunction(engine, static_cast<u32>(start), arguments, run);
+  if (engine.target != nullptr) {
+    result = EnterTarget(engine, run);
+    // It returned to this program.
+    run->program = own;
+    run->callback = Callback;
+    run->engine_state = &engine;
+  }
   --engine.depth;
   return result;
 }
@@ -253,6 +273,10 @@ u64 Call(Engine& engine, u32 pc, const u64* r, RunContext* run) noexcept {
   const Helper helper = is_helper ? engine.program->find_helper(static_cast<u32>(insn.imm)) : nullptr;
   if (helper == nullptr) return EndRun(run);
   return helper(r[1], r[2], r[3], r[4], r[5], run);
+}
+
+bool IsTailCall(const Instruction& insn) {
+  return insn.src == static_cast<u32>(isa::PseudoCall::kHelper) && insn.imm == kTailCall;
 }
 
 // What an ldimm64 loads: callbacks are named by their instruction.
@@ -411,6 +435,11 @@ u64 RunFunction(Engine& engine, u32 start, const Arguments& arguments, RunContex
       case Opcode::kCall:
         r[0] = Call(engine, pc, r, run);
         if (run->budget < 0) return 0;
+        if (IsTailCall(insn) && r[0] != 0) {
+          engine.target = *reinterpret_cast<const ImageEntry*>(r[0] + kProgramEntryOffset);
+          engine.context = r[1];
+          return 0;
+        }
         break;
       case Opcode::kExit:
         return r[0];
@@ -447,7 +476,8 @@ std::uint64_t InterpretFunction(const InterpretedProgram& program, std::uint32_t
   void* const outer_state = run->engine_state;
   run->callback = Callback;
   run->engine_state = &engine;
-  const u64 result = RunFunction(engine, function, {{r1, r2, r3, 0, 0}}, run);
+  u64 result = RunFunction(engine, function, {{r1, r2, r3, 0, 0}}, run);
+  if (engine.target != nullptr) result = EnterTarget(engine, run);
   run->callback = outer_callback;
   run->engine_state = outer_state;
   return result;

@@ -7,6 +7,7 @@ namespace {
 constexpr MapKind kKinds[] = {
     {MapType::kHash, "hash", &kHashOps},
     {MapType::kArray, "array", &kArrayOps},
+    {MapType::kProgArray, "prog_array", &kProgArrayOps},
     {MapType::kPerCpuHash, "percpu_hash", &kPerCpuHashOps},
     {MapType::kPerCpuArray, "percpu_array", &kPerCpuArrayOps},
     {MapType::kLruHash, "lru_hash", &kLruHashOps},
@@ -14,6 +15,8 @@ constexpr MapKind kKinds[] = {
     {MapType::kLpmTrie, "lpm_trie", &kLpmTrieOps},
     {MapType::kQueue, "queue", &kQueueOps},
     {MapType::kStack, "stack", &kStackOps},
+    {MapType::kArrayOfMaps, "array_of_maps", &kArrayOfMapsOps},
+    {MapType::kHashOfMaps, "hash_of_maps", &kHashOfMapsOps},
     {MapType::kRingBuf, "ringbuf", &kRingBufferOps},
     {MapType::kBloomFilter, "bloom_filter", &kBloomFilterOps},
 };

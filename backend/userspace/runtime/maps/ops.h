@@ -23,6 +23,9 @@ extern const MapOps kLpmTrieOps;
 
 // Of a map of that kind whose values hold a timer (maps/timed.cc); null where they may not.
 const MapOps* TimedOps(MapType type) noexcept;
+extern const MapOps kProgArrayOps;
+extern const MapOps kArrayOfMapsOps;
+extern const MapOps kHashOfMapsOps;
 
 // Where a kind has no such operation (maps/unsupported.cc).
 void NothingToInitialize(MapView& map) noexcept;

@@ -24,9 +24,11 @@ TEST_F(UserspaceFeatures, AreSure) {
 TEST_F(UserspaceFeatures, HaveTheMapsAndHelpersOfTheTables) {
   for (const runtime::MapKind& kind : runtime::MapKinds()) {
     EXPECT_EQ(Ask(MapTypeFeature{kind.type}), Support::kYes) << kind.name;
-    EXPECT_TRUE(backend().CreateMap(
-        Spec(kind.type, kind.type == MapType::kRingBuf ? 0 : 4, kind.type == MapType::kRingBuf ? 0 : 8, 4096), nullptr))
-        << kind.name;
+    const bool is_ring = kind.type == MapType::kRingBuf;
+    const bool holds_objects = (kind.ops->traits & runtime::map_traits::kHoldsObjects) != 0;
+    MapSpec spec = Spec(kind.type, is_ring ? 0 : 4, is_ring ? 0 : holds_objects ? 4 : 8, 4096);
+    if ((kind.ops->traits & runtime::map_traits::kHoldsMaps) != 0) spec.inner = {Spec(MapType::kArray, 4, 8, 1)};
+    EXPECT_TRUE(backend().CreateMap(spec, nullptr)) << kind.name;
   }
   for (const runtime::HelperRow& helper : runtime::Helpers()) {
     EXPECT_EQ(Ask(HelperFeature{helper.id, ProgramType::kKprobe}), Support::kYes) << helper.name;

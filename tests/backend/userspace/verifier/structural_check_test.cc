@@ -199,7 +199,7 @@ TEST(StructuralCheck, CountsCallbacksAsCalls) {
   EXPECT_EQ(facts.stack_bytes, 24U);
   EXPECT_THAT(facts.functions,
               testing::ElementsAre(FunctionFacts{.begin = {0}, .end = {5}},
-                                   FunctionFacts{.begin = {5}, .end = {8}, .stack_bytes = 24, .is_callback = true}));
+                                   FunctionFacts{.begin = {5}, .end = {8}, .stack_bytes = 24, .is_callback = true, .reached_stack_bytes = 24}));
 }
 
 struct FrameRow {

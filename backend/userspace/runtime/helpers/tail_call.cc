@@ -1,0 +1,36 @@
+// bpf_tail_call where it takes a call: a target that is met for the first time, a map that the compiler does not know,
+// and the interpreter. Compiled code does the rest itself (compile/x86_64/translator.cc).
+#include "../maps/object_array.h"
+#include "functions.h"
+#include "strata/backend/userspace/runtime/slots.h"
+
+namespace strata::runtime {
+namespace {
+
+// A target that uses a slot gets one for the rest of the run.
+bool HasSlotFor(const ProgramInstance& target, RunContext* run) {
+  if ((target.flags & program_flags::kUsesSlot) == 0 || run->slot != kNoSlot) return true;
+  run->slot = LeaseSlot(*run->process);
+  return run->slot != kNoSlot;
+}
+
+}  // namespace
+
+// Counts and announces the call, and gives the instance to enter; 0 where the program goes on.
+STRATA_HELPER(HelperTailCall) {
+  auto& array = *PointerFrom<MapView>(r2);
+  const auto index = static_cast<std::uint32_t>(r3);
+  if (array.type != MapType::kProgArray || index >= array.max_entries || run->tail_calls >= kMaxTailCalls) return 0;
+  const std::uint32_t id = __atomic_load_n(ObjectIdAt(array, index), __ATOMIC_ACQUIRE);
+  if (id == 0) return 0;
+  const ProgramInstance* target = FindProgram(array, index, id, run->program->type);
+  if (target == nullptr || !HasSlotFor(*target, run)) {
+    run->flags |= run_flags::kMissed;
+    return 0;
+  }
+  ++run->tail_calls;
+  run->program = target;
+  return reinterpret_cast<std::uint64_t>(target);
+}
+
+}  // namespace strata::runtime

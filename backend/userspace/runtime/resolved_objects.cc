@@ -1,0 +1,165 @@
+#include "strata/backend/userspace/runtime/resolved_objects.h"
+
+#include <asm/errno.h>
+#include <sys/mman.h>
+
+#include "maps/ops.h"
+#include "object_tables.h"
+#include "strata/backend/userspace/runtime/session_view.h"
+#include "strata/backend/userspace/runtime/sys.h"
+
+namespace strata::runtime {
+namespace {
+
+constexpr std::uint32_t kManyResolved = 256;
+
+std::uint64_t TableSize(std::uint32_t place_count) {
+  return RoundUp(std::uint64_t{place_count} * sizeof(ResolvedObject), kPageSize);
+}
+
+// Another run may see the old object or the new one, but never an id with an older object.
+void Remember(ResolvedObject& known, std::uint32_t id, void* object) {
+  if (object == nullptr) return __atomic_store_n(&known.missing_id, id, __ATOMIC_RELEASE);
+  __atomic_store_n(&known.id, 0U, __ATOMIC_RELEASE);
+  __atomic_store_n(&known.object, object, __ATOMIC_RELEASE);
+  __atomic_store_n(&known.id, id, __ATOMIC_RELEASE);
+}
+
+void ForgetAll(MapView& map) {
+  for (std::uint64_t i = 0; i < map.resolved_size / sizeof(ResolvedObject); ++i) {
+    ResolvedObject& known = map.resolved[i];
+    if (known.id != 0) __atomic_store_n(&known.id, 0U, __ATOMIC_RELEASE);
+    if (known.missing_id != 0) __atomic_store_n(&known.missing_id, 0U, __ATOMIC_RELEASE);
+  }
+}
+
+// One reference for all tables, kept until ReleaseForgotten().
+template <typename Object>
+void Keep(Process& process, Object* object, void (*release)(Object*) noexcept) {
+  object->is_forgotten = false;
+  if (object->is_resolved) return release(object);
+  object->is_resolved = true;
+  __atomic_fetch_add(&process.resolved_count, 1, __ATOMIC_RELAXED);
+}
+
+MapView* OpenInner(MapView& holder, int folder, std::uint32_t id) {
+  MapView* map = nullptr;
+  if (OpenMapByIdLocked(*holder.process, folder, id, &map, nullptr) != 0) return nullptr;
+  if (CheckInnerType(map->type) != 0 || !IsInnerMap(holder.inner, AsInnerMap(*map))) {
+    ReleaseMapLocked(map);
+    return nullptr;
+  }
+  Keep(*holder.process, map, ReleaseMapLocked);
+  return map;
+}
+
+// It gets the context of its caller, so it must be of the same type: the id comes from a file that others may write.
+ProgramInstance* OpenTarget(MapView& holder, int folder, std::uint32_t id, ProgramType caller) {
+  ProgramInstance* program = nullptr;
+  if (InstantiateProgramLocked(*holder.process, folder, id, &program, nullptr) != 0) return nullptr;
+  if (program->type != caller) {
+    ReleaseProgramLocked(program);
+    return nullptr;
+  }
+  Keep(*holder.process, program, ReleaseProgramLocked);
+  return program;
+}
+
+template <typename Open>
+auto Resolve(MapView& holder, std::uint32_t place, std::uint32_t id, Open open) -> decltype(open(0)) {
+  ResolvedObject& known = holder.resolved[place];
+  if (__atomic_load_n(&known.missing_id, __ATOMIC_ACQUIRE) == id) return nullptr;
+  if (!TryLockObjects(*holder.process)) return nullptr;
+  const int folder = OpenSessionFolder(holder.process->session_path, nullptr);
+  auto* object = folder < 0 ? nullptr : open(folder);
+  if (folder >= 0) CloseDescriptor(folder);
+  if (object == nullptr) __atomic_fetch_add(&holder.header->dropped, 1, __ATOMIC_RELAXED);
+  Remember(known, id, object);
+  UnlockObjects(*holder.process);
+  return object;
+}
+
+template <typename Object>
+Object* FirstForgotten(Object* first) {
+  while (first != nullptr && !first->is_forgotten) first = first->next;
+  return first;
+}
+
+}  // namespace
+
+long MakeResolvedTable(MapView& map, std::uint32_t place_count) noexcept {
+  const long table =
+      sys::Mmap(nullptr, TableSize(place_count), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+  if (sys::IsError(table)) return -ENOMEM;
+  map.resolved = reinterpret_cast<ResolvedObject*>(table);
+  map.resolved_size = TableSize(place_count);
+  return 0;
+}
+
+MapView* ResolveMap(MapView& holder, std::uint32_t place, std::uint32_t id) noexcept {
+  return Resolve(holder, place, id, [&](int folder) { return OpenInner(holder, folder, id); });
+}
+
+ProgramInstance* ResolveProgram(MapView& holder, std::uint32_t place, std::uint32_t id, ProgramType caller) noexcept {
+  return Resolve(holder, place, id, [&](int folder) { return OpenTarget(holder, folder, id, caller); });
+}
+
+bool IsInnerMap(const InnerMap& wanted, const InnerMap& actual) noexcept {
+  const bool may_differ_in_size = wanted.type != MapType::kArray || (wanted.flags & map_flags::kInnerMap) != 0;
+  return wanted.type == actual.type && wanted.key_size == actual.key_size && wanted.value_size == actual.value_size &&
+         wanted.flags == actual.flags && wanted.spin_lock_offset == actual.spin_lock_offset &&
+         wanted.timer_offset == actual.timer_offset && (may_differ_in_size || wanted.max_entries == actual.max_entries);
+}
+
+InnerMap AsInnerMap(const MapView& map) noexcept {
+  return {map.type, map.key_size, map.value_size, map.max_entries, map.flags, map.spin_lock_offset, map.timer_offset};
+}
+
+long CheckInnerType(MapType type) noexcept {
+  switch (type) {
+    case MapType::kArrayOfMaps:
+    case MapType::kHashOfMaps:
+      return -EINVAL;
+    case MapType::kProgArray:
+    case MapType::kPerfEventArray:
+    case MapType::kCgroupArray:
+    case MapType::kCgroupStorage:
+    case MapType::kPerCpuCgroupStorage:
+    case MapType::kStructOps:
+      return kNotSupportedErrno;
+    default:
+      return 0;
+  }
+}
+
+void ForgetResolved(Process& process) noexcept {
+  if (!LockObjects(process)) return;
+  for (MapView* map = process.maps; map != nullptr; map = map->next) {
+    map->is_forgotten = map->is_resolved;
+    if (map->resolved != nullptr) ForgetAll(*map);
+  }
+  for (ProgramInstance* program = process.programs; program != nullptr; program = program->next) {
+    program->is_forgotten = program->is_resolved;
+  }
+  UnlockObjects(process);
+}
+
+void ReleaseForgotten(Process& process) noexcept {
+  if (!LockObjects(process)) return;
+  while (ProgramInstance* program = FirstForgotten(process.programs)) {
+    program->is_forgotten = program->is_resolved = false;
+    ReleaseProgramLocked(program);
+  }
+  while (MapView* map = FirstForgotten(process.maps)) {
+    map->is_forgotten = map->is_resolved = false;
+    ReleaseMapLocked(map);
+  }
+  __atomic_store_n(&process.resolved_count, 0U, __ATOMIC_RELAXED);
+  UnlockObjects(process);
+}
+
+bool HasManyResolved(const Process& process) noexcept {
+  return __atomic_load_n(&process.resolved_count, __ATOMIC_RELAXED) >= kManyResolved;
+}
+
+}  // namespace strata::runtime
