@@ -266,7 +266,7 @@ std::string WhyRoot(int folder_fd, ObjectId object, const std::vector<FileBelow>
   const auto pin =
       std::find_if(pins.begin(), pins.end(), [&](const FileBelow& file) { return file.inode == status.st_ino; });
   if (pin == pins.end()) return "its file has a name elsewhere";
-  return fmt::format("pinned at {}/{}", runtime::kPinnedFolder, pin->path);
+  return "pinned at " + pin->path;
 }
 
 void DescribeAll(int folder_fd, const Collector& collector, std::vector<SessionObject>* objects) {

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -303,7 +304,10 @@ Result<LinkInfo> MakeLinkInfo(std::span<const std::byte> file, std::uint32_t id)
 Result<std::unique_ptr<BackendLink>> OpenLink(SharedPtr shared, ObjectFile file, std::uint32_t id, bool is_detached) {
   runtime::LinkView view;
   runtime::Reason reason;
-  const long error = runtime::MapLinkFile(file.fd.get(), id, &view, &reason);
+  // Through another open of the file: a mapping keeps the lock of the one that it was made from.
+  const UniqueFd mapped(::open(fmt::format("/proc/self/fd/{}", file.fd.get()).c_str(), O_RDWR | O_CLOEXEC));
+  if (!mapped) return Error::FromErrno(errno, fmt::format("link {}: opening it", id));
+  const long error = runtime::MapLinkFile(mapped.get(), id, &view, &reason);
   if (error != 0) return Error::FromErrno(static_cast<int>(-error), static_cast<const char*>(reason.text));
   auto link = std::make_unique<Link>(std::move(shared), nullptr, std::move(file), view);
   if (is_detached) link->MarkDetached();

@@ -264,7 +264,7 @@ Result<std::vector<std::string>> Session::Names(std::string_view prefix) const {
 }
 
 Result<std::size_t> Session::ReadStart(const std::string& name, std::span<std::byte> buffer) const {
-  const UniqueFd fd(::openat(folder_fd_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  const UniqueFd fd(::openat(folder_fd_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (!fd) return Error::FromErrno(errno, name);
   const ssize_t count = ::pread(fd.get(), buffer.data(), buffer.size(), 0);
   if (count < 0) return Error::FromErrno(errno, name);
@@ -272,7 +272,7 @@ Result<std::size_t> Session::ReadStart(const std::string& name, std::span<std::b
 }
 
 Result<runtime::MapHeader> Session::ReadMapHeader(const std::string& name) const {
-  const UniqueFd fd(::openat(folder_fd_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  const UniqueFd fd(::openat(folder_fd_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat status {};
   if (!fd || ::fstat(fd.get(), &status) != 0) return Error::FromErrno(errno, name);
   runtime::MapHeader header{};

@@ -110,6 +110,7 @@ struct MapHeader {
   std::uint32_t reserved;
   InnerMap inner;  // of maps that hold maps; zero elsewhere
   char name[kNameSize];
+  std::uint32_t reserved2;
   // The kind's own state, for example the head of a free list.
   std::uint64_t kind_state[16];
 };
@@ -264,11 +265,12 @@ struct LinkHeader {
   std::uint32_t path_size;    // with the NUL
   std::uint32_t plan_offset;  // what the kind's planner made for the engine; 0 size for none
   std::uint32_t plan_size;
+  std::uint32_t reserved;
   std::uint64_t file_device;  // st_dev and st_ino of path when the link was made
   std::uint64_t file_inode;
   char kind[kNameSize];
   std::uint32_t is_summed;  // atomic: 1 once its counters were added to its program's
-  std::uint32_t reserved;
+  std::uint32_t reserved2;
 };
 
 // --- instance-<link>-<pid> -------------------------------------------------------------------------------------------

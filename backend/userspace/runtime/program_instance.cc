@@ -300,7 +300,7 @@ long InstantiateProgram(Process& process, int folder_fd, std::uint32_t program_i
   if (error != 0) return Refuse(reason, error, "session folder: ", static_cast<const char*>(why.text));
   char name[kObjectNameSize];
   FormatObjectName(name, kProgramPrefix, program_id);
-  const int fd = sys::OpenAt(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  const int fd = sys::OpenAt(folder_fd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return Refuse(reason, fd, "program ", program_id, ": cannot be opened");
   ProgramFile file;
   error = ReadProgram(fd, program_id, &file, reason);

@@ -176,7 +176,7 @@ TEST_F(CollectorTest, NoSuchSessionIsAnError) {
   const auto reports = CollectGarbage({.runtime_folder = runtime_folder(), .session = "none", .is_dry_run = false});
   ASSERT_FALSE(reports);
   EXPECT_EQ(reports.error().code(), ErrorCode::kNotFound);
-  EXPECT_THAT(CollectGarbage({.runtime_folder = runtime_folder() + "/none"}).value(), IsEmpty());
+  EXPECT_THAT(CollectGarbage({.runtime_folder = runtime_folder() + "/none", .session = {}}).value(), IsEmpty());
 }
 
 }  // namespace

@@ -39,10 +39,14 @@ class DamagedFilesTest : public RegistryTest {
     RegistryTest::SetUp();
     chain_ = MakeChain(backend());
     std::ofstream(Path("btf-4")) << std::string(200, 'x');
+    std::filesystem::create_directory(Path("pinned"));
+    std::filesystem::permissions(Path("pinned"), std::filesystem::perms::owner_all);
+    std::filesystem::create_hard_link(Path("btf-4"), Path("pinned/btf-4"));  // nobody holds it
     std::ofstream(Path("instance-3-1")) << std::string(sizeof(runtime::InstanceRecord), 'x');
   }
   void TearDown() override {
     chain_ = {};
+    std::filesystem::remove_all(Path("pinned"));
     RegistryTest::TearDown();
   }
   std::string Path(const std::string& name) const { return session_folder() + "/" + name; }
@@ -56,17 +60,25 @@ class DamagedFilesTest : public RegistryTest {
     ASSERT_GE(child, 0);
     if (child == 0) {
       ::alarm(20);
-      damage(copy);
-      UseCopy(copy);
-      ::_exit(0);
+      RunInChild(copy, damage);
     }
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);
-    EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "wait status " << status;
     std::filesystem::remove_all(copy);
   }
 
  private:
+  [[noreturn]] void RunInChild(const std::string& copy, const std::function<void(const std::string&)>& damage) const {
+    try {
+      damage(copy);
+      UseCopy(copy);
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "%s\n", error.what());
+      ::_exit(1);
+    }
+    ::_exit(0);
+  }
   void UseCopy(const std::string& folder) const {
     // Nobody holds the copies: pins keep them from being collected before they are used.
     std::error_code ignored;
@@ -86,7 +98,7 @@ class DamagedFilesTest : public RegistryTest {
     UserspaceOptions options = Options();
     options.session = "copy";
     if (auto backend = OpenUserspaceBackend(std::move(options))) UseAsLoader(**backend);
-    static_cast<void>(CollectGarbage({.runtime_folder = runtime_folder(), .session = "copy"}));
+    static_cast<void>(CollectGarbage({.runtime_folder = runtime_folder(), .session = "copy", .is_dry_run = false}));
   }
 
   Chain chain_;

@@ -98,7 +98,7 @@ const std::map<std::string, std::pair<std::size_t, Table>>& Structures() {
        FIELD(MapHeader, timer_offset),
        FIELD(MapHeader, reserved),
        FIELD(MapHeader, inner),
-       FIELD(MapHeader, name),
+       FIELD(MapHeader, name), FIELD(MapHeader, reserved2),
        FIELD(MapHeader, kind_state)}}},
       {"TraceRecord", {sizeof(TraceRecord), {
        FIELD(TraceRecord, time_ns),
@@ -196,12 +196,12 @@ const std::map<std::string, std::pair<std::size_t, Table>>& Structures() {
        FIELD(LinkHeader, path_offset),
        FIELD(LinkHeader, path_size),
        FIELD(LinkHeader, plan_offset),
-       FIELD(LinkHeader, plan_size),
+       FIELD(LinkHeader, plan_size), FIELD(LinkHeader, reserved),
        FIELD(LinkHeader, file_device),
        FIELD(LinkHeader, file_inode),
        FIELD(LinkHeader, kind),
        FIELD(LinkHeader, is_summed),
-       FIELD(LinkHeader, reserved)}}},
+       FIELD(LinkHeader, reserved2)}}},
       {"InstanceRecord", {sizeof(InstanceRecord), {
        FIELD(InstanceRecord, magic),
        FIELD(InstanceRecord, version),
