@@ -102,6 +102,7 @@ Result<std::shared_ptr<Backend>> OpenUserspace(const BackendOptions& options) {
       STRATA_TRY(FindAgent(!options.agent_path.empty() ? options.agent_path : EnvironmentOr("STRATA_AGENT", {})));
   UserspaceOptions userspace;
   userspace.session = options.session;
+  userspace.sharing = STRATA_TRY(ParseSessionSharing(options.share));
   userspace.runtime_folder =
       !options.runtime_folder.empty() ? options.runtime_folder : EnvironmentOr("STRATA_RUNTIME_DIR", {});
   const auto cache = std::make_shared<PlannerCache>();

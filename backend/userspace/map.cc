@@ -165,7 +165,7 @@ Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const
   }
   Session& session = *shared->session;
   const std::string what = "map " + spec.name;
-  UniqueFd fd = STRATA_TRY(session.MakeFile(geometry.file_size, what));
+  UniqueFd fd = STRATA_TRY(session.MakeFile(geometry.file_size, what, session.RightsToMap(spec.flags)));
   const std::uint32_t id = session.NewId();
   runtime::MapView* view = nullptr;
   runtime::Reason reason;
@@ -196,6 +196,7 @@ Result<std::shared_ptr<BackendMap>> UserspaceMap::Open(SharedPtr shared, ObjectF
     error = runtime::OpenMap(session.process(), file.fd.get(), &view, &reason);
   }
   if (error != 0) return Error::FromErrno(static_cast<int>(-error), static_cast<const char*>(reason.text));
+  if (view->is_read_only) access = MapAccess::kReadOnly;  // shared with us so
   return std::shared_ptr<BackendMap>(new UserspaceMap(std::move(shared), std::move(file), view, access));
 }
 
@@ -328,9 +329,12 @@ Result<std::unique_ptr<MapMemory>> UserspaceMap::Memory() {
   if (!is_mmapable) {
     return Error(ErrorCode::kNotSupported, fmt::format("map {}: is not created with BPF_F_MMAPABLE", info_.name));
   }
-  if (access_ == MapAccess::kWriteOnly)
-    return ClosedTo(info_, "mapping it into memory", "this handle may only write it");
-  const bool read_only = access_ == MapAccess::kReadOnly || IsFrozen(*view_);
+  if (access_ != MapAccess::kReadWrite) {  // as of the kernel's, whose shared mappings need a descriptor for both
+    return Error(ErrorCode::kPermissionDenied,
+                 fmt::format("map {}: mapping it into memory: this handle may not read and write it", info_.name),
+                 EACCES);
+  }
+  const bool read_only = IsFrozen(*view_);
   const std::size_t mapped = view_->geometry.data_size;
   void* memory = ::mmap(nullptr, mapped, read_only ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, file_.fd.get(), 0);
   if (memory == MAP_FAILED) return Failed(-errno, "mapping it into memory");
@@ -344,6 +348,8 @@ Result<std::unique_ptr<RingMemory>> UserspaceMap::Ring() {
   if ((view_->ops->traits & runtime::map_traits::kRing) == 0) {
     return Error(ErrorCode::kInvalidArgument, fmt::format("map {}: is no ring buffer", info_.name));
   }
+  if (access_ != MapAccess::kReadWrite)
+    return ClosedTo(info_, "reading records", "a reader says in the map how far it is, and this handle may not write");
   return MakeRingMemory(shared_from_this(), *view_);
 }
 

@@ -127,8 +127,8 @@ Result<std::shared_ptr<Backend>> OpenUserspaceBackend(UserspaceOptions options) 
   auto shared = std::make_shared<Shared>();
   shared->options = std::move(options);
   shared->possible_cpus = PossibleCpus();
-  shared->session = STRATA_TRY(
-      userspace::Session::Open(shared->options.runtime_folder, shared->options.session, shared->possible_cpus));
+  shared->session = STRATA_TRY(userspace::Session::Open(shared->options.runtime_folder, shared->options.session,
+                                                        shared->possible_cpus, shared->options.sharing));
   // Another loader may have made it where the kernel says otherwise (a container).
   shared->possible_cpus = shared->session->process().slot_count;
   return std::shared_ptr<Backend>(std::make_shared<UserspaceBackend>(std::move(shared)));

@@ -60,7 +60,8 @@ TEST_F(StrataRegistry, ListsAllThatALoaderHolds) {
   std::vector<std::string> names;
   for (const json& line : lines)
     names.push_back(line["type"].get<std::string>() + " " + line["name"].get<std::string>());
-  EXPECT_THAT(names, ::testing::UnorderedElementsAre("map kept_events", "map kept_counts", "program on_call", "btf "));
+  EXPECT_THAT(names, ::testing::UnorderedElementsAre("map kept_events", "map kept_counts", "map registry.rodata",
+                                                     "program on_call", "btf "));
 }
 
 TEST_F(StrataRegistry, ElementsAreWrittenAndReadByTheirTypes) {
@@ -87,7 +88,7 @@ TEST_F(StrataRegistry, WatchPrintsWhatTheLoaderChanges) {
 
 TEST_F(StrataRegistry, ProgramsAreShownAndDumpedWithSourceLines) {
   const json info = json::parse(OnUserspace({"prog", "show", "on_call", "--json"}).out);
-  EXPECT_EQ(info["map_ids"].size(), 2U);
+  EXPECT_EQ(info["map_ids"].size(), 3U);
   EXPECT_NE(info["btf_id"], 0);
   EXPECT_TRUE(info["gpl_compatible"]);
   EXPECT_GT(info["jited_bytes"], 0);
@@ -144,7 +145,7 @@ TEST_F(StrataRegistry, LogFollowsUntilInterrupted) {
 
 TEST_F(StrataRegistry, GcSaysWhyThingsStay) {
   const auto lines = JsonLines(Strata({"gc", "--json"}).out);
-  ASSERT_EQ(lines.size(), 5U);
+  ASSERT_EQ(lines.size(), 6U);
   for (const json& line : lines) EXPECT_FALSE(line["removed"]) << line.dump();
   EXPECT_EQ(lines[0]["reason"], "a process holds it");
   EXPECT_EQ(lines.back()["type"], "session");

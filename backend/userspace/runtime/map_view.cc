@@ -66,8 +66,13 @@ long CheckHeader(const Process& process, const MapHeader& header, std::uint64_t 
   return 0;
 }
 
-long MapPart(std::byte* at, std::uint64_t size, int fd, std::uint64_t offset) {
-  const long result = sys::Mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, offset);
+long MapPart(MapView& map, std::byte* at, std::uint64_t size, int fd, std::uint64_t offset) {
+  const int protection = map.is_read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+  const long result = sys::Mmap(at, size, protection, MAP_SHARED | MAP_FIXED, fd, offset);
+  if (result == -EACCES && !map.is_read_only) {
+    map.is_read_only = true;
+    return MapPart(map, at, size, fd, offset);
+  }
   return sys::IsError(result) ? result : 0;
 }
 
@@ -82,11 +87,12 @@ long MapFile(MapView& map, int fd) {
   map.data = map.mapping;
   map.table = map.mapping + map.geometry.table_offset;
   map.header = reinterpret_cast<MapHeader*>(map.mapping + size - kPageSize);
-  if (!is_ring) return MapPart(map.mapping, size, fd, 0);
+  if (!is_ring) return MapPart(map, map.mapping, size, fd, 0);
   const std::uint64_t positions = std::uint64_t{2} * kPageSize;
-  long error = MapPart(map.mapping, map.geometry.data_size, fd, 0);
-  if (error == 0) error = MapPart(map.mapping + map.geometry.data_size, map.max_entries, fd, positions);
-  if (error == 0) error = MapPart(map.mapping + size - kPageSize, kPageSize, fd, map.geometry.file_size - kPageSize);
+  long error = MapPart(map, map.mapping, map.geometry.data_size, fd, 0);
+  if (error == 0) error = MapPart(map, map.mapping + map.geometry.data_size, map.max_entries, fd, positions);
+  if (error == 0)
+    error = MapPart(map, map.mapping + size - kPageSize, kPageSize, fd, map.geometry.file_size - kPageSize);
   return error;
 }
 
@@ -235,7 +241,8 @@ long OpenMapById(Process& process, int folder_fd, std::uint32_t id, MapView** ou
   }
   char name[kObjectNameSize];
   FormatObjectName(name, kMapPrefix, id);
-  const int fd = sys::OpenAt(folder_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  int fd = sys::OpenAt(folder_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (fd == -EACCES) fd = sys::OpenAt(folder_fd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return Refuse(reason, fd, "map ", id, ": cannot be opened");
   long error = OpenMap(process, fd, out, reason);
   if (error == 0 && (*out)->id != id) {

@@ -121,6 +121,10 @@ long OpenMaps(Process& process, int folder_fd, const ProgramFile& file, ProgramI
       return Refuse(reason, -EBADMSG, "program ", header.id, ": map ", compiled[i].id,
                     " is not what it was compiled for");
     }
+    if (program->maps[i]->is_read_only && (program->maps[i]->flags & map_flags::kReadOnlyProgram) == 0) {
+      return Refuse(reason, -EACCES, "program ", header.id, ": map ", compiled[i].id,
+                    " may only be read here, and the program may write it");
+    }
   }
   return 0;
 }

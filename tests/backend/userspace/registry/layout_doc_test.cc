@@ -174,6 +174,9 @@ const std::map<std::string, std::pair<std::size_t, Table>>& Structures() {
        FIELD(StatsRecord, version),
        FIELD(StatsRecord, flags),
        FIELD(StatsRecord, reserved)}}},
+      {"SharingRecord", {sizeof(SharingRecord), {
+       FIELD(SharingRecord, magic), FIELD(SharingRecord, version), FIELD(SharingRecord, with), FIELD(SharingRecord, id),
+       FIELD(SharingRecord, maps_are_read_only), FIELD(SharingRecord, reserved)}}},
       {"LinkCounters", {sizeof(LinkCounters), {
        FIELD(LinkCounters, run_count),
        FIELD(LinkCounters, run_ticks),
