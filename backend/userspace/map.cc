@@ -105,6 +105,18 @@ class Memory : public MapMemory {
   bool read_only_;
 };
 
+// As programs look elements up. A value that is being changed may be read half old, half new.
+long CopyWithoutLock(runtime::MapView& map, const std::byte* key, std::span<std::byte> value) {
+  const bool is_per_cpu = (map.ops->traits & runtime::map_traits::kPerCpu) != 0;
+  const std::uint32_t slots = is_per_cpu ? map.slot_count : 1;
+  for (std::uint32_t slot = 0; slot < slots; ++slot) {
+    const void* found = map.ops->lookup(map, key, slot);
+    if (found == nullptr) return -ENOENT;
+    std::memcpy(value.data() + std::size_t{slot} * map.value_stride, found, map.value_size);
+  }
+  return 0;
+}
+
 Error ClosedTo(const MapInfo& info, std::string_view operation, std::string_view why) {
   return Error(ErrorCode::kPermissionDenied, fmt::format("map {}: {}: {}", info.name, operation, why), EPERM);
 }
@@ -266,7 +278,8 @@ Result<void> UserspaceMap::CheckWritable(std::string_view operation) const {
 Result<bool> UserspaceMap::Lookup(std::span<const std::byte> key, std::span<std::byte> value) {
   STRATA_TRY(CheckSizes(key, value.size(), "lookup"));
   STRATA_TRY(CheckReadable("lookup"));
-  const long error = view_->ops->copy_out(*view_, key.data(), value.data(), 0);
+  const long error = view_->is_read_only ? CopyWithoutLock(*view_, key.data(), value)
+                                         : view_->ops->copy_out(*view_, key.data(), value.data(), 0);
   if (error == 0) return true;
   if (error == -ENOENT) return false;
   return Failed(error, "lookup");

@@ -149,7 +149,7 @@ TEST_F(StrataRegistry, GcSaysWhyThingsStay) {
   for (const json& line : lines) EXPECT_FALSE(line["removed"]) << line.dump();
   EXPECT_EQ(lines[0]["reason"], "a process holds it");
   EXPECT_EQ(lines.back()["type"], "session");
-  EXPECT_EQ(lines.back()["reason"], "objects live in it");
+  EXPECT_EQ(lines.back()["reason"], "a loader has it open");
   EXPECT_THAT(Strata({"gc"}).out, HasSubstr("session tools: kept"));
 }
 

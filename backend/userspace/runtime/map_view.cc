@@ -96,6 +96,12 @@ long MapFile(MapView& map, int fd) {
   return error;
 }
 
+// Kinds whose lookups and walks store nothing, not even a lock.
+bool CanBeReadOnly(MapType type) {
+  return type == MapType::kArray || type == MapType::kHash || type == MapType::kPerCpuArray ||
+         type == MapType::kPerCpuHash;
+}
+
 void FillView(MapView& map, Process& process, const MapHeader& header, const MapGeometry& geometry) {
   map.ops = FindMapKind(header.type)->ops;
   map.type = header.type;
@@ -223,6 +229,7 @@ long OpenMap(Process& process, int fd, MapView** out, Reason* reason) noexcept {
   if (map == nullptr) return Refuse(reason, -ENOMEM, "map ", header.id, ": no memory");
   FillView(*map, process, header, geometry);
   error = MapFile(*map, fd);
+  if (error == 0 && map->is_read_only && !CanBeReadOnly(map->type)) error = -EACCES;
   if (error == 0) error = map->ops->open(*map);
   if (error != 0) {
     Destroy(map);

@@ -12,6 +12,8 @@
 namespace strata::runtime {
 namespace {
 
+constexpr int kPublishAttempts = 1000;
+
 // struct linux_dirent64, up to its name.
 struct DirectoryEntry {
   std::uint64_t inode;
@@ -291,9 +293,12 @@ void BeginPublish(Process& process) noexcept { __atomic_fetch_or(&process.root->
 
 void EndPublish(Process& process) noexcept {
   // Two publishers may overlap, or one may have died half-way: the next even number in any case.
+  // A peer that changes the word all the time gets no more than these attempts.
   std::uint32_t seen = Generation(process);
-  while (!__atomic_compare_exchange_n(&process.root->generation, &seen, (seen + 2) & ~1U, false, __ATOMIC_SEQ_CST,
-                                      __ATOMIC_ACQUIRE)) {
+  for (int attempt = 0; attempt < kPublishAttempts; ++attempt) {
+    if (__atomic_compare_exchange_n(&process.root->generation, &seen, (seen + 2) & ~1U, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_ACQUIRE))
+      break;
   }
   sys::FutexWake(&process.root->generation, 0x7fffffff);
 }
