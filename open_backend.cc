@@ -13,6 +13,7 @@
 #include "strata/attach/plan/uprobe_plan.h"
 #include "strata/backend/kernel/kernel_backend.h"
 #include "strata/backend/userspace/userspace_backend.h"
+#include "strata/garbage.h"
 #include "strata/strata.h"
 
 namespace strata {
@@ -102,6 +103,7 @@ Result<std::shared_ptr<Backend>> OpenUserspace(const BackendOptions& options) {
       STRATA_TRY(FindAgent(!options.agent_path.empty() ? options.agent_path : EnvironmentOr("STRATA_AGENT", {})));
   UserspaceOptions userspace;
   userspace.session = options.session;
+  userspace.sharing = STRATA_TRY(ParseSessionSharing(options.share));
   userspace.runtime_folder =
       !options.runtime_folder.empty() ? options.runtime_folder : EnvironmentOr("STRATA_RUNTIME_DIR", {});
   const auto cache = std::make_shared<PlannerCache>();
@@ -124,6 +126,12 @@ Result<std::shared_ptr<Backend>> OpenBackend(std::string_view name, const Backen
   if (name == "kernel") return OpenKernelBackend({.syscalls = nullptr, .token_path = options.token_path});
   if (name == "userspace") return OpenUserspace(options);
   return Error(ErrorCode::kInvalidArgument, fmt::format("backend {}: there is \"userspace\" and \"kernel\"", name));
+}
+
+Result<std::vector<SessionReport>> CollectUserspaceGarbage(const GarbageOptions& options) {
+  const std::string folder =
+      !options.runtime_folder.empty() ? options.runtime_folder : EnvironmentOr("STRATA_RUNTIME_DIR", {});
+  return CollectGarbage({.runtime_folder = folder, .session = options.session, .is_dry_run = options.is_dry_run});
 }
 
 }  // namespace strata

@@ -46,6 +46,9 @@ struct BackendOptions {
   std::string session = "default";
   // Where sessions lie. Empty: $STRATA_RUNTIME_DIR, else /dev/shm/strata-<uid>.
   std::string runtime_folder;
+  // Whom a session that this makes is shared with: "user:NAME", "group:NAME", with ",maps=ro" for maps that they may
+  // only read. Empty: nobody. Of a session that exists it must be the same, or empty.
+  std::string share = {};
   // The agent that traced processes load. Empty: $STRATA_AGENT, else libstrata-agent.so beside this library or program.
   std::string agent_path;
   // Userspace only. Installs handlers of SIGSEGV and SIGBUS in this process, so that programs that run in it read its

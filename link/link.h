@@ -32,13 +32,13 @@ class [[nodiscard]] STRATA_EXPORT Link {
   // What each process made of the link; empty in the kernel.
   Result<std::vector<LinkInstance>> Instances() const { return link_->Instances(); }
 
-  // The following are kNotSupported on the userspace backend and where a kind of link has nothing like it.
+  // The following are kNotSupported where a backend or a kind of link has nothing like it.
   Result<LinkInfo> Info() const { return link_->Info(); }
   // Puts another program in place, without an event in between that neither sees. With `expected` only where that one
   // is attached now, kBusy otherwise.
   Result<void> Update(const Program& program);
   Result<void> Update(const Program& program, const Program& expected);
-  // Keeps the link attached when this object and this process are gone; a path in a BPF file system.
+  // Keeps the link attached when this object and this process are gone; a path of Backend::PinPath.
   Result<void> Pin(const std::string& path) { return link_->Pin(path); }
 
  protected:

@@ -86,7 +86,7 @@ class STRATA_EXPORT Map {
       const std::function<bool(std::span<const std::byte> key, std::span<const std::byte> value)>& visit) const;
 
   // The values of an array made with map_flags::kMmapable, 8-byte aligned in a row, or an arena; shared with programs.
-  // Read-only where the map is frozen or this handle may not write.
+  // Read-only where the map is frozen; for handles that may do both.
   Result<std::unique_ptr<MapMemory>> Memory() const { return map_->Memory(); }
 
   // Keeps the map in a BPF file system when no handle is left. A map that this handle has pinned already moves to

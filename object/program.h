@@ -35,12 +35,12 @@ class STRATA_EXPORT Program {
   // Another handle for the same program.
   Program Clone() const;
 
-  // The following are kNotSupported on the userspace backend.
+  // Not in reach of every backend: kNotSupported.
   // As the verifier rewrote it, and as machine code, with names and source lines where it has BTF.
   Result<ProgramCode> Code() const { return program_->Code(); }
   Result<std::vector<isa::Instruction>> TranslatedInstructions() const;
   Result<std::uint64_t> MemoryBytes() const { return program_->MemoryBytes(); }
-  // Keeps the program when this object and this process are gone; a path in a BPF file system.
+  // Keeps the program when this object and this process are gone; a path of Backend::PinPath.
   Result<void> Pin(const std::string& path) { return program_->Pin(path); }
 
   // Runs the program without an event, on this thread or CPU. What may be given depends on its type

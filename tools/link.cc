@@ -63,7 +63,7 @@ void AddLiveLinkVerb(CLI::App& app, Invocation* invocation, const char* name, co
                      Result<void> (*run)(const LiveLinkOptions&)) {
   auto options = std::make_shared<LiveLinkOptions>();
   CLI::App& sub = *app.add_subcommand(name, summary);
-  sub.add_option("LINK", options->link, "Id, or path in a BPF file system")->required();
+  sub.add_option("LINK", options->link, "Id, or path of a pin")->required();
   if (run == Show) sub.add_flag("--json", options->json, "One JSON object");
   AddBackendOptions(sub, options->backend);
   sub.callback([options, invocation, run] { invocation->exit_status = ExitStatusOf(run(*options)); });

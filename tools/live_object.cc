@@ -45,7 +45,7 @@ Result<std::uint32_t> IdOfName(const Backend& backend, std::string_view kind, co
 }  // namespace
 
 Result<std::shared_ptr<Backend>> BackendChoice::Open() const {
-  return OpenBackend(backend, {.session = session, .runtime_folder = {}, .agent_path = {}});
+  return OpenBackend(backend, {.session = session, .runtime_folder = {}, .share = share, .agent_path = {}});
 }
 
 void AddBackendOptions(CLI::App& app, BackendChoice& choice) {
@@ -53,6 +53,11 @@ void AddBackendOptions(CLI::App& app, BackendChoice& choice) {
       ->check(CLI::IsMember({"userspace", "kernel"}))
       ->capture_default_str();
   app.add_option("--session", choice.session, "The userspace session")->capture_default_str();
+}
+
+void AddShareOption(CLI::App& app, std::string& share) {
+  app.add_option("--share", share,
+                 "Who else may use a new userspace session: user:NAME or group:NAME; with ,maps=ro maps are read-only");
 }
 
 Result<Map> FindLiveMap(const std::shared_ptr<Backend>& backend, const std::string& name) {

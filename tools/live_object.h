@@ -15,9 +15,12 @@ namespace strata::tools {
 struct BackendChoice {
   std::string backend = "kernel";
   std::string session = "default";
+  std::string share = {};
   Result<std::shared_ptr<Backend>> Open() const;
 };
 void AddBackendOptions(CLI::App& app, BackendChoice& choice);
+// For verbs that make objects: whom the session is shared with.
+void AddShareOption(CLI::App& app, std::string& share);
 
 // kNotFound says so; kInvalidArgument lists the ids where several have the name.
 Result<Map> FindLiveMap(const std::shared_ptr<Backend>& backend, const std::string& name);

@@ -151,6 +151,7 @@ void SetUpLoad(CLI::App& app, Invocation* invocation) {
       ->capture_default_str();
   app.add_flag("--json", options->json, "One JSON object a line");
   AddBackendOptions(app, options->backend);
+  AddShareOption(app, options->backend.share);
   app.callback([options, invocation] { invocation->exit_status = ExitStatusOf(Load(*options)); });
 }
 

@@ -30,6 +30,8 @@ constexpr Verb kVerbs[] = {
     {"link", "Make one object of several; look at links that exist, and detach them", strata::tools::SetUpLink},
     {"gen", "Write a C++ header of an object: its bytes, types and members", strata::tools::SetUpGen},
     {"btf", "Print the types that a file describes", strata::tools::SetUpBtf},
+    {"log", "Follow what programs print with bpf_printk", strata::tools::SetUpLog},
+    {"gc", "Remove userspace objects that nobody uses any more, and say what stays and why", strata::tools::SetUpGc},
     {"usdt", "List the USDT probes of an executable or library", strata::tools::SetUpUsdt},
 };
 

@@ -259,7 +259,7 @@ constexpr Action kActions[] = {
 void SetUpMap(CLI::App& app, Invocation* invocation) {
   app.require_subcommand(1);
   app.footer(
-      "MAP is an id, a path in a BPF file system, or a name. Keys and values are written as the map's types say: "
+      "MAP is an id, a path of a pin (it has a '/'), or a name. Keys and values are written as the map's types say: "
       "numbers,\n"
       "JSON for structs, text for arrays of char; bytes as 0x and two digits each where there are no types.");
   for (const Action& action : kActions) {

@@ -187,7 +187,7 @@ constexpr Action kActions[] = {
 
 void SetUpProg(CLI::App& app, Invocation* invocation) {
   app.require_subcommand(1);
-  app.footer("PROGRAM is an id, a path in a BPF file system, or a name.");
+  app.footer("PROGRAM is an id, a path of a pin (it has a '/'), or a name.");
   for (const Action& action : kActions) {
     auto options = std::make_shared<ProgOptions>();
     CLI::App& sub = *app.add_subcommand(action.name, action.summary);

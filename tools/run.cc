@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "event_loop.h"
+#include "live_object.h"
 #include "map_printer.h"
 #include "output.h"
 #include "strata/strata.h"
@@ -21,6 +22,7 @@ struct RunOptions {
   std::string backend = "userspace";
   std::string format = "text";
   std::string session = "default";
+  std::string share;
   double duration_seconds = 0;
   bool time_programs = false;
   bool verbose = false;
@@ -68,7 +70,8 @@ class TracingRun {
     const CollectionSpec spec = STRATA_TRY(LoadCollectionSpec(options_.object));
     auto loop = STRATA_TRY(EventLoop::Make());
     backend_ = STRATA_TRY(
-        OpenBackend(options_.backend, {.session = options_.session, .runtime_folder = {}, .agent_path = {}}));
+        OpenBackend(options_.backend,
+                    {.session = options_.session, .runtime_folder = {}, .share = options_.share, .agent_path = {}}));
     auto command = STRATA_TRY(TracedCommand::Start(options_.command, backend_->TracedEnvironment()));
     stats_ = STRATA_TRY(backend_->EnableStats(options_.time_programs ? StatsDetail::kTime : StatsDetail::kCount));
     objects_.emplace(STRATA_TRY(LoadCollection(backend_, spec).Context(options_.object)));
@@ -241,6 +244,7 @@ void SetUpRun(CLI::App& app, Invocation* invocation) {
       ->check(CLI::PositiveNumber)
       ->option_text("SECONDS");
   app.add_option("--session", options->session, "The userspace session to work in")->capture_default_str();
+  AddShareOption(app, options->share);
   app.add_flag("--time", options->time_programs, "Measure the time spent in the programs");
   app.add_flag("-v,--verbose", options->verbose, "Say what is loaded and attached");
   app.add_option("OBJECT", options->object, "A compiled eBPF object")->required();

@@ -33,5 +33,7 @@ void SetUpFeature(CLI::App& app, Invocation* invocation);
 void SetUpGen(CLI::App& app, Invocation* invocation);
 void SetUpBtf(CLI::App& app, Invocation* invocation);
 void SetUpUsdt(CLI::App& app, Invocation* invocation);
+void SetUpGc(CLI::App& app, Invocation* invocation);
+void SetUpLog(CLI::App& app, Invocation* invocation);
 
 }  // namespace strata::tools

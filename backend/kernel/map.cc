@@ -252,8 +252,7 @@ Result<std::unique_ptr<MapMemory>> KernelMap::Memory() {
   const std::size_t mapped = (size + page - 1) / page * page;
   bool read_only = false;
   auto mapping = Mapping::Make(context_, fd(), mapped, PROT_READ | PROT_WRITE, 0, "map " + info_.name);
-  // Frozen, or a handle that may only read.
-  if (!mapping && (mapping.error().sys_errno() == EPERM || mapping.error().sys_errno() == EACCES)) {
+  if (!mapping && mapping.error().sys_errno() == EPERM) {  // frozen
     read_only = true;
     mapping = Mapping::Make(context_, fd(), mapped, PROT_READ, 0, "map " + info_.name);
   }

@@ -158,6 +158,7 @@ class Collector {
 
   // Links first, so that no agent starts to use what goes.
   std::size_t Remove() {
+    removed_ = 0;
     std::vector<ObjectId> garbage;
     for (const auto& [object, unused] : candidates_) {
       if (IsGarbage(object)) garbage.push_back(object);
@@ -176,7 +177,7 @@ class Collector {
       Unlink(*object);
     }
     if (had_stats) ApplyStats(folder_fd_);
-    return garbage.size();
+    return removed_;
   }
 
  private:
@@ -225,7 +226,9 @@ class Collector {
     RemoveInstances(folder_fd_, link.id);
   }
 
-  void Unlink(ObjectId object) { ::unlinkat(folder_fd_, FileNameOf(object).c_str(), 0); }
+  void Unlink(ObjectId object) {
+    if (::unlinkat(folder_fd_, FileNameOf(object).c_str(), 0) == 0) ++removed_;
+  }
 
   int folder_fd_;
   const std::string& folder_;
@@ -233,15 +236,17 @@ class Collector {
   std::map<ObjectId, Mark> marks_;
   std::deque<ObjectId> queue_;
   bool was_short_of_descriptors_ = false;
+  std::size_t removed_ = 0;
 };
 
 // Instance records of links that are gone. "instance-<link>-<pid>"
 void CollectInstances(int folder_fd) {
-  for (const std::string& name : NamesIn(folder_fd, runtime::kInstancePrefix)) {
+  const UniqueFd instances = OpenInstanceFolder(folder_fd);
+  for (const std::string& name : NamesIn(instances.get(), runtime::kInstancePrefix)) {
     const std::string link = name.substr(std::strlen(runtime::kInstancePrefix));
     const std::string link_file = runtime::kLinkPrefix + link.substr(0, link.find('-'));
     if (::faccessat(folder_fd, link_file.c_str(), F_OK, 0) != 0 && errno == ENOENT)
-      ::unlinkat(folder_fd, name.c_str(), 0);
+      ::unlinkat(instances.get(), name.c_str(), 0);
   }
 }
 
@@ -266,7 +271,7 @@ std::string WhyRoot(int folder_fd, ObjectId object, const std::vector<FileBelow>
   const auto pin =
       std::find_if(pins.begin(), pins.end(), [&](const FileBelow& file) { return file.inode == status.st_ino; });
   if (pin == pins.end()) return "its file has a name elsewhere";
-  return fmt::format("pinned at {}/{}", runtime::kPinnedFolder, pin->path);
+  return "pinned at " + pin->path;
 }
 
 void DescribeAll(int folder_fd, const Collector& collector, std::vector<SessionObject>* objects) {
@@ -300,6 +305,12 @@ RootKind ReadRoot(int fd, std::uint32_t* version) {
   return *version == runtime::kLayoutVersion ? RootKind::kOurs : RootKind::kOtherVersion;
 }
 
+// Root's sessions that are shared with us are root's to collect.
+bool IsOwn(int folder_fd) {
+  struct stat status {};
+  return ::fstat(folder_fd, &status) == 0 && (status.st_uid == ::geteuid() || ::geteuid() == 0);
+}
+
 bool HoldsObjects(int folder_fd) {
   return !ObjectsIn(folder_fd).empty() || !FilesBelow(folder_fd, runtime::kPinnedFolder).empty();
 }
@@ -316,7 +327,12 @@ void RemoveRemains(int folder_fd) {
   for (const char* prefix : {runtime::kInstancePrefix, ".instance-", "agent-", ".agent-"}) {
     for (const std::string& name : NamesIn(folder_fd, prefix)) ::unlinkat(folder_fd, name.c_str(), 0);
   }
+  if (const UniqueFd instances{::openat(folder_fd, runtime::kInstanceFolder, kFolderFlags)}) {
+    for (const std::string& name : NamesIn(instances.get(), "")) ::unlinkat(instances.get(), name.c_str(), 0);
+  }
+  RemoveEmptyFolders(folder_fd, runtime::kInstanceFolder);
   RemoveEmptyFolders(folder_fd, runtime::kPinnedFolder);
+  ::unlinkat(folder_fd, runtime::kSharingFile, 0);
   ::unlinkat(folder_fd, runtime::kLogFile, 0);
   ::unlinkat(folder_fd, runtime::kRootFile, 0);
 }
@@ -367,6 +383,7 @@ SessionReport CollectSession(int runtime_fd, const std::string& runtime_folder, 
   if (!folder) return report.untouched = "is no folder", report;
   if (const auto checked = CheckFolder(folder.get(), name, 0); !checked)
     return report.untouched = checked.error().message(), report;
+  if (!IsOwn(folder.get())) return report.untouched = "belongs to another user", report;
   const UniqueFd root(::openat(folder.get(), runtime::kRootFile, O_RDWR | O_NOFOLLOW | O_CLOEXEC));
   if (root) {
     std::uint32_t version = 0;
@@ -441,7 +458,8 @@ void ApplyStats(int folder_fd) {
 
 void RemoveInstances(int folder_fd, std::uint32_t link_id) {
   const std::string prefix = fmt::format("{}{}-", runtime::kInstancePrefix, link_id);
-  for (const std::string& name : NamesIn(folder_fd, prefix)) ::unlinkat(folder_fd, name.c_str(), 0);
+  const UniqueFd instances = OpenInstanceFolder(folder_fd);
+  for (const std::string& name : NamesIn(instances.get(), prefix)) ::unlinkat(instances.get(), name.c_str(), 0);
 }
 
 }  // namespace strata::userspace

@@ -11,6 +11,8 @@
 #include <charconv>
 #include <memory>
 
+#include "strata/backend/userspace/runtime/layout.h"
+
 namespace strata::userspace {
 namespace {
 
@@ -90,6 +92,11 @@ std::uint32_t IdInName(std::string_view name, std::string_view prefix) {
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
   const bool is_number = error == std::errc{} && end == name.data() + name.size() && name.front() != '0';
   return is_number ? id : 0;
+}
+
+UniqueFd OpenInstanceFolder(int session_fd) {
+  UniqueFd own(::openat(session_fd, runtime::kInstanceFolder, kFolderFlags));
+  return own ? std::move(own) : UniqueFd(::openat(session_fd, ".", kFolderFlags));
 }
 
 bool IsUnlinked(int fd) {

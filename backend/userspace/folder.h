@@ -36,6 +36,9 @@ bool IsUnlinked(int fd);
 // Gives a file of O_TMPFILE its name, or any file another one. 0, or -1 and errno.
 int LinkFile(int fd, int folder_fd, const char* name);
 
+// Where a session's instance records lie: a folder of their own where it is shared, else the session's itself.
+UniqueFd OpenInstanceFolder(int session_fd);
+
 // The names that the paths of all files below a folder have, relative to it, and their inodes.
 struct FileBelow {
   std::string path;

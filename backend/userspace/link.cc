@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -8,6 +9,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "folder.h"
 #include "objects.h"
 #include "pins.h"
 #include "strata/base/owner_process.h"
@@ -100,8 +102,12 @@ Result<std::vector<std::byte>> MakePlan(const Shared& shared, const BackendProgr
 
 Result<InstanceRecord> ReadInstance(const Session& session, const std::string& name) {
   InstanceRecord record{};
-  const std::size_t size = STRATA_TRY(session.ReadStart(name, std::as_writable_bytes(std::span(&record, 1))));
-  if (size != sizeof(record) || record.magic != static_cast<std::uint32_t>(runtime::FileMagic::kInstance) ||
+  const UniqueFd folder = OpenInstanceFolder(session.folder_fd());
+  const UniqueFd fd(::openat(folder.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!fd) return Error::FromErrno(errno, name);
+  const ssize_t size = ::pread(fd.get(), &record, sizeof(record), 0);
+  if (size != static_cast<ssize_t>(sizeof(record)) ||
+      record.magic != static_cast<std::uint32_t>(runtime::FileMagic::kInstance) ||
       record.version != runtime::kLayoutVersion) {
     return Error(ErrorCode::kMalformed, name + ": is no instance record");
   }
@@ -144,6 +150,7 @@ class Link : public BackendLink {
 
   Result<void> Detach() override {
     if (!file_.fd || is_gone_) return {};
+    STRATA_TRY(CheckIsWritable());
     Disable();
     if (program_ == nullptr) SumLink(session().folder_fd(), {ObjectKind::kLink, id()});
     return Remove();
@@ -151,6 +158,7 @@ class Link : public BackendLink {
 
   Result<void> SetEnabled(bool enabled) override {
     STRATA_TRY(CheckIsAttached());
+    STRATA_TRY(CheckIsWritable());
     __atomic_store_n(&view_.shared->enabled, enabled ? 1U : 0U, __ATOMIC_SEQ_CST);
     runtime::BeginPublish(session().process());
     runtime::EndPublish(session().process());
@@ -169,7 +177,7 @@ class Link : public BackendLink {
 
   Result<std::vector<LinkInstance>> Instances() override {
     std::vector<LinkInstance> instances;
-    for (const std::string& name : STRATA_TRY(shared_->session->Names(InstancePrefix(id())))) {
+    for (const std::string& name : NamesIn(OpenInstanceFolder(session().folder_fd()).get(), InstancePrefix(id()))) {
       const auto record = ReadInstance(*shared_->session, name);
       if (!record) continue;  // gone since, or not for us
       const auto state = StateOf(record->state);
@@ -222,6 +230,12 @@ class Link : public BackendLink {
     return Error(ErrorCode::kInvalidArgument, fmt::format("link {}: is detached", id()), ENOENT);
   }
 
+  Result<void> CheckIsWritable() const {
+    if (!view_.is_read_only) return {};
+    return Error(ErrorCode::kPermissionDenied,
+                 fmt::format("link {}: belongs to another user, who shares it to be read", id()), EPERM);
+  }
+
   // Runs that start from now on see it.
   void Disable() { __atomic_store_n(&view_.shared->enabled, 0U, __ATOMIC_SEQ_CST); }
 
@@ -243,6 +257,7 @@ class Link : public BackendLink {
       return;
     }
     file_.fd.Reset();
+    if (view_.is_read_only) return;
     const UniqueFd locked = LockDead(session().folder_fd(), name);
     if (!locked) return;
     Disable();
@@ -303,7 +318,12 @@ Result<LinkInfo> MakeLinkInfo(std::span<const std::byte> file, std::uint32_t id)
 Result<std::unique_ptr<BackendLink>> OpenLink(SharedPtr shared, ObjectFile file, std::uint32_t id, bool is_detached) {
   runtime::LinkView view;
   runtime::Reason reason;
-  const long error = runtime::MapLinkFile(file.fd.get(), id, &view, &reason);
+  // Through another open of the file: a mapping keeps the lock of the one that it was made from.
+  const std::string path = fmt::format("/proc/self/fd/{}", file.fd.get());
+  UniqueFd mapped(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!mapped && errno == EACCES) mapped = UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!mapped) return Error::FromErrno(errno, fmt::format("link {}: opening it", id));
+  const long error = runtime::MapLinkFile(mapped.get(), id, &view, &reason);
   if (error != 0) return Error::FromErrno(static_cast<int>(-error), static_cast<const char*>(reason.text));
   auto link = std::make_unique<Link>(std::move(shared), nullptr, std::move(file), view);
   if (is_detached) link->MarkDetached();

@@ -111,6 +111,18 @@ class Memory : public MapMemory {
   bool read_only_;
 };
 
+// As programs look elements up. A value that is being changed may be read half old, half new.
+long CopyWithoutLock(runtime::MapView& map, const std::byte* key, std::span<std::byte> value) {
+  const bool is_per_cpu = (map.ops->traits & runtime::map_traits::kPerCpu) != 0;
+  const std::uint32_t slots = is_per_cpu ? map.slot_count : 1;
+  for (std::uint32_t slot = 0; slot < slots; ++slot) {
+    const void* found = map.ops->lookup(map, key, slot);
+    if (found == nullptr) return -ENOENT;
+    std::memcpy(value.data() + std::size_t{slot} * map.value_stride, found, map.value_size);
+  }
+  return 0;
+}
+
 Error ClosedTo(const MapInfo& info, std::string_view operation, std::string_view why) {
   return Error(ErrorCode::kPermissionDenied, fmt::format("map {}: {}: {}", info.name, operation, why), EPERM);
 }
@@ -209,7 +221,7 @@ Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const
   }
   Session& session = *shared->session;
   const std::string what = "map " + spec.name;
-  UniqueFd fd = STRATA_TRY(session.MakeFile(geometry.file_size, what));
+  UniqueFd fd = STRATA_TRY(session.MakeFile(geometry.file_size, what, session.RightsToMap(spec.flags)));
   const std::uint32_t id = session.NewId();
   runtime::MapView* view = nullptr;
   runtime::Reason reason;
@@ -244,6 +256,7 @@ Result<std::shared_ptr<BackendMap>> UserspaceMap::Open(SharedPtr shared, ObjectF
     error = runtime::OpenMap(session.process(), file.fd.get(), &view, &reason);
   }
   if (error != 0) return Error::FromErrno(static_cast<int>(-error), static_cast<const char*>(reason.text));
+  if (view->is_read_only) access = MapAccess::kReadOnly;  // shared with us so
   auto object = std::make_shared<MapObject>(std::move(shared), std::move(file), view);
   return std::shared_ptr<BackendMap>(new UserspaceMap(std::move(object), access));
 }
@@ -322,7 +335,8 @@ Result<void> UserspaceMap::CheckWritable(std::string_view operation) const {
 Result<bool> UserspaceMap::Lookup(std::span<const std::byte> key, std::span<std::byte> value) {
   STRATA_TRY(CheckSizes(key, value.size(), "lookup"));
   STRATA_TRY(CheckReadable("lookup"));
-  const long error = view_->ops->copy_out(*view_, key.data(), value.data(), 0);
+  const long error = view_->is_read_only ? CopyWithoutLock(*view_, key.data(), value)
+                                         : view_->ops->copy_out(*view_, key.data(), value.data(), 0);
   if (error == 0) return true;
   if (error == -ENOENT) return false;
   return Failed(error, "lookup");
@@ -388,10 +402,13 @@ Result<std::unique_ptr<MapMemory>> UserspaceMap::Memory() {
   if (!is_mmapable) {
     return Error(ErrorCode::kNotSupported, fmt::format("map {}: is not created with BPF_F_MMAPABLE", info_.name));
   }
-  if (access_ == MapAccess::kWriteOnly)
-    return ClosedTo(info_, "mapping it into memory", "this handle may only write it");
   if (HasFields(*view_)) return Failed(-kNotSupportedErrno, "mapping it into memory");
-  const bool read_only = access_ == MapAccess::kReadOnly || IsFrozen(*view_);
+  if (access_ != MapAccess::kReadWrite) {  // as of the kernel's, whose shared mappings need a descriptor for both
+    return Error(ErrorCode::kPermissionDenied,
+                 fmt::format("map {}: mapping it into memory: this handle may not read and write it", info_.name),
+                 EACCES);
+  }
+  const bool read_only = IsFrozen(*view_);
   const std::size_t mapped = view_->geometry.data_size;
   void* memory =
       ::mmap(nullptr, mapped, read_only ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, object_->file.fd.get(), 0);
@@ -406,6 +423,8 @@ Result<std::unique_ptr<RingMemory>> UserspaceMap::Ring() {
   if ((view_->ops->traits & runtime::map_traits::kRing) == 0) {
     return Error(ErrorCode::kInvalidArgument, fmt::format("map {}: is no ring buffer", info_.name));
   }
+  if (access_ != MapAccess::kReadWrite)
+    return ClosedTo(info_, "reading records", "a reader says in the map how far it is, and this handle may not write");
   return MakeRingMemory(shared_from_this(), *view_);
 }
 

@@ -60,7 +60,7 @@ Result<void> CheckVersion(int fd, const std::string& folder) {
 std::string DefaultRuntimeFolder() { return fmt::format("/dev/shm/strata-{}", ::geteuid()); }
 
 Result<std::unique_ptr<Session>> Session::Open(const std::string& runtime_folder, const std::string& name,
-                                               std::uint32_t possible_cpus) {
+                                               std::uint32_t possible_cpus, const SessionSharing& sharing) {
   if (!IsSessionName(name)) return BadName(name);
   const std::string runtime_path = runtime_folder.empty() ? DefaultRuntimeFolder() : runtime_folder;
   STRATA_TRY(CollectAllSessions(runtime_path));
@@ -69,6 +69,9 @@ Result<std::unique_ptr<Session>> Session::Open(const std::string& runtime_folder
     const auto opened = session->OpenFolder(runtime_path, name);
     if (!opened && opened.error().code() == ErrorCode::kNotFound && attempt + 1 < kAttempts) continue;  // just removed
     if (!opened) return opened.error();
+    const auto agreed = session->AgreeOnSharing(sharing);
+    if (!agreed && agreed.error().sys_errno() == ENOENT && attempt + 1 < kAttempts) continue;  // just removed
+    if (!agreed) return agreed.error();
     if (!STRATA_TRY(session->TryOpenRoot(possible_cpus))) continue;
     STRATA_TRY(session->OpenProcess());
     STRATA_TRY(session->MakeLog());
@@ -102,6 +105,23 @@ Result<void> Session::OpenFolder(const std::string& runtime_folder, const std::s
   return {};
 }
 
+// Who makes the session decides; who comes later shares what it makes in the same way.
+Result<void> Session::AgreeOnSharing(const SessionSharing& wanted) {
+  const bool is_wanted = wanted.with != SessionSharing::With::kOwnerOnly;
+  auto existing = STRATA_TRY(ReadSharing(folder_fd_.get(), folder_));
+  const bool exists = ::faccessat(folder_fd_.get(), runtime::kRootFile, F_OK, 0) == 0;
+  if (is_wanted && !existing && !exists) {
+    STRATA_TRY(MakeShared(runtime_fd_.get(), folder_fd_.get(), wanted, folder_));
+    existing = STRATA_TRY(ReadSharing(folder_fd_.get(), folder_));
+  }
+  sharing_ = existing.value_or(SessionSharing{});
+  if (!is_wanted || sharing_ == wanted) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("session {}: exists already and is {}; choose another session, or end its loaders first",
+                           folder_, existing ? "shared with somebody else" : "not shared"),
+               EEXIST);
+}
+
 // Opens the root and takes the session's lock, making it first where there is none. False when the session was removed
 // under our hands.
 Result<bool> Session::TryOpenRoot(std::uint32_t possible_cpus) {
@@ -117,7 +137,7 @@ Result<bool> Session::TryOpenRoot(std::uint32_t possible_cpus) {
   }
   if (errno != ENOENT) return Error::FromErrno(errno, folder_ + "/root");
   const std::uint64_t size = runtime::kPageSize + possible_cpus * sizeof(runtime::SlotWord);
-  auto made = MakeFile(size, "session " + folder_);
+  auto made = MakeFile(size, "session " + folder_, SharedRights::kReadWrite);
   if (!made && made.error().code() == ErrorCode::kNotFound) return false;
   UniqueFd root = STRATA_TRY(std::move(made));
   runtime::RootHeader header{};
@@ -154,7 +174,7 @@ Result<void> Session::MakeLog() {
   attributes.max_entries = kLogSize;
   runtime::MapGeometry geometry;
   runtime::ComputeGeometry(attributes, &geometry);
-  UniqueFd fd = STRATA_TRY(MakeFile(geometry.file_size, "session " + folder_ + ": log"));
+  UniqueFd fd = STRATA_TRY(MakeFile(geometry.file_size, "session " + folder_ + ": log", SharedRights::kReadWrite));
   runtime::MapIdentity identity;
   runtime::Reason reason;
   runtime::MapView* view = nullptr;
@@ -177,9 +197,15 @@ Result<void> Session::MakeLog() {
 
 std::uint32_t Session::NewId() { return __atomic_fetch_add(&process_->root->next_id, 1U, __ATOMIC_RELAXED); }
 
-Result<UniqueFd> Session::MakeFile(std::uint64_t size_bytes, const std::string& what) const {
+SharedRights Session::RightsToMap(std::uint32_t flags) const {
+  const bool is_read_only = sharing_.maps_are_read_only || (flags & map_flags::kReadOnlyProgram) != 0;
+  return is_read_only ? SharedRights::kRead : SharedRights::kReadWrite;
+}
+
+Result<UniqueFd> Session::MakeFile(std::uint64_t size_bytes, const std::string& what, SharedRights rights) const {
   UniqueFd fd(::openat(folder_fd_.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (!fd) return Error::FromErrno(errno, fmt::format("{}: making a file in {}", what, folder_));
+  STRATA_TRY(Share(fd.get(), sharing_, rights, what));
   struct statvfs space {};
   const bool is_known = ::fstatvfs(fd.get(), &space) == 0 && space.f_blocks != 0;
   const std::uint64_t free_bytes = std::uint64_t{space.f_bavail} * space.f_frsize;
@@ -211,6 +237,10 @@ Result<ObjectFile> Session::PublishAndWake(UniqueFd fd, std::string name, const 
 Result<ObjectFile> Session::OpenHeld(const std::string& name, const std::string& what, int access) const {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     UniqueFd fd(::openat(folder_fd_.get(), name.c_str(), access | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (!fd && errno == EACCES && access == O_RDWR) {  // shared with us read-only
+      access = O_RDONLY;
+      continue;
+    }
     if (!fd) return Error::FromErrno(errno, what);
     if (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) {
       if (IsUnlinked(fd.get())) return Error::FromErrno(ENOENT, what);
@@ -259,20 +289,8 @@ void Session::CollectGarbage() const { CollectIn(folder_fd_.get(), folder_, Swee
 
 std::set<ObjectId> Session::Garbage() const { return GarbageIn(folder_fd_.get(), folder_); }
 
-Result<std::vector<std::string>> Session::Names(std::string_view prefix) const {
-  return NamesIn(folder_fd_.get(), prefix);
-}
-
-Result<std::size_t> Session::ReadStart(const std::string& name, std::span<std::byte> buffer) const {
-  const UniqueFd fd(::openat(folder_fd_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-  if (!fd) return Error::FromErrno(errno, name);
-  const ssize_t count = ::pread(fd.get(), buffer.data(), buffer.size(), 0);
-  if (count < 0) return Error::FromErrno(errno, name);
-  return static_cast<std::size_t>(count);
-}
-
 Result<runtime::MapHeader> Session::ReadMapHeader(const std::string& name) const {
-  const UniqueFd fd(::openat(folder_fd_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  const UniqueFd fd(::openat(folder_fd_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat status {};
   if (!fd || ::fstat(fd.get(), &status) != 0) return Error::FromErrno(errno, name);
   runtime::MapHeader header{};

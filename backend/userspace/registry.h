@@ -14,6 +14,7 @@
 
 #include "collector.h"
 #include "references.h"
+#include "sharing.h"
 #include "strata/backend/userspace/runtime/process.h"
 #include "strata/base/result.h"
 #include "strata/base/unique_fd.h"
@@ -35,7 +36,7 @@ class Session {
  public:
   // Makes folder and root when they do not exist, and collects what is dead in all sessions of the runtime folder.
   static Result<std::unique_ptr<Session>> Open(const std::string& runtime_folder, const std::string& name,
-                                               std::uint32_t possible_cpus);
+                                               std::uint32_t possible_cpus, const SessionSharing& sharing);
   // Collects, and removes the folder when nothing lives in it.
   ~Session();
   Session(const Session&) = delete;
@@ -50,7 +51,11 @@ class Session {
 
   // A file of zero bytes that has no name yet, with its whole size allocated, and locked. kNoSpace where that much is
   // not free. `what` begins errors: "map foo".
-  Result<UniqueFd> MakeFile(std::uint64_t size_bytes, const std::string& what) const;
+  // Those whom the session is shared with have `rights` to it.
+  Result<UniqueFd> MakeFile(std::uint64_t size_bytes, const std::string& what,
+                            SharedRights rights = SharedRights::kRead) const;
+  // A map's, of its flags.
+  SharedRights RightsToMap(std::uint32_t flags) const;
   // Gives it its name: from now on others see it, complete.
   Result<ObjectFile> Publish(UniqueFd fd, std::string name, const std::string& what) const;
   // The same, telling the agents.
@@ -69,10 +74,6 @@ class Session {
   // Objects that the next collection would remove.
   std::set<ObjectId> Garbage() const;
 
-  // The names of the files that begin with `prefix`.
-  Result<std::vector<std::string>> Names(std::string_view prefix) const;
-  // The first bytes of a file, as many as there are up to the buffer's size. kNotFound when the file is gone.
-  Result<std::size_t> ReadStart(const std::string& name, std::span<std::byte> buffer) const;
   // Of a map; it lies at the end of the file.
   Result<runtime::MapHeader> ReadMapHeader(const std::string& name) const;
 
@@ -80,12 +81,14 @@ class Session {
   Session() = default;
   Result<void> OpenFolder(const std::string& runtime_folder, const std::string& name);
   Result<bool> TryOpenRoot(std::uint32_t possible_cpus);
+  Result<void> AgreeOnSharing(const SessionSharing& wanted);
   Result<void> OpenProcess();
   Result<void> MakeLog();
 
   std::string folder_;
   std::string runtime_folder_;
   std::string name_;
+  SessionSharing sharing_;
   UniqueFd runtime_fd_;
   UniqueFd folder_fd_;
   UniqueFd root_fd_;  // holds the session's lock

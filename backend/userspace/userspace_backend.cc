@@ -128,8 +128,8 @@ Result<std::shared_ptr<Backend>> OpenUserspaceBackend(UserspaceOptions options) 
   auto shared = std::make_shared<Shared>();
   shared->options = std::move(options);
   shared->possible_cpus = PossibleCpus();
-  shared->session = STRATA_TRY(
-      userspace::Session::Open(shared->options.runtime_folder, shared->options.session, shared->possible_cpus));
+  shared->session = STRATA_TRY(userspace::Session::Open(shared->options.runtime_folder, shared->options.session,
+                                                        shared->possible_cpus, shared->options.sharing));
   if (shared->options.handle_fault_signals) {
     if (const long error = runtime::UseFaultTable(shared->session->process()); error != 0)
       return Error::FromErrno(static_cast<int>(-error), "handlers of SIGSEGV and SIGBUS");

@@ -11,6 +11,7 @@
 
 #include "strata/backend/backend.h"
 #include "strata/backend/session_report.h"
+#include "strata/backend/session_sharing.h"
 #include "strata/base/export.h"
 #include "strata/base/result.h"
 #include "strata/spec/attach_target.h"
@@ -37,6 +38,7 @@ enum class UserspaceEngine : std::uint8_t {
 struct UserspaceOptions {
   std::string session = "default";  // letters, digits, '.', '_' and '-'; at most 63
   std::string runtime_folder;       // where sessions lie; empty: /dev/shm/strata-<uid>
+  SessionSharing sharing;  // of a session that this makes; of one that exists it must be the same, or not given
   UserspaceEngine engine = UserspaceEngine::kCompiled;
   // See BackendOptions::handle_fault_signals. The local process is told by who makes it.
   bool handle_fault_signals = false;

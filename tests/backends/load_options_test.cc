@@ -90,7 +90,7 @@ TYPED_TEST(LoadOptionsTest, AGrownDataSectionHoldsItsVariables) {
   EXPECT_EQ(*objects->FindVariable("total")->template Get<std::uint64_t>(), 7U);
 }
 
-TEST(LoadOptionsOfUserspace, PinsAreNotSupported) {
+TEST(LoadOptionsOfUserspace, PinsOfABpfFileSystemAreRefused) {
   const testing::SessionFolder folder;
   const auto backend =
       OpenBackend("userspace", {.session = "test", .runtime_folder = folder.path(), .agent_path = {}}).value();
@@ -99,8 +99,8 @@ TEST(LoadOptionsOfUserspace, PinsAreNotSupported) {
   EXPECT_TRUE(LoadCollection(backend, spec));
   const auto pinned = LoadCollection(backend, spec, {.pin_folder = "/sys/fs/bpf"});
   ASSERT_FALSE(pinned);
-  EXPECT_EQ(pinned.error().code(), ErrorCode::kNotSupported);
-  EXPECT_THAT(pinned.error().message(), HasSubstr("no pinned maps on the userspace backend"));
+  EXPECT_EQ(pinned.error().code(), ErrorCode::kInvalidArgument);
+  EXPECT_THAT(pinned.error().message(), HasSubstr("pins are paths relative to " + folder.path() + "/test/pinned"));
 }
 
 }  // namespace

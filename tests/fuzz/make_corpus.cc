@@ -137,6 +137,19 @@ void AddUsdt(Corpus& corpus) {
   }
 }
 
+// For each file of a registry and each kind of map: one change, and every operation.
+void AddRegistry(Corpus& corpus) {
+  for (std::uint32_t choice = 0; choice < 64; ++choice) {
+    ByteWriter changes;
+    changes.Put(choice * 2654435761U).Put(static_cast<std::uint8_t>(choice));
+    ByteWriter input;
+    input.Put(choice);
+    AddPart(input, changes.bytes());
+    for (unsigned operation = 0; operation < 256; operation += 3) input.Put(static_cast<std::uint8_t>(operation));
+    corpus.Add("registry", "file-" + std::to_string(choice), input.bytes());
+  }
+}
+
 // Objects that belong together, and ones that do not.
 void AddPairs(Corpus& corpus, const fs::path& objects) {
   const fs::path folder = objects / "tests" / "elf";
@@ -174,6 +187,7 @@ int main(int argc, char** argv) {
   AddMalformedTypes(corpus);
   AddMalformedObjects(corpus);
   AddUsdt(corpus);
+  AddRegistry(corpus);
   std::printf("%zu inputs from %zu objects\n", corpus.count(), objects);
   return objects == 0 ? 1 : 0;
 }

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "fd_info.h"
 #include "map.h"
 
 namespace strata::kernel {
@@ -43,6 +44,8 @@ Result<std::unique_ptr<BackendLink>> FdLink::Create(const ContextPtr& context, s
 }
 
 Result<std::unique_ptr<BackendLink>> FdLink::Adopt(const ContextPtr& context, UniqueFd fd) {
+  if (const std::string kind = OtherObjectKind(fd.get(), "link"); !kind.empty())
+    return Error(ErrorCode::kInvalidArgument, fmt::format("is a {}, not a link", kind), EINVAL);
   auto link = std::unique_ptr<FdLink>(new FdLink(context, nullptr, nullptr));
   link->fd_ = std::move(fd);
   link->info_ = STRATA_TRY(ReadLinkInfo(*context, link->fd_.get()));

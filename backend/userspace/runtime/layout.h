@@ -28,7 +28,9 @@ inline constexpr char kTypesPrefix[] = "btf-";
 inline constexpr char kStatsPrefix[] = "stats-";        // somebody wants runs counted or timed, as long as it is held
 inline constexpr char kPinnedFolder[] = "pinned";       // second names of objects, in any folders
 inline constexpr char kInstancePrefix[] = "instance-";  // instance-<link id>-<pid>
-inline constexpr char kLogFile[] = "log";               // a ring buffer map (id 0): what bpf_printk wrote
+inline constexpr char kInstanceFolder[] = "instances";  // of shared sessions: where instance records lie
+inline constexpr char kSharingFile[] = "sharing";
+inline constexpr char kLogFile[] = "log";  // a ring buffer map (id 0): what bpf_printk wrote
 
 // First word of each file.
 enum class FileMagic : std::uint32_t {
@@ -39,6 +41,7 @@ enum class FileMagic : std::uint32_t {
   kInstance = 0x53545249,  // "STRI"
   kTypes = 0x53545242,     // "STRB"
   kStats = 0x53545253,     // "STRS"
+  kSharing = 0x53545248,   // "STRH"
 };
 
 // --- root ----------------------------------------------------------------------------------------------------------
@@ -115,6 +118,7 @@ struct MapHeader {
   std::uint32_t reserved;
   InnerMap inner;  // of maps that hold maps; zero elsewhere
   char name[kNameSize];
+  std::uint32_t reserved2;
   // The kind's own state, for example the head of a free list.
   std::uint64_t kind_state[16];
 };
@@ -288,10 +292,24 @@ struct LinkHeader {
   std::uint32_t path_size;    // with the NUL
   std::uint32_t plan_offset;  // what the kind's planner made for the engine; 0 size for none
   std::uint32_t plan_size;
+  std::uint32_t reserved;
   std::uint64_t file_device;  // st_dev and st_ino of path when the link was made
   std::uint64_t file_inode;
   char kind[kNameSize];
   std::uint32_t is_summed;  // atomic: 1 once its counters were added to its program's
+  std::uint32_t reserved2;
+};
+
+// --- sharing
+// -----------------------------------------------------------------------------------------------------------
+enum class SharedWith : std::uint32_t { kGroup = 1, kUser = 2 };
+
+struct SharingRecord {
+  std::uint32_t magic;  // FileMagic::kSharing
+  std::uint32_t version;
+  SharedWith with;
+  std::uint32_t id;  // of the group or user
+  std::uint32_t maps_are_read_only;
   std::uint32_t reserved;
 };
 

@@ -65,8 +65,13 @@ long CheckHeader(const Process& process, const MapHeader& header, std::uint64_t 
   return 0;
 }
 
-long MapPart(std::byte* at, std::uint64_t size, int fd, std::uint64_t offset) {
-  const long result = sys::Mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, offset);
+long MapPart(MapView& map, std::byte* at, std::uint64_t size, int fd, std::uint64_t offset) {
+  const int protection = map.is_read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+  const long result = sys::Mmap(at, size, protection, MAP_SHARED | MAP_FIXED, fd, offset);
+  if (result == -EACCES && !map.is_read_only) {
+    map.is_read_only = true;
+    return MapPart(map, at, size, fd, offset);
+  }
   return sys::IsError(result) ? result : 0;
 }
 
@@ -81,12 +86,19 @@ long MapFile(MapView& map, int fd) {
   map.data = map.mapping;
   map.table = map.mapping + map.geometry.table_offset;
   map.header = reinterpret_cast<MapHeader*>(map.mapping + size - kPageSize);
-  if (!is_ring) return MapPart(map.mapping, size, fd, 0);
+  if (!is_ring) return MapPart(map, map.mapping, size, fd, 0);
   const std::uint64_t positions = std::uint64_t{2} * kPageSize;
-  long error = MapPart(map.mapping, map.geometry.data_size, fd, 0);
-  if (error == 0) error = MapPart(map.mapping + map.geometry.data_size, map.max_entries, fd, positions);
-  if (error == 0) error = MapPart(map.mapping + size - kPageSize, kPageSize, fd, map.geometry.file_size - kPageSize);
+  long error = MapPart(map, map.mapping, map.geometry.data_size, fd, 0);
+  if (error == 0) error = MapPart(map, map.mapping + map.geometry.data_size, map.max_entries, fd, positions);
+  if (error == 0)
+    error = MapPart(map, map.mapping + size - kPageSize, kPageSize, fd, map.geometry.file_size - kPageSize);
   return error;
+}
+
+// Kinds whose lookups and walks store nothing, not even a lock.
+bool CanBeReadOnly(MapType type) {
+  return type == MapType::kArray || type == MapType::kHash || type == MapType::kPerCpuArray ||
+         type == MapType::kPerCpuHash;
 }
 
 void FillView(MapView& map, Process& process, const MapHeader& header, const MapGeometry& geometry) {
@@ -235,6 +247,7 @@ long OpenLocked(Process& process, int fd, MapView** out, Reason* reason) {
   if (map == nullptr) return Refuse(reason, -ENOMEM, "map ", header.id, ": no memory");
   FillView(*map, process, header, geometry);
   error = MapFile(*map, fd);
+  if (error == 0 && map->is_read_only && !CanBeReadOnly(map->type)) error = -EACCES;
   if (error == 0) error = map->ops->open(*map);
   if (error != 0) {
     Destroy(map);
@@ -269,7 +282,8 @@ long OpenMapByIdLocked(Process& process, int folder_fd, std::uint32_t id, MapVie
   }
   char name[kObjectNameSize];
   FormatObjectName(name, kMapPrefix, id);
-  const int fd = sys::OpenAt(folder_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  int fd = sys::OpenAt(folder_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (fd == -EACCES) fd = sys::OpenAt(folder_fd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return Refuse(reason, fd, "map ", id, ": cannot be opened");
   long error = OpenLocked(process, fd, out, reason);
   if (error == 0 && (*out)->id != id) {

@@ -76,6 +76,7 @@ struct MapView {
   MapView* next;
   MapView* next_ring;
   MapView* next_timed;
+  bool is_read_only;  // of a session that is shared with us so: no operation that writes may be called
 };
 
 namespace map_traits {
@@ -162,7 +163,7 @@ long CreateMap(Process& process, int fd, const MapAttributes& attributes, const 
 // Maps and checks a map's file; a second call for the same id returns the same view and counts it. The descriptor stays
 // the caller's.
 long OpenMap(Process& process, int fd, MapView** out, Reason* reason) noexcept;
-// The same for map-<id> of the session.
+// The same for map-<id> of the session, read-only where we may not write it.
 long OpenMapById(Process& process, int folder_fd, std::uint32_t id, MapView** out, Reason* reason) noexcept;
 // Unmaps at the last release; nobody may then hold the address of an element. These functions and those of
 // program_instance.h may be called from any thread; -EBUSY when another one does not get done for seconds.

@@ -127,6 +127,10 @@ long OpenMaps(Process& process, int folder_fd, const ProgramFile& file, ProgramI
       return Refuse(reason, -EBADMSG, "program ", header.id, ": map ", compiled[i].id,
                     " is not what it was compiled for");
     }
+    if (program->maps[i]->is_read_only && (program->maps[i]->flags & map_flags::kReadOnlyProgram) == 0) {
+      return Refuse(reason, -EACCES, "program ", header.id, ": map ", compiled[i].id,
+                    " may only be read here, and the program may write it");
+    }
   }
   return 0;
 }
@@ -371,7 +375,7 @@ long InstantiateProgramLocked(Process& process, int folder_fd, std::uint32_t pro
   if (error != 0) return Refuse(reason, error, "session folder: ", static_cast<const char*>(why.text));
   char name[kObjectNameSize];
   FormatObjectName(name, kProgramPrefix, program_id);
-  const int fd = sys::OpenAt(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  const int fd = sys::OpenAt(folder_fd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return Refuse(reason, fd, "program ", program_id, ": cannot be opened");
   ProgramFile file;
   error = ReadProgram(fd, program_id, &file, reason);

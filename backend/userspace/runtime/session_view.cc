@@ -12,6 +12,8 @@
 namespace strata::runtime {
 namespace {
 
+constexpr int kPublishAttempts = 1000;
+
 // struct linux_dirent64, up to its name.
 struct DirectoryEntry {
   std::uint64_t inode;
@@ -55,30 +57,52 @@ long CheckLink(const LinkHeader& link, std::uint32_t id, std::uint64_t size, Rea
   return 0;
 }
 
+// Counters of our own, for a link that we may only read: nobody else sees them.
+LinkCounters* MakeOwnCounters(std::uint32_t count) {
+  const long memory =
+      sys::Mmap(nullptr, count * sizeof(LinkCounters), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+  return sys::IsError(memory) ? nullptr : reinterpret_cast<LinkCounters*>(memory);
+}
+
+// The whole file, writable where we may.
+long MapWhole(int fd, std::uint64_t size, LinkView* out) {
+  long memory = sys::Mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+  out->is_read_only = memory == -EACCES;
+  if (out->is_read_only) memory = sys::Mmap(nullptr, size, PROT_READ, MAP_SHARED, fd);
+  if (sys::IsError(memory)) return memory;
+  out->shared = reinterpret_cast<LinkHeader*>(memory);
+  out->size_bytes = size;
+  return 0;
+}
+
+long FindTables(std::uint32_t id, LinkView* out, Reason* reason) {
+  const LinkHeader& header = out->header;
+  auto* bytes = reinterpret_cast<std::byte*>(out->shared);
+  out->config = bytes + header.config_offset;
+  out->plan = bytes + header.plan_offset;
+  out->path = header.path_size == 0 ? "" : reinterpret_cast<const char*>(bytes + header.path_offset);
+  if (header.path_size != 0 && !IsTerminated(out->path, header.path_size))
+    return Refuse(reason, -EBADMSG, "link ", id, ": path has no end");
+  out->counters = out->is_read_only ? MakeOwnCounters(header.counters_count)
+                                    : reinterpret_cast<LinkCounters*>(bytes + header.counters_offset);
+  return out->counters == nullptr ? Refuse(reason, -ENOMEM, "link ", id, ": no memory") : 0;
+}
+
 long MapChecked(int fd, std::uint32_t id, LinkView* out, Reason* reason) {
   sys::FileStatus status;
+  out->shared = nullptr;
+  out->counters = nullptr;
   long error = CheckTrusted(fd, reason);
   if (error == 0) error = sys::Fstat(fd, &status);
   if (error != 0) return error;
   const auto size = static_cast<std::uint64_t>(status.size_bytes);
   if (status.size_bytes < static_cast<std::int64_t>(sizeof(LinkHeader)))
     return Refuse(reason, -EBADMSG, "link ", id, ": truncated");
-  const long memory = sys::Mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
-  if (sys::IsError(memory)) return Refuse(reason, memory, "link ", id, ": cannot be mapped");
-
-  auto* bytes = reinterpret_cast<std::byte*>(memory);
-  out->shared = reinterpret_cast<LinkHeader*>(bytes);
-  out->size_bytes = size;
-  memcpy(&out->header, bytes, sizeof(LinkHeader));
+  error = MapWhole(fd, size, out);
+  if (error != 0) return Refuse(reason, error, "link ", id, ": cannot be mapped");
+  memcpy(&out->header, out->shared, sizeof(LinkHeader));
   error = CheckLink(out->header, id, size, reason);
-  const LinkHeader& header = out->header;
-  out->config = bytes + header.config_offset;
-  out->plan = bytes + header.plan_offset;
-  out->counters = reinterpret_cast<LinkCounters*>(bytes + header.counters_offset);
-  out->path = header.path_size == 0 ? "" : reinterpret_cast<const char*>(bytes + header.path_offset);
-  if (error == 0 && header.path_size != 0 && !IsTerminated(out->path, header.path_size)) {
-    error = Refuse(reason, -EBADMSG, "link ", id, ": path has no end");
-  }
+  if (error == 0) error = FindTables(id, out, reason);
   if (error != 0) UnmapLink(out);
   return error;
 }
@@ -88,6 +112,28 @@ void FormatInstanceName(char* out, std::uint32_t link_id, std::int32_t pid) {
   char number[kObjectNameSize];
   FormatObjectName(number, "-", static_cast<std::uint32_t>(pid));
   memcpy(out + TextLength(out), number, TextLength(number) + 1);
+}
+
+// Of a shared session, else the session's folder itself.
+int OpenInstanceFolder(int folder_fd) {
+  const int fd = sys::OpenAt(folder_fd, kInstanceFolder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  return fd >= 0 ? fd : sys::OpenAt(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+// Written aside and renamed, so that a reader sees the old record or the new one. A leading dot marks what a crash may
+// leave for the collector.
+long ReplaceInstance(int folder_fd, const char* name, const InstanceRecord& record) {
+  char draft[2 * kObjectNameSize];
+  draft[0] = '.';
+  memcpy(draft + 1, name, TextLength(name) + 1);
+  const int fd = sys::OpenAt(folder_fd, draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return fd;
+  long error = sys::Write(fd, &record, sizeof(record));
+  sys::Close(fd);
+  if (error >= 0) error = error == static_cast<long>(sizeof(record)) ? 0 : -ENOSPC;
+  if (error == 0) error = sys::RenameAt(folder_fd, draft, name);
+  if (error != 0) sys::UnlinkAt(folder_fd, draft);
+  return error;
 }
 
 void WakeInstanceWaiters(Process& process) {
@@ -105,12 +151,20 @@ long WaitForWord(const std::uint32_t* word, std::uint32_t seen, std::int64_t tim
 
 void CloseDescriptor(int fd) noexcept { sys::Close(fd); }
 
-long CheckTrusted(int fd, Reason* reason) noexcept {
+long CheckOwner(int fd, Reason* reason) noexcept {
   sys::FileStatus status;
   const long error = sys::Fstat(fd, &status);
   if (error != 0) return Refuse(reason, error, "cannot be examined");
   if (status.user != 0 && status.user != sys::Geteuid())
     return Refuse(reason, -EACCES, "belongs to user ", status.user);
+  return 0;
+}
+
+long CheckTrusted(int fd, Reason* reason) noexcept {
+  sys::FileStatus status;
+  long error = CheckOwner(fd, reason);
+  if (error == 0) error = sys::Fstat(fd, &status);
+  if (error != 0) return error;
   if ((status.mode & (S_IWGRP | S_IWOTH)) != 0)
     return Refuse(reason, -EACCES, "can be written by others than its owner");
   if ((status.mode & S_IFMT) != S_IFREG && (status.mode & S_IFMT) != S_IFDIR)
@@ -175,7 +229,8 @@ long MapLinkFile(int fd, std::uint32_t id, LinkView* out, Reason* reason) noexce
 long MapLink(int folder_fd, std::uint32_t id, LinkView* out, Reason* reason) noexcept {
   char name[kObjectNameSize];
   FormatObjectName(name, kLinkPrefix, id);
-  const int fd = sys::OpenAt(folder_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  int fd = sys::OpenAt(folder_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (fd == -EACCES) fd = sys::OpenAt(folder_fd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return Refuse(reason, fd, "link ", id, ": cannot be opened");
   const long error =
       IsAlive(fd) ? MapChecked(fd, id, out, reason) : Refuse(reason, -ENOENT, "link ", id, ": its loader is gone");
@@ -184,6 +239,9 @@ long MapLink(int folder_fd, std::uint32_t id, LinkView* out, Reason* reason) noe
 }
 
 void UnmapLink(LinkView* link) noexcept {
+  if (link->is_read_only && link->counters != nullptr)
+    sys::Munmap(link->counters, link->header.counters_count * sizeof(LinkCounters));
+  link->counters = nullptr;
   if (link->shared != nullptr) sys::Munmap(link->shared, link->size_bytes);
   link->shared = nullptr;
 }
@@ -195,21 +253,11 @@ long WriteInstance(Process& process, int folder_fd, const InstanceRecord& record
   complete.version = kLayoutVersion;
   char name[2 * kObjectNameSize];
   FormatInstanceName(name, record.link_id, record.pid);
-  // Written aside and renamed, so that a reader sees the old record or the new one. A leading dot marks what a crash
-  // may leave for the collector.
-  char draft[2 * kObjectNameSize];
-  draft[0] = '.';
-  memcpy(draft + 1, name, TextLength(name) + 1);
-  const int fd = sys::OpenAt(folder_fd, draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return fd;
-  long error = sys::Write(fd, &complete, sizeof(complete));
-  sys::Close(fd);
-  if (error >= 0) error = error == static_cast<long>(sizeof(complete)) ? 0 : -ENOSPC;
-  if (error == 0) error = sys::RenameAt(folder_fd, draft, name);
-  if (error != 0) {
-    sys::UnlinkAt(folder_fd, draft);
-    return error;
-  }
+  const int instances = OpenInstanceFolder(folder_fd);
+  if (instances < 0) return instances;
+  const long error = ReplaceInstance(instances, name, complete);
+  sys::Close(instances);
+  if (error != 0) return error;
   WakeInstanceWaiters(process);
   return 0;
 }
@@ -217,7 +265,10 @@ long WriteInstance(Process& process, int folder_fd, const InstanceRecord& record
 long RemoveInstance(Process& process, int folder_fd, std::uint32_t link_id, std::int32_t pid) noexcept {
   char name[2 * kObjectNameSize];
   FormatInstanceName(name, link_id, pid);
-  const long error = sys::UnlinkAt(folder_fd, name);
+  const int instances = OpenInstanceFolder(folder_fd);
+  if (instances < 0) return instances;
+  const long error = sys::UnlinkAt(instances, name);
+  sys::Close(instances);
   if (error == 0) WakeInstanceWaiters(process);
   return error;
 }
@@ -242,9 +293,12 @@ void BeginPublish(Process& process) noexcept { __atomic_fetch_or(&process.root->
 
 void EndPublish(Process& process) noexcept {
   // Two publishers may overlap, or one may have died half-way: the next even number in any case.
+  // A peer that changes the word all the time gets no more than these attempts.
   std::uint32_t seen = Generation(process);
-  while (!__atomic_compare_exchange_n(&process.root->generation, &seen, (seen + 2) & ~1U, false, __ATOMIC_SEQ_CST,
-                                      __ATOMIC_ACQUIRE)) {
+  for (int attempt = 0; attempt < kPublishAttempts; ++attempt) {
+    if (__atomic_compare_exchange_n(&process.root->generation, &seen, (seen + 2) & ~1U, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_ACQUIRE))
+      break;
   }
   sys::FutexWake(&process.root->generation, 0x7fffffff);
 }

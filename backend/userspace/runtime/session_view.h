@@ -16,6 +16,9 @@ namespace strata::runtime {
 int OpenSessionFolder(const char* path, Reason* reason) noexcept;
 void CloseDescriptor(int fd) noexcept;
 
+// Of root or the own user, whoever else may write it. 0, or -EACCES.
+long CheckOwner(int fd, Reason* reason) noexcept;
+
 // Also for the objects' files: a regular file of root or the own user, writable by nobody else. 0, or -EACCES.
 long CheckTrusted(int fd, Reason* reason) noexcept;
 
@@ -42,6 +45,8 @@ struct LinkView {
   const char* path = nullptr;  // "" where the kind hooks no file
   const std::byte* plan = nullptr;
   LinkCounters* counters = nullptr;
+  // Of a session that is shared with us: the counters are then our own, which nobody else sees.
+  bool is_read_only = false;
 };
 
 // Maps link-<id>. Errors: -ENOENT when it is gone or its loader is dead; -EACCES, -EPROTO, -EBADMSG for a file that
