@@ -229,7 +229,7 @@ void Scanner::ScanCall(ScannedFunction& function, InsnIndex at) {
   const bool is_inline = is_helper && (insn.imm == kGetSmpProcessorId || TryInlineLookup(at));
   if (!is_inline) function.calls = true;
   if (!is_inline || insn.imm == kGetSmpProcessorId) scan_.uses_run = true;
-  if (!is_helper) function.spends_budget = true;
+  if (!is_helper || MayEndRun(insn.imm)) function.spends_budget = true;
   if (is_helper && !is_inline) TryDirectCall(at);
   for (int reg = 0; reg <= 5; ++reg) known_[reg] = {};
   if (!is_inline) stored_.reset();

@@ -77,6 +77,9 @@ inline constexpr std::uint32_t kPerCpu = 1U << 0;    // user space sees one valu
 inline constexpr std::uint32_t kRing = 1U << 1;      // no elements; data is mapped twice in a row
 inline constexpr std::uint32_t kMmapable = 1U << 2;  // user space may map the data
 inline constexpr std::uint32_t kIndexed = 1U << 3;   // a value's address follows from its index alone
+// Fields that values may have (kernel/bpf/syscall.c, map_check_btf).
+inline constexpr std::uint32_t kSpinLocks = 1U << 16;
+inline constexpr std::uint32_t kTimers = 1U << 17;
 }  // namespace map_traits
 
 // Called with the addresses of an element's key and value; a non-zero result ends the walk.

@@ -11,6 +11,7 @@
 #include "strata/backend/userspace/runtime/reason.h"
 #include "strata/backend/userspace/runtime/run_context.h"
 #include "strata/backend/userspace/runtime/slots.h"
+#include "strata/backend/userspace/runtime/spin_lock.h"
 
 namespace strata::runtime {
 
@@ -56,6 +57,8 @@ void ReleaseProgram(ProgramInstance* program) noexcept;
     }
   }
   const std::uint64_t result = program.entry(run.context, &run);
+  if (run.held_lock != nullptr) [[unlikely]]
+    DropSpinLock(run.held_lock);  // it was cut off
   if (run.slot != kNoSlot) ReleaseSlot(*program.process, run.slot);
   return result;
 }

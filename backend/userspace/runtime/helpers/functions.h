@@ -15,6 +15,8 @@ STRATA_HELPER(HelperMapUpdate);
 STRATA_HELPER(HelperMapDelete);
 STRATA_HELPER(HelperMapLookupPerCpu);
 STRATA_HELPER(HelperForEachMapElement);
+STRATA_HELPER(HelperSpinLock);
+STRATA_HELPER(HelperSpinUnlock);
 
 // ring_helpers.cc
 STRATA_HELPER(HelperRingOutput);

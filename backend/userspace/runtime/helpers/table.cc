@@ -9,6 +9,7 @@ namespace {
 using enum ArgumentKind;
 using enum ReturnKind;
 using helper_flags::kGplOnly;
+using helper_flags::kMayEndRun;
 using helper_flags::kUsesSlot;
 
 constexpr HelperRow kHelpers[] = {
@@ -25,6 +26,8 @@ constexpr HelperRow kHelpers[] = {
     {16, "get_current_comm", HelperComm, kInteger, {kUninitMemory, kSize}, 0},
     {42, "get_numa_node_id", HelperNumaNode, kInteger, {}, 0},
     {45, "probe_read_str", HelperProbeReadString, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
+    {93, "spin_lock", HelperSpinLock, kVoid, {kSpinLock}, kMayEndRun},
+    {94, "spin_unlock", HelperSpinUnlock, kVoid, {kSpinLock}, 0},
     {105, "strtol", HelperParseLong, kInteger, {kMemory, kSize, kAnything, kLongOut}, 0},
     {106, "strtoul", HelperParseUnsignedLong, kInteger, {kMemory, kSize, kAnything, kLongOut}, 0},
     {109, "send_signal", HelperSendSignal, kInteger, {kAnything}, 0},

@@ -27,13 +27,15 @@ enum class ArgumentKind : std::uint8_t {
   kCallbackState,  // on the stack, or null
   kRingRecord,     // what reserve returned
   kLongOut,        // 8 writable bytes
+  kSpinLock,       // struct bpf_spin_lock in a map's value
 };
 
 enum class ReturnKind : std::uint8_t { kInteger, kVoid, kMapValueOrNull, kRingRecordOrNull };
 
 namespace helper_flags {
-inline constexpr std::uint32_t kUsesSlot = 1U << 0;  // programs that call it lease a slot
-inline constexpr std::uint32_t kGplOnly = 1U << 1;   // as the kernel: only for programs with a GPL-compatible licence
+inline constexpr std::uint32_t kUsesSlot = 1U << 0;   // programs that call it lease a slot
+inline constexpr std::uint32_t kGplOnly = 1U << 1;    // as the kernel: only for programs with a GPL-compatible licence
+inline constexpr std::uint32_t kMayEndRun = 1U << 2;  // by using up the budget
 }  // namespace helper_flags
 
 struct HelperRow {

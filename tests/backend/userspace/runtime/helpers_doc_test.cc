@@ -47,6 +47,8 @@ std::string ArgumentName(ArgumentKind kind) {
       return "ring record";
     case ArgumentKind::kLongOut:
       return "8 bytes to write";
+    case ArgumentKind::kSpinLock:
+      return "spin lock in a value";
   }
   return "?";
 }
