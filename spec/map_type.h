@@ -55,6 +55,7 @@ inline constexpr std::uint32_t kZeroSeed = 1U << 6;
 inline constexpr std::uint32_t kReadOnlyProgram = 1U << 7;
 inline constexpr std::uint32_t kWriteOnlyProgram = 1U << 8;
 inline constexpr std::uint32_t kMmapable = 1U << 10;
+inline constexpr std::uint32_t kInnerMap = 1U << 12;  // an array that may replace ones of another size in a map of maps
 }  // namespace map_flags
 
 // Flags of an element update (BPF_ANY, BPF_NOEXIST, BPF_EXIST, BPF_F_LOCK). kLock is for values with a spin lock, which

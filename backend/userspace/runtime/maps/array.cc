@@ -9,7 +9,8 @@ namespace {
 void* ValueAt(MapView& map, std::uint32_t index) { return map.data + std::uint64_t{index} * map.value_stride; }
 
 long Geometry(const MapAttributes& attributes, MapGeometry* out) noexcept {
-  const long error = CheckIndexed(attributes, map_flags::kNumaNode | map_flags::kMmapable | map_flags::kAccess);
+  const long error =
+      CheckIndexed(attributes, map_flags::kNumaNode | map_flags::kMmapable | map_flags::kInnerMap | map_flags::kAccess);
   if (error != 0) return error;
   if (attributes.value_size > 0x7fffffff) return -E2BIG;
   out->value_stride = static_cast<std::uint32_t>(RoundUp(attributes.value_size, 8));
