@@ -167,6 +167,27 @@ bool HasFields(const runtime::MapView& map) {
   return map.timer_offset != runtime::kNoField || map.spin_lock_offset != runtime::kNoField;
 }
 
+// kernel/bpf/syscall.c, map_check_btf: which kinds' values may have them.
+Result<void> CheckFields(const MapSpec& spec, const ValueFields& fields) {
+  struct Field {
+    const char* type;
+    std::uint32_t offset;
+    std::uint32_t trait;
+  };
+  const runtime::MapKind* kind = runtime::FindMapKind(spec.type);
+  for (const Field& field : {Field{"bpf_spin_lock", fields.spin_lock_offset, runtime::map_traits::kSpinLocks},
+                             Field{"bpf_timer", fields.timer_offset, runtime::map_traits::kTimers}}) {
+    if (field.offset == runtime::kNoField || kind == nullptr) continue;
+    const std::string what = fmt::format("map {}: struct {} in its values", spec.name, field.type);
+    if ((spec.flags & (map_flags::kReadOnlyProgram | map_flags::kWriteOnlyProgram)) != 0)
+      return Error(ErrorCode::kPermissionDenied, what + ": programs must be able to read and write it", EACCES);
+    if ((kind->ops->traits & field.trait) == 0)
+      return Error(ErrorCode::kNotSupported, fmt::format("{}: not of type {}", what, MapTypeName(spec.type)),
+                   EOPNOTSUPP);
+  }
+  return {};
+}
+
 }  // namespace
 
 MapInfo MakeMapInfo(const runtime::MapHeader& header) {
@@ -211,6 +232,7 @@ Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const
                                                          const UserspaceTypes* types) {
   runtime::MapAttributes attributes = AttributesOf(spec, shared->possible_cpus);
   STRATA_TRY(AddFields(spec, types, &attributes));
+  STRATA_TRY(CheckFields(spec, {attributes.spin_lock_offset, attributes.timer_offset}));
   runtime::MapGeometry geometry;
   if (const long error = runtime::ComputeGeometry(attributes, &geometry); error != 0) {
     return CreationError(spec, shared->possible_cpus, static_cast<int>(-error));
@@ -333,10 +355,19 @@ Result<void> UserspaceMap::CheckWritable(std::string_view operation) const {
 }
 
 Result<bool> UserspaceMap::Lookup(std::span<const std::byte> key, std::span<std::byte> value) {
+  return LookupWith(key, value, LookupMode::kPlain);
+}
+
+Result<bool> UserspaceMap::LookupLocked(std::span<const std::byte> key, std::span<std::byte> value) {
+  return LookupWith(key, value, LookupMode::kLock);
+}
+
+Result<bool> UserspaceMap::LookupWith(std::span<const std::byte> key, std::span<std::byte> value, LookupMode mode) {
   STRATA_TRY(CheckSizes(key, value.size(), "lookup"));
   STRATA_TRY(CheckReadable("lookup"));
+  if (mode == LookupMode::kLock && view_->spin_lock_offset == runtime::kNoField) return Failed(-EINVAL, "lookup");
   const long error = view_->is_read_only ? CopyWithoutLock(*view_, key.data(), value)
-                                         : view_->ops->copy_out(*view_, key.data(), value.data(), 0);
+                                         : view_->ops->copy_out(*view_, key.data(), value.data(), static_cast<std::uint64_t>(mode));
   if (error == 0) return true;
   if (error == -ENOENT) return false;
   return Failed(error, "lookup");
@@ -346,7 +377,9 @@ Result<void> UserspaceMap::Update(std::span<const std::byte> key, std::span<cons
   STRATA_TRY(CheckSizes(key, value.size(), "update"));
   STRATA_TRY(CheckWritable("update"));
   if ((view_->ops->traits & runtime::map_traits::kHoldsObjects) != 0) value = kNoObject;
-  const long error = view_->ops->copy_in(*view_, key.data(), value.data(), static_cast<std::uint64_t>(mode));
+  const auto flags = static_cast<std::uint64_t>(mode);
+  if ((flags & kUpdateWithLock) != 0 && view_->spin_lock_offset == runtime::kNoField) return Failed(-EINVAL, "update");
+  const long error = view_->ops->copy_in(*view_, key.data(), value.data(), flags);
   if (error == 0) return {};
   return Failed(error, "update");
 }
@@ -362,10 +395,20 @@ Result<bool> UserspaceMap::Delete(std::span<const std::byte> key) {
 }
 
 Result<bool> UserspaceMap::LookupAndDelete(std::span<const std::byte> key, std::span<std::byte> value) {
+  return TakeWith(key, value, LookupMode::kPlain);
+}
+
+Result<bool> UserspaceMap::LookupAndDeleteLocked(std::span<const std::byte> key, std::span<std::byte> value) {
+  return TakeWith(key, value, LookupMode::kLock);
+}
+
+Result<bool> UserspaceMap::TakeWith(std::span<const std::byte> key, std::span<std::byte> value, LookupMode mode) {
   STRATA_TRY(CheckSizes(key, value.size(), "lookup and delete"));
   STRATA_TRY(CheckReadable("lookup and delete"));
   STRATA_TRY(CheckWritable("lookup and delete"));
-  const long error = view_->ops->take(*view_, key.data(), value.data(), 0);
+  if (mode == LookupMode::kLock && view_->spin_lock_offset == runtime::kNoField)
+    return Failed(-EINVAL, "lookup and delete");
+  const long error = view_->ops->take(*view_, key.data(), value.data(), static_cast<std::uint64_t>(mode));
   if (error == 0) return true;
   if (error == -ENOENT) return false;
   return Failed(error, "lookup and delete");

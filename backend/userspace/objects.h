@@ -108,6 +108,8 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   Result<void> Update(std::span<const std::byte> key, std::span<const std::byte> value, UpdateMode mode) override;
   Result<bool> Delete(std::span<const std::byte> key) override;
   Result<bool> LookupAndDelete(std::span<const std::byte> key, std::span<std::byte> value) override;
+  Result<bool> LookupLocked(std::span<const std::byte> key, std::span<std::byte> value) override;
+  Result<bool> LookupAndDeleteLocked(std::span<const std::byte> key, std::span<std::byte> value) override;
   Result<bool> NextKey(std::optional<std::span<const std::byte>> key, std::span<std::byte> next) override;
   Result<void> UpdateProgram(std::span<const std::byte> key, const std::shared_ptr<BackendProgram>& program) override;
   Result<void> UpdateMap(std::span<const std::byte> key, const std::shared_ptr<BackendMap>& map) override;
@@ -127,6 +129,8 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   UserspaceMap(std::shared_ptr<MapObject> object, MapAccess access);
   Error Failed(long error, std::string_view operation) const;
   Result<void> CheckSizes(std::span<const std::byte> key, std::size_t value_size, std::string_view operation) const;
+  Result<bool> LookupWith(std::span<const std::byte> key, std::span<std::byte> value, LookupMode mode);
+  Result<bool> TakeWith(std::span<const std::byte> key, std::span<std::byte> value, LookupMode mode);
   Result<void> CheckReadable(std::string_view operation) const;
   Result<void> CheckWritable(std::string_view operation) const;
   Result<void> Hold(std::span<const std::byte> key, std::uint32_t id, std::shared_ptr<void> held);

@@ -66,7 +66,7 @@ Result<TestRunResult> UserspaceProgram::TestRun(const TestRunOptions& options) {
     if ((run.flags & runtime::run_flags::kMissed) != 0) {
       return Error(
           ErrorCode::kBusy,
-          fmt::format("program {}: all {} per-CPU slots of the session are taken", info_.name, shared_->possible_cpus),
+          fmt::format("program {}: a per-CPU slot of the session or a lock was not to be had in time", info_.name),
           EBUSY);
     }
   }

@@ -242,6 +242,7 @@ void Scanner::ScanCall(ScannedFunction& function, InsnIndex at) {
   } else if (insn.imm == kMapLookupElem && !is_inline) {
     ScanMapLookup(at);
   }
+  if (is_helper && MayEndRun(insn.imm)) function.spends_budget = true;
   if (is_helper && !is_inline) TryDirectCall(at);
   for (int reg = 0; reg <= 5; ++reg) known_[reg] = {};
   if (!is_inline) stored_.reset();

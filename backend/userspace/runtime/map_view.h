@@ -89,6 +89,9 @@ inline constexpr std::uint32_t kIndexed = 1U << 3;   // a value's address follow
 inline constexpr std::uint32_t kHoldsPrograms = 1U << 4;
 inline constexpr std::uint32_t kHoldsMaps = 1U << 5;
 inline constexpr std::uint32_t kHoldsObjects = kHoldsPrograms | kHoldsMaps;
+// Fields that values may have (kernel/bpf/syscall.c, map_check_btf).
+inline constexpr std::uint32_t kSpinLocks = 1U << 16;
+inline constexpr std::uint32_t kTimers = 1U << 17;
 }  // namespace map_traits
 
 // Called with the addresses of an element's key and value; a non-zero result ends the walk.

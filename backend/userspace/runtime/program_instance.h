@@ -12,6 +12,7 @@
 #include "strata/backend/userspace/runtime/ring_buffer.h"
 #include "strata/backend/userspace/runtime/run_context.h"
 #include "strata/backend/userspace/runtime/slots.h"
+#include "strata/backend/userspace/runtime/spin_lock.h"
 
 namespace strata::runtime {
 
@@ -66,6 +67,8 @@ void ReleaseProgram(ProgramInstance* program) noexcept;
   const std::uint64_t result = program.entry(run.context, &run);
   if (run.open_records != 0) [[unlikely]]
     DiscardOwnRecords(*program.process);  // it was cut off, and its records would keep the consumer waiting
+  if (run.held_lock != nullptr) [[unlikely]]
+    DropSpinLock(run.held_lock);  // it was cut off
   if (run.slot != kNoSlot) ReleaseSlot(*program.process, run.slot);
   return result;
 }

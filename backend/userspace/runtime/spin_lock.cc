@@ -7,9 +7,12 @@ namespace {
 
 constexpr std::uint32_t kThreadBits = 22;  // PID_MAX_LIMIT is 2^22
 constexpr std::uint32_t kThreadMask = (1U << kThreadBits) - 1;
+// There is no error to return to a program, so that its run ends when the wait does: it is longer than those of the
+// runtime's own locks. A holder that runs needs the spins at most; one that was preempted some yields or naps.
 constexpr int kSpins = 1000;
 constexpr int kYields = 64;
-constexpr int kYieldsBetweenQuestions = 8;  // whether the holder lives: a system call
+constexpr int kNaps = 100;
+constexpr sys::Timespec kNap = {0, 100'000};
 
 std::uint32_t WordOf(const Process& process, OwnerWord self) {
   return (process.namespace_tag << kThreadBits) | (static_cast<std::uint32_t>(self) & kThreadMask);
@@ -29,16 +32,20 @@ bool TakeSpinLock(const Process& process, std::uint32_t* lock, OwnerWord self) n
   const std::uint32_t word = WordOf(process, self);
   if (Exchange(lock, 0, word)) [[likely]]
     return true;
-  for (int i = 0; i < kSpins + kYields; ++i) {
+  for (int i = 0; i < kSpins + kYields + kNaps; ++i) {
     const std::uint32_t holder = __atomic_load_n(lock, __ATOMIC_RELAXED);
     if (holder == word) return false;
-    if (holder == 0 && Exchange(lock, 0, word)) return true;
-    if (i < kSpins) {
+    if (holder == 0) {
+      if (Exchange(lock, 0, word)) return true;
+    } else if (i < kSpins) {
       __asm__ volatile("pause");
-      continue;
+    } else if (i < kSpins + kYields) {
+      sys::SchedYield();
+    } else if (IsHolderDead(process, holder)) {
+      if (Exchange(lock, holder, word)) return true;
+    } else {
+      sys::FutexWait(lock, holder, &kNap);  // nobody wakes: a sleep that ends at once when the word has changed
     }
-    if (i % kYieldsBetweenQuestions == 0 && IsHolderDead(process, holder) && Exchange(lock, holder, word)) return true;
-    sys::SchedYield();
   }
   return false;
 }

@@ -863,8 +863,8 @@ void Translator::CallFunction(InsnIndex at) {
 void Translator::CallHelper(std::uint32_t helper) {
   out_.Mov(Bits::k64, kHelperRun, run_);
   out_.CallHelper(helper);
-  if (!scan_.has_callbacks) return;
-  out_.AluMemImm(Alu::kCmp, Bits::k64, {run_, kBudgetOffset}, 0);  // a callback may have used it up
+  if (!scan_.has_callbacks && !MayEndRun(static_cast<std::int32_t>(helper))) return;
+  out_.AluMemImm(Alu::kCmp, Bits::k64, {run_, kBudgetOffset}, 0);  // a callback or the helper may have used it up
   JumpToEndRunIf(Cond::kLess);
 }
 

@@ -18,6 +18,8 @@ STRATA_HELPER(HelperMapPush);
 STRATA_HELPER(HelperMapPop);
 STRATA_HELPER(HelperMapPeek);
 STRATA_HELPER(HelperForEachMapElement);
+STRATA_HELPER(HelperSpinLock);
+STRATA_HELPER(HelperSpinUnlock);
 
 // tail_call.cc
 STRATA_HELPER(HelperTailCall);

@@ -1,6 +1,7 @@
 #include "../maps/ops.h"
 #include "functions.h"
 #include "strata/backend/userspace/runtime/slots.h"
+#include "strata/backend/userspace/runtime/spin_lock.h"
 
 namespace strata::runtime {
 namespace {
@@ -91,6 +92,27 @@ STRATA_HELPER(HelperForEachMapElement) {
   CallbackVisit visit{&map, r2, r3, run, 0};
   const long error = map.ops->for_each(map, run->slot, CallCallback, &visit);
   return error < 0 ? Status(error) : visit.visited;
+}
+
+// There is no error to return: who cannot have the lock within a bounded time, or has it already (a signal handler came
+// between, or the program takes a second one), runs no further.
+STRATA_HELPER(HelperSpinLock) {
+  auto* lock = PointerFrom<std::uint32_t>(r1);
+  if (run->held_lock == nullptr && TakeSpinLock(*run->process, lock, CurrentOwner(*run->process))) [[likely]] {
+    run->held_lock = lock;
+    return 0;
+  }
+  run->flags |= run_flags::kMissed;
+  run->budget = -1;
+  return 0;
+}
+
+STRATA_HELPER(HelperSpinUnlock) {
+  auto* lock = PointerFrom<std::uint32_t>(r1);
+  if (run->held_lock != lock) return 0;
+  run->held_lock = nullptr;
+  DropSpinLock(lock);
+  return 0;
 }
 
 }  // namespace strata::runtime

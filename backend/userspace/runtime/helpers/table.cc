@@ -8,6 +8,7 @@ namespace {
 
 using enum ArgumentKind;
 using helper_flags::kGplOnly;
+using helper_flags::kMayEndRun;
 using helper_flags::kUsesSlot;
 using helper_flags::kUsesTask;
 using ReturnKind::kInteger;
@@ -41,6 +42,8 @@ constexpr HelperRow kHelpers[] = {
     {87, "map_push_elem", HelperMapPush, kInteger, {kMap, kMapValue, kAnything}, 0},
     {88, "map_pop_elem", HelperMapPop, kInteger, {kMap, kUninitMapValue}, 0},
     {89, "map_peek_elem", HelperMapPeek, kInteger, {kMap, kUninitMapValue}, 0},
+    {93, "spin_lock", HelperSpinLock, kVoid, {kSpinLock}, kMayEndRun},
+    {94, "spin_unlock", HelperSpinUnlock, kVoid, {kSpinLock}, 0},
     {105, "strtol", HelperParseLong, kInteger, {kMemory, kSize, kAnything, kLongOut}, 0},
     {106, "strtoul", HelperParseUnsignedLong, kInteger, {kMemory, kSize, kAnything, kLongOut}, 0},
     {109, "send_signal", HelperSendSignal, kInteger, {kAnything}, 0},

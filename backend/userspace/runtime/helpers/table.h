@@ -32,6 +32,7 @@ enum class ArgumentKind : std::uint8_t {
   kDynptr,         // one that a helper has made, on the stack
   kRingDynptr,     // one of ringbuf_reserve_dynptr
   kUninitDynptr,   // 16 bytes of the stack for one
+  kSpinLock,       // struct bpf_spin_lock in a map's value
 };
 
 enum class ReturnKind : std::uint8_t { kInteger, kVoid, kMapValueOrNull, kRingRecordOrNull, kMemoryOrNull };
@@ -40,6 +41,7 @@ namespace helper_flags {
 inline constexpr std::uint32_t kUsesSlot = 1U << 0;  // programs that call it lease a slot
 inline constexpr std::uint32_t kGplOnly = 1U << 1;   // as the kernel: only for programs with a GPL-compatible licence
 inline constexpr std::uint32_t kUsesTask = 1U << 2;  // the program's file needs a layout of the kernel's tasks
+inline constexpr std::uint32_t kMayEndRun = 1U << 3;  // by using up the budget
 }  // namespace helper_flags
 
 struct HelperRow {

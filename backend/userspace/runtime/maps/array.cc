@@ -1,6 +1,7 @@
 // Array (kernel/bpf/arraymap.c): all elements exist from the start, keys are indices.
 #include "index_keys.h"
 #include "ops.h"
+#include "value_copy.h"
 
 namespace strata::runtime {
 namespace {
@@ -28,7 +29,10 @@ long Update(MapView& map, const void* key, const void* value, std::uint64_t flag
   const long error = CheckIndexedUpdate(map, IndexOf(key), flags);
   if (error != 0) [[unlikely]]
     return error;
-  CopyValue(ValueAt(map, IndexOf(key)), value, map.value_size);
+  void* element = ValueAt(map, IndexOf(key));
+  if ((flags & kUpdateWithLock) != 0) [[unlikely]]
+    return StoreValueLocked(map, element, value);
+  StoreValue(map, element, value);
   return 0;
 }
 
@@ -40,10 +44,11 @@ long ForEach(MapView& map, std::uint32_t /*slot*/, ElementVisitor visit, void* a
   return 0;
 }
 
-long CopyOut(MapView& map, const void* key, void* value, std::uint64_t /*flags*/) noexcept {
-  const void* found = Lookup(map, key, 0);
+long CopyOut(MapView& map, const void* key, void* value, std::uint64_t flags) noexcept {
+  void* found = Lookup(map, key, 0);
   if (found == nullptr) return -ENOENT;
-  CopyValue(value, found, map.value_size);
+  if ((flags & kUpdateWithLock) != 0) return LoadValueLocked(map, value, found);
+  LoadValue(map, value, found);
   return 0;
 }
 
@@ -54,7 +59,7 @@ long CopyIn(MapView& map, const void* key, const void* value, std::uint64_t flag
 }  // namespace
 
 constexpr MapOps kArrayOps = {
-    .traits = map_traits::kMmapable | map_traits::kIndexed,
+    .traits = map_traits::kMmapable | map_traits::kIndexed | map_traits::kSpinLocks | map_traits::kTimers,
     .geometry = Geometry,
     .initialize = NothingToInitialize,
     .open = NothingToOpen,

@@ -7,7 +7,8 @@ namespace {
 long Geometry(const MapAttributes& attributes, MapGeometry* out) noexcept { return HashGeometry(attributes, 1, out); }
 long Open(MapView& map) noexcept;
 
-constexpr HashTraits kKind = {.traits = 0, .geometry = Geometry, .open = Open};
+constexpr HashTraits kKind = {
+    .traits = map_traits::kSpinLocks | map_traits::kTimers, .geometry = Geometry, .open = Open};
 constexpr MapOps kFour = MakeHashOps<HashOperations, 4, Eviction::kNone>(kKind);
 constexpr MapOps kEight = MakeHashOps<HashOperations, 8, Eviction::kNone>(kKind);
 

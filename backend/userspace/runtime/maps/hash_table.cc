@@ -299,16 +299,16 @@ long ClaimFromLru(MapView& map, std::uint32_t bucket, OwnerWord self, HashElemen
 bool IsPerCpuHash(MapType type) { return type == MapType::kPerCpuHash || type == MapType::kLruPerCpuHash; }
 
 // htab_map_alloc_check, in its order.
-long CheckHashFlags(const MapAttributes& attributes) {
+long CheckHashAttributes(const MapAttributes& attributes) {
   constexpr std::uint32_t kAllowed = map_flags::kNoPrealloc | map_flags::kNoCommonLru | map_flags::kNumaNode |
                                      map_flags::kAccess | map_flags::kZeroSeed;
   const auto has = [&](std::uint32_t flag) { return (attributes.flags & flag) != 0; };
   const bool is_lru = IsLru(attributes.type);
   if (!AreFlagsValid(attributes.flags, kAllowed)) return -EINVAL;
   if (!is_lru && has(map_flags::kNoCommonLru)) return -EINVAL;
-  if (is_lru && has(map_flags::kNoPrealloc)) return kNotSupportedErrno;
   if (has(map_flags::kNumaNode) && (IsPerCpuHash(attributes.type) || has(map_flags::kNoCommonLru))) return -EINVAL;
-  return 0;
+  if (attributes.max_entries == 0 || attributes.key_size == 0 || attributes.value_size == 0) return -EINVAL;
+  return is_lru && has(map_flags::kNoPrealloc) ? kNotSupportedErrno : 0;
 }
 
 // htab_map_alloc: lists of CPUs are of one size.
@@ -322,8 +322,7 @@ std::uint32_t RoundToCpus(const MapAttributes& attributes) {
 }  // namespace
 
 long HashGeometry(const MapAttributes& attributes, std::uint32_t slot_count, MapGeometry* out) noexcept {
-  if (const long error = CheckHashFlags(attributes); error != 0) return error;
-  if (attributes.max_entries == 0 || attributes.key_size == 0 || attributes.value_size == 0) return -EINVAL;
+  if (const long error = CheckHashAttributes(attributes); error != 0) return error;
   if (std::uint64_t{attributes.key_size} + attributes.value_size >= kMaxAllocation - 64) return -E2BIG;
   if (IsPerCpuHash(attributes.type) && RoundUp(attributes.value_size, 8) > kMaxPerCpuValue) return -E2BIG;
   if (attributes.max_entries > 1U << 30) return -E2BIG;

@@ -26,7 +26,7 @@ inline long CheckIndexedUpdate(const MapView& map, std::uint32_t index, std::uin
     return -E2BIG;
   if (mode == static_cast<std::uint64_t>(UpdateMode::kNoExist)) [[unlikely]]
     return -EEXIST;
-  return flags == mode ? 0 : -EINVAL;
+  return flags == mode || map.spin_lock_offset != kNoField ? 0 : -EINVAL;
 }
 
 inline long EraseIndexed(MapView& /*map*/, const void* /*key*/) noexcept { return -EINVAL; }

@@ -13,7 +13,7 @@ long PerCpuGeometry(const MapAttributes& attributes, MapGeometry* out) noexcept 
 long Open(MapView& map) noexcept;
 long OpenPerCpu(MapView& map) noexcept;
 
-constexpr HashTraits kKind = {.traits = 0, .geometry = Geometry, .open = Open};
+constexpr HashTraits kKind = {.traits = map_traits::kTimers, .geometry = Geometry, .open = Open};
 constexpr MapOps kFour = MakeHashOps<HashOperations, 4, Eviction::kLru>(kKind);
 constexpr MapOps kEight = MakeHashOps<HashOperations, 8, Eviction::kLru>(kKind);
 

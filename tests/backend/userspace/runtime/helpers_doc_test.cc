@@ -58,6 +58,8 @@ std::string ArgumentName(ArgumentKind kind) {
       return "dynptr of a ring record";
     case ArgumentKind::kUninitDynptr:
       return "dynptr to make";
+    case ArgumentKind::kSpinLock:
+      return "spin lock in a value";
   }
   return "?";
 }

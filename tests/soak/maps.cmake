@@ -1,0 +1,8 @@
+bpf_object(map_operations_object map_operations.bpf.c)
+add_executable(strata_soak_maps maps_soak.cc map_operations.cc)
+target_link_libraries(strata_soak_maps PRIVATE strata::root fmt::fmt)
+target_compile_options(strata_soak_maps PRIVATE ${STRATA_SANITIZE_FLAGS})
+strata_use_bpf_objects(strata_soak_maps ${map_operations_object})
+add_dependencies(strata_soak_maps strata_agent)
+add_test(NAME Soak.MapsAgree COMMAND strata_soak_maps --rounds 3000 --seed 1)
+set_tests_properties(Soak.MapsAgree PROPERTIES SKIP_RETURN_CODE 77)
