@@ -276,4 +276,11 @@ Result<std::unique_ptr<RingMemory>> UserspaceMap::Ring() {
   return MakeRingMemory(shared_from_this(), *view_);
 }
 
+Result<std::unique_ptr<UserRingMemory>> UserspaceMap::UserRing() {
+  if ((view_->ops->traits & runtime::map_traits::kUserRing) == 0) {
+    return Error(ErrorCode::kInvalidArgument, fmt::format("map {}: is no user ring buffer", info_.name));
+  }
+  return MakeUserRingMemory(shared_from_this(), *view_);
+}
+
 }  // namespace strata::userspace

@@ -58,6 +58,7 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   Result<void> Freeze() override;
   Result<std::unique_ptr<MapMemory>> Memory() override;
   Result<std::unique_ptr<RingMemory>> Ring() override;
+  Result<std::unique_ptr<UserRingMemory>> UserRing() override;
   Result<MapState> State() override;
 
   const runtime::MapView& view() const { return *view_; }
@@ -120,6 +121,9 @@ Result<std::unique_ptr<BackendLink>> AttachProgram(const SharedPtr& shared,
 
 // The reader's side of a ring's view, which must outlive it.
 std::unique_ptr<RingMemory> MakeRingMemory(std::shared_ptr<void> keep_alive, runtime::MapView& ring);
+
+// The writer's side of a user ring's view, which must outlive it.
+std::unique_ptr<UserRingMemory> MakeUserRingMemory(std::shared_ptr<void> keep_alive, runtime::MapView& ring);
 
 Result<std::unique_ptr<TraceLog>> OpenTraceLog(SharedPtr shared);
 

@@ -9,3 +9,8 @@ add_dependencies(backends_kinds_test strata_agent)
 bpf_object(cut_run_object cut_run.bpf.c)
 strata_test(NAME backends_cut_run_test SOURCES cut_run_test.cc fixture.cc LINK strata::root BPF ${cut_run_object})
 add_dependencies(backends_cut_run_test strata_agent)
+
+bpf_object(user_ring_object user_ring.bpf.c)
+strata_test(NAME backends_user_ring_test SOURCES user_ring_test.cc fixture.cc LINK strata::root Threads::Threads
+            BPF ${user_ring_object})
+add_dependencies(backends_user_ring_test strata_agent)

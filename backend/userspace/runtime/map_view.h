@@ -73,9 +73,11 @@ struct MapView {
 
 namespace map_traits {
 inline constexpr std::uint32_t kPerCpu = 1U << 0;    // user space sees one value per possible CPU; programs need a slot
-inline constexpr std::uint32_t kRing = 1U << 1;      // no elements; data is mapped twice in a row
+inline constexpr std::uint32_t kRing = 1U << 1;      // programs write records, user space reads them
 inline constexpr std::uint32_t kMmapable = 1U << 2;  // user space may map the data
 inline constexpr std::uint32_t kIndexed = 1U << 3;   // a value's address follows from its index alone
+inline constexpr std::uint32_t kUserRing = 1U << 4;  // user space writes records, programs read them
+inline constexpr std::uint32_t kMappedTwice = 1U << 5;  // the data behind the two pages of positions, in a row
 }  // namespace map_traits
 
 // Called with the addresses of an element's key and value; a non-zero result ends the walk.

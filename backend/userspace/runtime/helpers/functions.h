@@ -25,6 +25,7 @@ STRATA_HELPER(HelperRingReserve);
 STRATA_HELPER(HelperRingSubmit);
 STRATA_HELPER(HelperRingDiscard);
 STRATA_HELPER(HelperRingQuery);
+STRATA_HELPER(HelperUserRingDrain);
 
 // dynptr_helpers.cc
 STRATA_HELPER(HelperDynptrFromMemory);

@@ -86,6 +86,7 @@ constexpr HelperRow kHelpers[] = {
     {202, "dynptr_write", HelperDynptrWrite, kInteger, {kDynptr, kAnything, kMemory, kSizeOrZero, kAnything}, 0},
     {203, "dynptr_data", HelperDynptrData, ReturnKind::kMemoryOrNull, {kDynptr, kAnything, kAllocationSize}, 0},
     {208, "ktime_get_tai_ns", HelperTaiTime, kInteger, {}, 0},
+    {209, "user_ringbuf_drain", HelperUserRingDrain, kInteger, {kMap, kCallback, kCallbackState, kAnything}, 0},
 };
 
 }  // namespace

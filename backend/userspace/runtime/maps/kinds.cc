@@ -14,6 +14,7 @@ constexpr MapKind kKinds[] = {
     {MapType::kStack, "stack", &kStackOps},
     {MapType::kRingBuf, "ringbuf", &kRingBufferOps},
     {MapType::kBloomFilter, "bloom_filter", &kBloomFilterOps},
+    {MapType::kUserRingBuf, "user_ringbuf", &kUserRingOps},
 };
 
 }  // namespace

@@ -18,6 +18,7 @@ extern const MapOps kQueueOps;
 extern const MapOps kStackOps;
 extern const MapOps kBloomFilterOps;
 extern const MapOps kLpmTrieOps;
+extern const MapOps kUserRingOps;
 
 // Where a kind has no such operation (maps/unsupported.cc).
 void NothingToInitialize(MapView& map) noexcept;
