@@ -136,7 +136,9 @@ Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const
   }
   Session& session = *shared->session;
   const std::string what = "map " + spec.name;
-  UniqueFd fd = STRATA_TRY(session.MakeFile(geometry.file_size, what));
+  UniqueFd fd = STRATA_TRY(
+      session.MakeFile(geometry.file_size, what,
+                       {geometry.table_offset + geometry.table_size - geometry.sparse_size, geometry.sparse_size}));
   const std::uint32_t id = session.NewId();
   runtime::MapView* view = nullptr;
   runtime::Reason reason;
@@ -251,7 +253,9 @@ Result<void> UserspaceMap::Freeze() {
   return {};
 }
 
-Result<MapState> UserspaceMap::State() { return MapState{IsFrozen(*view_), view_->geometry.file_size}; }
+Result<MapState> UserspaceMap::State() {
+  return MapState{IsFrozen(*view_), view_->geometry.file_size - view_->geometry.sparse_size};
+}
 
 Result<std::unique_ptr<MapMemory>> UserspaceMap::Memory() {
   const bool is_mmapable =

@@ -43,6 +43,8 @@ class UserspaceTypes : public BackendTypes {
   std::shared_ptr<const btf::Btf> types_;
 };
 
+class PerfWatcher;  // perf_memory.cc
+
 class UserspaceMap : public BackendMap, public std::enable_shared_from_this<UserspaceMap> {
  public:
   // `types` is the collection's BTF; null for none.
@@ -59,6 +61,8 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   Result<std::unique_ptr<MapMemory>> Memory() override;
   Result<std::unique_ptr<RingMemory>> Ring() override;
   Result<std::unique_ptr<UserRingMemory>> UserRing() override;
+  Result<std::vector<std::uint32_t>> PerfCpus() override;
+  Result<std::unique_ptr<PerfMemory>> PerfBuffer(std::uint32_t cpu, const PerfBufferOptions& options) override;
   Result<MapState> State() override;
 
   const runtime::MapView& view() const { return *view_; }
@@ -70,6 +74,7 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   UserspaceMap(SharedPtr shared, ObjectFile file, runtime::MapView* view);
   Error Failed(long error, std::string_view operation) const;
   Result<void> CheckSizes(std::span<const std::byte> key, std::size_t value_size, std::string_view operation) const;
+  std::shared_ptr<PerfWatcher> Watcher();
   Result<void> CheckReadable(std::string_view operation) const;
   Result<void> CheckWritable(std::string_view operation) const;
 
@@ -78,6 +83,8 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   runtime::MapView* view_;
   MapInfo info_;
   std::atomic<int> writable_memories_{0};
+  std::mutex watcher_mutex_;
+  std::weak_ptr<PerfWatcher> watcher_;  // guarded by watcher_mutex_: of the perf buffers that are open
 };
 
 MapInfo MakeMapInfo(const runtime::MapHeader& header);

@@ -45,9 +45,15 @@ class Session {
 
   std::uint32_t NewId();
 
+  struct Range {
+    std::uint64_t offset = 0;
+    std::uint64_t size_bytes = 0;
+  };
   // A file of zero bytes that has no name yet, with its whole size allocated, and locked. kNoSpace where that much is
   // not free. `what` begins errors: "map foo".
   Result<UniqueFd> MakeFile(std::uint64_t size_bytes, const std::string& what) const;
+  // `hole` gets none until somebody allocates it.
+  Result<UniqueFd> MakeFile(std::uint64_t size_bytes, const std::string& what, Range hole) const;
   // Gives it its name: from now on others see it, complete.
   Result<ObjectFile> Publish(UniqueFd fd, std::string name, const std::string& what) const;
   // The same, telling the agents.

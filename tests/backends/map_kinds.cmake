@@ -14,3 +14,8 @@ bpf_object(user_ring_object user_ring.bpf.c)
 strata_test(NAME backends_user_ring_test SOURCES user_ring_test.cc fixture.cc LINK strata::root Threads::Threads
             BPF ${user_ring_object})
 add_dependencies(backends_user_ring_test strata_agent)
+
+bpf_object(backends_perf_object perf.bpf.c)
+strata_test(NAME backends_perf_test SOURCES perf_test.cc fixture.cc LINK strata::root Threads::Threads
+            BPF ${backends_perf_object})
+add_dependencies(backends_perf_test strata_agent)

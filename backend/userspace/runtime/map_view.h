@@ -39,7 +39,8 @@ struct MapGeometry {
   std::uint64_t data_size = 0;
   std::uint64_t table_offset = 0;
   std::uint64_t table_size = 0;
-  std::uint64_t file_size = 0;  // with the header's page
+  std::uint64_t sparse_size = 0;  // bytes at the table's end that have no memory from the start
+  std::uint64_t file_size = 0;    // with the header's page
 };
 
 // One open map. Read-only for users of the runtime; the geometry is a checked private copy.

@@ -39,6 +39,9 @@ STRATA_HELPER(HelperDynptrData);
 // checksum_helpers.cc
 STRATA_HELPER(HelperChecksumDifference);
 
+// perf_helpers.cc
+STRATA_HELPER(HelperPerfOutput);
+
 // memory_helpers.cc
 STRATA_HELPER(HelperProbeRead);
 STRATA_HELPER(HelperProbeReadString);

@@ -7,6 +7,7 @@ namespace {
 constexpr MapKind kKinds[] = {
     {MapType::kHash, "hash", &kHashOps},
     {MapType::kArray, "array", &kArrayOps},
+    {MapType::kPerfEventArray, "perf_event_array", &kPerfEventArrayOps},
     {MapType::kPerCpuHash, "percpu_hash", &kPerCpuHashOps},
     {MapType::kPerCpuArray, "percpu_array", &kPerCpuArrayOps},
     {MapType::kLpmTrie, "lpm_trie", &kLpmTrieOps},

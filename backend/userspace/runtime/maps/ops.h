@@ -19,6 +19,7 @@ extern const MapOps kStackOps;
 extern const MapOps kBloomFilterOps;
 extern const MapOps kLpmTrieOps;
 extern const MapOps kUserRingOps;
+extern const MapOps kPerfEventArrayOps;
 
 // Where a kind has no such operation (maps/unsupported.cc).
 void NothingToInitialize(MapView& map) noexcept;
