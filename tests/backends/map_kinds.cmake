@@ -19,3 +19,9 @@ bpf_object(backends_perf_object perf.bpf.c)
 strata_test(NAME backends_perf_test SOURCES perf_test.cc fixture.cc LINK strata::root Threads::Threads
             BPF ${backends_perf_object})
 add_dependencies(backends_perf_test strata_agent)
+
+bpf_object(stack_object stack.bpf.c)
+set_source_files_properties(stack_targets.cc PROPERTIES COMPILE_OPTIONS "-fno-omit-frame-pointer;-fno-optimize-sibling-calls;-fno-sanitize=all")
+strata_test(NAME backends_stack_test SOURCES stack_test.cc stack_targets.cc fixture.cc LINK strata::root Threads::Threads
+            BPF ${stack_object})
+add_dependencies(backends_stack_test strata_agent)

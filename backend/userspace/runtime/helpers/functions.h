@@ -42,6 +42,10 @@ STRATA_HELPER(HelperChecksumDifference);
 // perf_helpers.cc
 STRATA_HELPER(HelperPerfOutput);
 
+// stack_helpers.cc
+STRATA_HELPER(HelperStackId);
+STRATA_HELPER(HelperStack);
+
 // memory_helpers.cc
 STRATA_HELPER(HelperProbeRead);
 STRATA_HELPER(HelperProbeReadString);

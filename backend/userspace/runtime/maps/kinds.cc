@@ -10,6 +10,7 @@ constexpr MapKind kKinds[] = {
     {MapType::kPerfEventArray, "perf_event_array", &kPerfEventArrayOps},
     {MapType::kPerCpuHash, "percpu_hash", &kPerCpuHashOps},
     {MapType::kPerCpuArray, "percpu_array", &kPerCpuArrayOps},
+    {MapType::kStackTrace, "stack_trace", &kStackTraceOps},
     {MapType::kLpmTrie, "lpm_trie", &kLpmTrieOps},
     {MapType::kQueue, "queue", &kQueueOps},
     {MapType::kStack, "stack", &kStackOps},

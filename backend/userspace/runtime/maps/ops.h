@@ -20,6 +20,7 @@ extern const MapOps kBloomFilterOps;
 extern const MapOps kLpmTrieOps;
 extern const MapOps kUserRingOps;
 extern const MapOps kPerfEventArrayOps;
+extern const MapOps kStackTraceOps;
 
 // Where a kind has no such operation (maps/unsupported.cc).
 void NothingToInitialize(MapView& map) noexcept;

@@ -83,5 +83,19 @@ TEST(MapKinds, RefuseWhatTheKernelRefusesForPerfEventArrays) {
   EXPECT_EQ(GeometryError(kType, 4, 4, 2, map_flags::kMmapable), -EINVAL);
 }
 
+TEST(MapKinds, RefuseWhatTheKernelRefusesForStackTraces) {
+  constexpr MapType kType = MapType::kStackTrace;
+  EXPECT_EQ(GeometryError(kType, 4, 8, 16), 0);
+  EXPECT_EQ(GeometryError(kType, 4, 1016, 3, map_flags::kReadOnly), 0);
+  EXPECT_EQ(GeometryError(kType, 4, 1024, 16), -EINVAL);
+  EXPECT_EQ(GeometryError(kType, 4, 12, 16), -EINVAL);
+  EXPECT_EQ(GeometryError(kType, 4, 0, 16), -EINVAL);
+  EXPECT_EQ(GeometryError(kType, 8, 8, 16), -EINVAL);
+  EXPECT_EQ(GeometryError(kType, 4, 8, 0), -EINVAL);
+  EXPECT_EQ(GeometryError(kType, 4, 8, 16, map_flags::kReadOnlyProgram), -EINVAL);
+  EXPECT_EQ(GeometryError(kType, 4, 32, 16, 1U << 5), -EINVAL) << "build ids";
+  EXPECT_EQ(GeometryError(kType, 4, 8, 0x80000001), -E2BIG);
+}
+
 }  // namespace
 }  // namespace strata::runtime
