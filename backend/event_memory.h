@@ -59,6 +59,8 @@ class STRATA_EXPORT PerfMemory {
   virtual std::size_t size_bytes() const = 0;  // of the data
   // Readable (poll, epoll) once after the option's records or bytes came.
   virtual int poll_descriptor() const = 0;
+  // To be called when the reader has read what it wanted, before it polls again.
+  virtual void Rearm() {}
   // Nothing is written to a paused buffer; what a program sends meanwhile is lost, and counted as such later.
   virtual Result<void> SetPaused(bool paused) = 0;
 };

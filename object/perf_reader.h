@@ -33,7 +33,8 @@ struct PerfReaderOptions {
 
 // The consumer of one BPF_MAP_TYPE_PERF_EVENT_ARRAY, with a buffer for each CPU: programs that send to
 // BPF_F_CURRENT_CPU reach it as soon as it is open. CPUs are named by their numbers everywhere, which may have holes.
-// Move-only. One thread at a time, and not from within its own callbacks, but for Wake. Kernel backend only.
+// Move-only. One thread at a time, and not from within its own callbacks, but for Wake. On the userspace backend CPUs
+// are the slots of the session (docs/differences.md).
 class STRATA_EXPORT PerfReader {
  public:
   // The bytes of one sample, valid until the callback returns. The kernel pads them: their count is 4 more than a
@@ -42,7 +43,7 @@ class STRATA_EXPORT PerfReader {
   static constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
 
   // kInvalidArgument when the map is no perf event array or has no slot for a CPU of the options; kNotFound when none
-  // of the CPUs is online; kNotSupported on the userspace backend.
+  // of the CPUs is online; kBusy on the userspace backend while another reads one of them.
   static Result<PerfReader> Open(const Map& map, PerfReaderOptions options = {});
   PerfReader(PerfReader&&) noexcept;
   PerfReader& operator=(PerfReader&&) noexcept;

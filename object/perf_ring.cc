@@ -91,7 +91,9 @@ PerfRing::Handled PerfRing::HandleOther(std::uint32_t type, std::span<const std:
 }
 
 Result<std::uint64_t> PerfRing::Consume(const Handlers& handlers, std::uint64_t limit, bool* stopped) {
-  return overwritable_ ? ConsumeBackward(handlers, stopped) : ConsumeForward(handlers, limit, stopped);
+  auto count = overwritable_ ? ConsumeBackward(handlers, stopped) : ConsumeForward(handlers, limit, stopped);
+  memory_->Rearm();
+  return count;
 }
 
 Result<std::uint64_t> PerfRing::ConsumeForward(const Handlers& handlers, std::uint64_t limit, bool* stopped) {

@@ -1,4 +1,4 @@
-// Typed views of maps without keys. On the kernel backend.
+// Typed views of maps without keys.
 #pragma once
 
 #include <optional>

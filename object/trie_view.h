@@ -1,4 +1,4 @@
-// Typed view of tries of prefixes. On the kernel backend.
+// Typed view of tries of prefixes.
 #pragma once
 
 #include <array>

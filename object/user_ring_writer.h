@@ -38,10 +38,10 @@ class STRATA_EXPORT UserRingRecord {
 
 // The producer of one BPF_MAP_TYPE_USER_RINGBUF, which programs read with bpf_user_ringbuf_drain. Move-only. All
 // members may be called from any thread, as reservations take turns; two writers of the same map would overwrite one
-// another. Kernel backend only (Linux 6.1).
+// another. On kernels since Linux 6.1.
 class STRATA_EXPORT UserRingWriter {
  public:
-  // kInvalidArgument when the map is no user ring buffer; kNotSupported on the userspace backend.
+  // kInvalidArgument when the map is no user ring buffer.
   static Result<UserRingWriter> Open(const Map& map);
 
   // Does not wait. kNoSpace while the ring is too full; kInvalidArgument where it would be too small even when empty.

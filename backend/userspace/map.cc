@@ -243,7 +243,9 @@ Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const
   }
   Session& session = *shared->session;
   const std::string what = "map " + spec.name;
-  UniqueFd fd = STRATA_TRY(session.MakeFile(geometry.file_size, what, session.RightsToMap(spec.flags)));
+  UniqueFd fd = STRATA_TRY(
+      session.MakeFile(geometry.file_size, what, session.RightsToMap(spec.flags),
+                       {geometry.table_offset + geometry.table_size - geometry.sparse_size, geometry.sparse_size}));
   const std::uint32_t id = session.NewId();
   runtime::MapView* view = nullptr;
   runtime::Reason reason;
@@ -437,7 +439,9 @@ Result<void> UserspaceMap::Pin(const std::string& path) {
   return PinObject(*object_->shared->session, object_->file.fd.get(), path, "map " + info_.name);
 }
 
-Result<MapState> UserspaceMap::State() { return MapState{IsFrozen(*view_), view_->geometry.file_size}; }
+Result<MapState> UserspaceMap::State() {
+  return MapState{IsFrozen(*view_), view_->geometry.file_size - view_->geometry.sparse_size};
+}
 
 Result<std::unique_ptr<MapMemory>> UserspaceMap::Memory() {
   const bool is_mmapable =
@@ -469,6 +473,13 @@ Result<std::unique_ptr<RingMemory>> UserspaceMap::Ring() {
   if (access_ != MapAccess::kReadWrite)
     return ClosedTo(info_, "reading records", "a reader says in the map how far it is, and this handle may not write");
   return MakeRingMemory(shared_from_this(), *view_);
+}
+
+Result<std::unique_ptr<UserRingMemory>> UserspaceMap::UserRing() {
+  if ((view_->ops->traits & runtime::map_traits::kUserRing) == 0) {
+    return Error(ErrorCode::kInvalidArgument, fmt::format("map {}: is no user ring buffer", info_.name));
+  }
+  return MakeUserRingMemory(shared_from_this(), *view_);
 }
 
 }  // namespace strata::userspace

@@ -56,6 +56,8 @@ class UserspaceTypes : public BackendTypes {
   std::shared_ptr<const btf::Btf> types_;
 };
 
+class PerfWatcher;  // perf_memory.cc
+
 // btf-<id> of the session: kNotFound; kMalformed for a damaged file.
 Result<std::shared_ptr<const btf::Btf>> ReadTypes(const Session& session, std::uint32_t id);
 Result<TypesInfo> ReadTypesInfo(const Session& session, const std::string& name);
@@ -116,6 +118,9 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   Result<void> Freeze() override;
   Result<std::unique_ptr<MapMemory>> Memory() override;
   Result<std::unique_ptr<RingMemory>> Ring() override;
+  Result<std::unique_ptr<UserRingMemory>> UserRing() override;
+  Result<std::vector<std::uint32_t>> PerfCpus() override;
+  Result<std::unique_ptr<PerfMemory>> PerfBuffer(std::uint32_t cpu, const PerfBufferOptions& options) override;
   Result<MapState> State() override;
   Result<void> Pin(const std::string& path) override;
 
@@ -131,6 +136,7 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   Result<void> CheckSizes(std::span<const std::byte> key, std::size_t value_size, std::string_view operation) const;
   Result<bool> LookupWith(std::span<const std::byte> key, std::span<std::byte> value, LookupMode mode);
   Result<bool> TakeWith(std::span<const std::byte> key, std::span<std::byte> value, LookupMode mode);
+  std::shared_ptr<PerfWatcher> Watcher();
   Result<void> CheckReadable(std::string_view operation) const;
   Result<void> CheckWritable(std::string_view operation) const;
   Result<void> Hold(std::span<const std::byte> key, std::uint32_t id, std::shared_ptr<void> held);
@@ -144,6 +150,8 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   MapInfo info_;
   std::atomic<int> writable_memories_{0};
   std::unique_ptr<TimerServer> timers_;  // of a map whose values hold a timer
+  std::mutex watcher_mutex_;
+  std::weak_ptr<PerfWatcher> watcher_;  // guarded by watcher_mutex_: of the perf buffers that are open
 };
 
 // What programs that share a prog array have in common.
@@ -216,6 +224,9 @@ Result<std::unique_ptr<StatsGuard>> EnableStats(SharedPtr shared, StatsDetail de
 
 // The reader's side of a ring's view, which must outlive it.
 std::unique_ptr<RingMemory> MakeRingMemory(std::shared_ptr<void> keep_alive, runtime::MapView& ring);
+
+// The writer's side of a user ring's view, which must outlive it.
+std::unique_ptr<UserRingMemory> MakeUserRingMemory(std::shared_ptr<void> keep_alive, runtime::MapView& ring);
 
 Result<std::unique_ptr<TraceLog>> OpenTraceLog(SharedPtr shared);
 

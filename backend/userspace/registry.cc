@@ -202,7 +202,28 @@ SharedRights Session::RightsToMap(std::uint32_t flags) const {
   return is_read_only ? SharedRights::kRead : SharedRights::kReadWrite;
 }
 
+namespace {
+
+int Allocate(int fd, std::uint64_t offset, std::uint64_t size_bytes) {
+  if (size_bytes == 0) return 0;
+  return ::fallocate(fd, 0, static_cast<off_t>(offset), static_cast<off_t>(size_bytes)) == 0 ? 0 : errno;
+}
+
+// All of a file but the hole.
+int AllocateAround(int fd, std::uint64_t size_bytes, std::uint64_t hole_offset, std::uint64_t hole_size) {
+  if (hole_size == 0) return Allocate(fd, 0, size_bytes);
+  const int error = Allocate(fd, 0, hole_offset);
+  return error != 0 ? error : Allocate(fd, hole_offset + hole_size, size_bytes - hole_offset - hole_size);
+}
+
+}  // namespace
+
 Result<UniqueFd> Session::MakeFile(std::uint64_t size_bytes, const std::string& what, SharedRights rights) const {
+  return MakeFile(size_bytes, what, rights, {});
+}
+
+Result<UniqueFd> Session::MakeFile(std::uint64_t size_bytes, const std::string& what, SharedRights rights,
+                                   Range hole) const {
   UniqueFd fd(::openat(folder_fd_.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (!fd) return Error::FromErrno(errno, fmt::format("{}: making a file in {}", what, folder_));
   STRATA_TRY(Share(fd.get(), sharing_, rights, what));
@@ -210,11 +231,12 @@ Result<UniqueFd> Session::MakeFile(std::uint64_t size_bytes, const std::string& 
   const bool is_known = ::fstatvfs(fd.get(), &space) == 0 && space.f_blocks != 0;
   const std::uint64_t free_bytes = std::uint64_t{space.f_bavail} * space.f_frsize;
   // Asked before: allocating what does not fit would push out other memory until it fails.
-  int error = is_known && size_bytes > free_bytes ? ENOSPC : 0;
-  if (error == 0 && ::fallocate(fd.get(), 0, 0, static_cast<off_t>(size_bytes)) != 0) error = errno;
+  const std::uint64_t needed_bytes = size_bytes - hole.size_bytes;
+  int error = is_known && needed_bytes > free_bytes ? ENOSPC : 0;
+  if (error == 0) error = AllocateAround(fd.get(), size_bytes, hole.offset, hole.size_bytes);
   if (error != 0)
     return Error::FromErrno(error,
-                            fmt::format("{}: {} bytes in {} ({} are free)", what, size_bytes, folder_, free_bytes));
+                            fmt::format("{}: {} bytes in {} ({} are free)", what, needed_bytes, folder_, free_bytes));
   if (::flock(fd.get(), LOCK_SH | LOCK_NB) != 0)
     return Error::FromErrno(errno, fmt::format("{}: locking its file", what));
   return fd;

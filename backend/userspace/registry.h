@@ -49,11 +49,17 @@ class Session {
 
   std::uint32_t NewId();
 
+  struct Range {
+    std::uint64_t offset = 0;
+    std::uint64_t size_bytes = 0;
+  };
   // A file of zero bytes that has no name yet, with its whole size allocated, and locked. kNoSpace where that much is
   // not free. `what` begins errors: "map foo".
   // Those whom the session is shared with have `rights` to it.
   Result<UniqueFd> MakeFile(std::uint64_t size_bytes, const std::string& what,
                             SharedRights rights = SharedRights::kRead) const;
+  // `hole` gets none until somebody allocates it.
+  Result<UniqueFd> MakeFile(std::uint64_t size_bytes, const std::string& what, SharedRights rights, Range hole) const;
   // A map's, of its flags.
   SharedRights RightsToMap(std::uint32_t flags) const;
   // Gives it its name: from now on others see it, complete.

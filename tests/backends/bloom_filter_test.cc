@@ -64,7 +64,7 @@ TYPED_TEST(BloomFilterTest, ValuesOfAnySizeWork) {
 }
 
 TYPED_TEST(BloomFilterTest, ProgramsAddAndAsk) {
-  this->LoadObjects();
+  this->LoadObjects(STRATA_BPF_MAP_KINDS);
   EXPECT_EQ(this->ResultOf("use_filter", {.operation = Request::kPeek, .value = 5}), -ENOENT);
   EXPECT_EQ(this->ResultOf("use_filter", {.operation = Request::kPush, .flags = 1, .value = 5}), -EINVAL);
   EXPECT_EQ(this->ResultOf("use_filter", {.operation = Request::kPush, .value = 5}), 0);

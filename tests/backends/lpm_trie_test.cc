@@ -90,7 +90,7 @@ TYPED_TEST(LpmTrieTest, CreationChecksSizesAndFlags) {
 }
 
 TYPED_TEST(LpmTrieTest, ProgramsLookUpUpdateAndDelete) {
-  this->LoadObjects();
+  this->LoadObjects(STRATA_BPF_MAP_KINDS);
   Request request{.operation = Request::kUpdate, .prefix_bits = 8, .value = 80, .data = {10}};
   EXPECT_EQ(this->ResultOf("use_trie", request), 0);
   request.flags = 1;

@@ -41,8 +41,8 @@ struct Request {
 template <typename Kind>
 class MapKindsTest : public BackendTest<Kind> {
  protected:
-  void LoadObjects() {
-    auto objects = LoadCollection(this->backend_, std::string(STRATA_BPF_MAP_KINDS));
+  void LoadObjects(const char* path) {
+    auto objects = LoadCollection(this->backend_, std::string(path));
     ASSERT_TRUE(objects) << objects.error().message() << objects.error().log();
     objects_.emplace(*std::move(objects));
   }

@@ -69,7 +69,7 @@ TYPED_TEST(QueueStackTest, AccessIsThatOfTheMap) {
 }
 
 TYPED_TEST(QueueStackTest, ProgramsPushPopAndPeek) {
-  this->LoadObjects();
+  this->LoadObjects(STRATA_BPF_MAP_KINDS);
   for (const std::string program : {"use_queue", "use_stack"}) {
     for (std::uint64_t value = 1; value <= 3; ++value) {
       EXPECT_EQ(this->ResultOf(program, {.operation = Request::kPush, .value = value}), 0);
@@ -87,7 +87,7 @@ TYPED_TEST(QueueStackTest, ProgramsPushPopAndPeek) {
 }
 
 TYPED_TEST(QueueStackTest, AnEmptyOneGivesProgramsZeros) {
-  this->LoadObjects();
+  this->LoadObjects(STRATA_BPF_MAP_KINDS);
   for (const std::string program : {"use_queue", "use_stack"}) {
     for (const Request::Operation operation : {Request::kPop, Request::kPeek}) {
       const Request request = this->Run(program, {.operation = operation, .value = 99});

@@ -77,7 +77,7 @@ long MapPart(MapView& map, std::byte* at, std::uint64_t size, int fd, std::uint6
 
 // The whole file; a ring's data a second time right behind itself, then the header.
 long MapFile(MapView& map, int fd) {
-  const bool is_ring = (map.ops->traits & map_traits::kRing) != 0;
+  const bool is_ring = (map.ops->traits & map_traits::kMappedTwice) != 0;
   const std::uint64_t size = map.geometry.file_size + (is_ring ? map.max_entries : 0);
   const long base = sys::Mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
   if (sys::IsError(base)) return base;

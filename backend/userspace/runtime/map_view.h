@@ -41,7 +41,8 @@ struct MapGeometry {
   std::uint64_t data_size = 0;
   std::uint64_t table_offset = 0;
   std::uint64_t table_size = 0;
-  std::uint64_t file_size = 0;  // with the header's page
+  std::uint64_t sparse_size = 0;  // bytes at the table's end that have no memory from the start
+  std::uint64_t file_size = 0;    // with the header's page
 };
 
 // One open map. Read-only for users of the runtime; the geometry is a checked private copy.
@@ -81,7 +82,7 @@ struct MapView {
 
 namespace map_traits {
 inline constexpr std::uint32_t kPerCpu = 1U << 0;    // user space sees one value per possible CPU; programs need a slot
-inline constexpr std::uint32_t kRing = 1U << 1;      // no elements; data is mapped twice in a row
+inline constexpr std::uint32_t kRing = 1U << 1;      // programs write records, user space reads them
 inline constexpr std::uint32_t kMmapable = 1U << 2;  // user space may map the data
 inline constexpr std::uint32_t kIndexed = 1U << 3;   // a value's address follows from its index alone
 // Elements are objects, in the file their ids (0 where an array's slot is empty): copy_in takes an id, and 0 for what
@@ -92,6 +93,8 @@ inline constexpr std::uint32_t kHoldsObjects = kHoldsPrograms | kHoldsMaps;
 // Fields that values may have (kernel/bpf/syscall.c, map_check_btf).
 inline constexpr std::uint32_t kSpinLocks = 1U << 16;
 inline constexpr std::uint32_t kTimers = 1U << 17;
+inline constexpr std::uint32_t kUserRing = 1U << 6;  // user space writes records, programs read them
+inline constexpr std::uint32_t kMappedTwice = 1U << 7;  // the data behind the two pages of positions, in a row
 }  // namespace map_traits
 
 // Called with the addresses of an element's key and value; a non-zero result ends the walk.

@@ -58,4 +58,11 @@ bool IsNextRecordBusy(MapView& ring) noexcept;
 // again after this, then wait.
 std::uint32_t AnnounceWait(MapView& ring) noexcept;
 
+// Wakes whoever waits, for a user ring buffer its writer. To be called after a full barrier.
+void WakeAnnounced(MapView& ring) noexcept;
+[[gnu::always_inline]] inline void WakeWaiter(MapView& ring) noexcept {
+  if (__atomic_load_n(&ring.header->waiting, __ATOMIC_RELAXED) != 0) [[unlikely]]
+    WakeAnnounced(ring);
+}
+
 }  // namespace strata::runtime

@@ -56,4 +56,11 @@ std::uint32_t LeaseSlot(Process& process) noexcept {
   return Search(process, first, self);
 }
 
+bool TakeSlot(Process& process, std::uint32_t slot) noexcept {
+  const OwnerWord self = CurrentOwner(process);
+  const OwnerWord holder = __atomic_load_n(&process.slots[slot].owner, __ATOMIC_RELAXED);
+  if (holder != 0 && !IsOwnerDead(process, holder)) return false;
+  return TryLease(process.slots[slot], holder, self);
+}
+
 }  // namespace strata::runtime

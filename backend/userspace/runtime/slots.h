@@ -14,6 +14,9 @@ namespace strata::runtime {
 // a dead holder's is taken over. kNoSlot when all stay taken over a bounded number of retries.
 std::uint32_t LeaseSlot(Process& process) noexcept;
 
+// Takes this slot if it is free or its holder is dead.
+bool TakeSlot(Process& process, std::uint32_t slot) noexcept;
+
 [[gnu::always_inline]] inline void ReleaseSlot(Process& process, std::uint32_t slot) noexcept {
   __atomic_store_n(&process.slots[slot].owner, OwnerWord{0}, __ATOMIC_RELEASE);
 }

@@ -16,7 +16,10 @@ void EndDynptr(Dynptr* pointer, RecordEnd end, std::uint64_t flags, RunContext* 
   if (IsNull(*pointer)) return;
   void* payload = PointerFrom<void>(pointer->data);
   MapView* ring = FindRing(*run->process, payload);
-  if (ring != nullptr) EndRecord(*ring, payload, end, flags);
+  if (ring != nullptr) {
+    EndRecord(*ring, payload, end, flags);
+    --run->open_records;
+  }
   *pointer = {};
 }
 
@@ -40,6 +43,7 @@ STRATA_HELPER(HelperRingReserveDynptr) {
   if ((map.ops->traits & map_traits::kRing) == 0) return FailWith(-EINVAL, out);
   void* payload = ReserveRecord(map, size);
   if (payload == nullptr) return FailWith(-EINVAL, out);
+  ++run->open_records;
   *out = MakeDynptr(reinterpret_cast<std::uint64_t>(payload), DynptrType::kRing, size);
   return 0;
 }

@@ -30,6 +30,7 @@ STRATA_HELPER(HelperRingReserve);
 STRATA_HELPER(HelperRingSubmit);
 STRATA_HELPER(HelperRingDiscard);
 STRATA_HELPER(HelperRingQuery);
+STRATA_HELPER(HelperUserRingDrain);
 
 // dynptr_helpers.cc
 STRATA_HELPER(HelperDynptrFromMemory);
@@ -48,6 +49,13 @@ STRATA_HELPER(HelperTimerCancel);
 
 // checksum_helpers.cc
 STRATA_HELPER(HelperChecksumDifference);
+
+// perf_helpers.cc
+STRATA_HELPER(HelperPerfOutput);
+
+// stack_helpers.cc
+STRATA_HELPER(HelperStackId);
+STRATA_HELPER(HelperStack);
 
 // memory_helpers.cc
 STRATA_HELPER(HelperProbeRead);

@@ -29,6 +29,13 @@ constexpr HelperRow kHelpers[] = {
     {14, "get_current_pid_tgid", HelperPidTgid, kInteger, {}, 0},
     {15, "get_current_uid_gid", HelperUidGid, kInteger, {}, 0},
     {16, "get_current_comm", HelperComm, kInteger, {kUninitMemory, kSize}, 0},
+    {25,
+     "perf_event_output",
+     HelperPerfOutput,
+     kInteger,
+     {kContext, kMap, kAnything, kMemory, kSizeOrZero},
+     kGplOnly | kUsesSlot},
+    {27, "get_stackid", HelperStackId, kInteger, {kContext, kMap, kAnything}, kGplOnly},
     {28,
      "csum_diff",
      HelperChecksumDifference,
@@ -39,6 +46,7 @@ constexpr HelperRow kHelpers[] = {
     {36, "probe_write_user", HelperProbeWriteUser, kInteger, {kAnything, kMemory, kSize}, kGplOnly},
     {42, "get_numa_node_id", HelperNumaNode, kInteger, {}, 0},
     {45, "probe_read_str", HelperProbeReadString, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
+    {67, "get_stack", HelperStack, kInteger, {kContext, kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
     {87, "map_push_elem", HelperMapPush, kInteger, {kMap, kMapValue, kAnything}, 0},
     {88, "map_pop_elem", HelperMapPop, kInteger, {kMap, kUninitMapValue}, 0},
     {89, "map_peek_elem", HelperMapPeek, kInteger, {kMap, kUninitMapValue}, 0},
@@ -107,6 +115,7 @@ constexpr HelperRow kHelpers[] = {
     {202, "dynptr_write", HelperDynptrWrite, kInteger, {kDynptr, kAnything, kMemory, kSizeOrZero, kAnything}, 0},
     {203, "dynptr_data", HelperDynptrData, ReturnKind::kMemoryOrNull, {kDynptr, kAnything, kAllocationSize}, 0},
     {208, "ktime_get_tai_ns", HelperTaiTime, kInteger, {}, 0},
+    {209, "user_ringbuf_drain", HelperUserRingDrain, kInteger, {kMap, kCallback, kCallbackState, kAnything}, 0},
 };
 
 }  // namespace

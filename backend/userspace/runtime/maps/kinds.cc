@@ -8,10 +8,12 @@ constexpr MapKind kKinds[] = {
     {MapType::kHash, "hash", &kHashOps},
     {MapType::kArray, "array", &kArrayOps},
     {MapType::kProgArray, "prog_array", &kProgArrayOps},
+    {MapType::kPerfEventArray, "perf_event_array", &kPerfEventArrayOps},
     {MapType::kPerCpuHash, "percpu_hash", &kPerCpuHashOps},
     {MapType::kPerCpuArray, "percpu_array", &kPerCpuArrayOps},
     {MapType::kLruHash, "lru_hash", &kLruHashOps},
     {MapType::kLruPerCpuHash, "lru_percpu_hash", &kLruPerCpuHashOps},
+    {MapType::kStackTrace, "stack_trace", &kStackTraceOps},
     {MapType::kLpmTrie, "lpm_trie", &kLpmTrieOps},
     {MapType::kQueue, "queue", &kQueueOps},
     {MapType::kStack, "stack", &kStackOps},
@@ -19,6 +21,7 @@ constexpr MapKind kKinds[] = {
     {MapType::kHashOfMaps, "hash_of_maps", &kHashOfMapsOps},
     {MapType::kRingBuf, "ringbuf", &kRingBufferOps},
     {MapType::kBloomFilter, "bloom_filter", &kBloomFilterOps},
+    {MapType::kUserRingBuf, "user_ringbuf", &kUserRingOps},
 };
 
 }  // namespace

@@ -20,6 +20,9 @@ extern const MapOps kQueueOps;
 extern const MapOps kStackOps;
 extern const MapOps kBloomFilterOps;
 extern const MapOps kLpmTrieOps;
+extern const MapOps kUserRingOps;
+extern const MapOps kPerfEventArrayOps;
+extern const MapOps kStackTraceOps;
 
 // Of a map of that kind whose values hold a timer (maps/timed.cc); null where they may not.
 const MapOps* TimedOps(MapType type) noexcept;

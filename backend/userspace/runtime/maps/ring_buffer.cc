@@ -1,6 +1,6 @@
 #include "strata/backend/userspace/runtime/ring_buffer.h"
 
-#include "ops.h"
+#include "ring_kinds.h"
 #include "strata/backend/userspace/runtime/owner_lock.h"
 #include "strata/backend/userspace/runtime/sys.h"
 
@@ -35,40 +35,7 @@ bool IsProducerDead(const Process& process, std::uint32_t owner) {
   return IsThreadDead(tid);
 }
 
-long Geometry(const MapAttributes& attributes, MapGeometry* out) noexcept {
-  const std::uint32_t size = attributes.max_entries;
-  if (!AreFlagsValid(attributes.flags, map_flags::kNumaNode) || attributes.key_size != 0 || attributes.value_size != 0)
-    return -EINVAL;
-  if (size == 0 || (size & (size - 1)) != 0 || size % kPageSize != 0) return -EINVAL;
-  out->data_size = std::uint64_t{2} * kPageSize + size;
-  return 0;
-}
-
-void* Lookup(MapView& /*map*/, const void* /*key*/, std::uint32_t /*slot*/) noexcept { return nullptr; }
-long Update(MapView& /*map*/, const void* /*key*/, const void* /*value*/, std::uint64_t /*flags*/,
-            std::uint32_t /*slot*/) noexcept {
-  return kNotSupportedErrno;
-}
-long Erase(MapView& /*map*/, const void* /*key*/) noexcept { return kNotSupportedErrno; }
-long ForEach(MapView& /*map*/, std::uint32_t /*slot*/, ElementVisitor /*visit*/, void* /*argument*/) noexcept {
-  return -EINVAL;
-}
-long CopyOut(MapView& /*map*/, const void* /*key*/, void* /*value*/, std::uint64_t /*flags*/) noexcept {
-  return kNotSupportedErrno;
-}
-long CopyIn(MapView& /*map*/, const void* /*key*/, const void* /*value*/, std::uint64_t /*flags*/) noexcept {
-  return kNotSupportedErrno;
-}
-long NextKey(MapView& /*map*/, const void* /*key*/, void* /*next*/) noexcept { return kNotSupportedErrno; }
-
 void CountDropped(MapView& ring) { __atomic_fetch_add(&ring.header->dropped, 1, __ATOMIC_RELAXED); }
-
-void WakeConsumer(MapView& ring) {
-  // One of many producers takes the flag and makes the call.
-  if (__atomic_exchange_n(&ring.header->waiting, 0U, __ATOMIC_SEQ_CST) == 0) return;
-  __atomic_fetch_add(&ring.header->wake_word, 1U, __ATOMIC_SEQ_CST);
-  sys::FutexWake(&ring.header->wake_word, 0x7fffffff);
-}
 
 // Sleeps until the holder lets go. False when it does not, and for whoever comes while it still does not.
 bool WaitForHolder(MapView& ring, OwnerWord self) {
@@ -155,8 +122,7 @@ void EndRecord(MapView& ring, void* payload, RecordEnd end, std::uint64_t flags)
   // looked at.
   __atomic_exchange_n(&record->length, length, __ATOMIC_SEQ_CST);
   if ((flags & kRingForceWakeup) == 0 && (flags & kRingNoWakeup) != 0) return;
-  if (__atomic_load_n(&ring.header->waiting, __ATOMIC_RELAXED) != 0) [[unlikely]]
-    WakeConsumer(ring);
+  WakeWaiter(ring);
 }
 
 long OutputRecord(MapView& ring, const void* from, std::uint64_t size_bytes, std::uint64_t flags) noexcept {
@@ -216,28 +182,19 @@ bool IsNextRecordBusy(MapView& ring) noexcept {
   return false;
 }
 
+void WakeAnnounced(MapView& ring) noexcept {
+  // One of many takes the flag and makes the call.
+  if (__atomic_exchange_n(&ring.header->waiting, 0U, __ATOMIC_SEQ_CST) == 0) return;
+  __atomic_fetch_add(&ring.header->wake_word, 1U, __ATOMIC_SEQ_CST);
+  sys::FutexWake(&ring.header->wake_word, 0x7fffffff);
+}
+
 std::uint32_t AnnounceWait(MapView& ring) noexcept {
   const std::uint32_t seen = __atomic_load_n(&ring.header->wake_word, __ATOMIC_ACQUIRE);
   __atomic_exchange_n(&ring.header->waiting, 1U, __ATOMIC_SEQ_CST);
   return seen;
 }
 
-constexpr MapOps kRingBufferOps = {
-    .traits = map_traits::kRing | map_traits::kMmapable,
-    .geometry = Geometry,
-    .initialize = NothingToInitialize,
-    .open = NothingToOpen,
-    .lookup = Lookup,
-    .update = Update,
-    .erase = Erase,
-    .for_each = ForEach,
-    .push = UnsupportedPush,
-    .pop = UnsupportedPop,
-    .peek = UnsupportedPop,
-    .copy_out = CopyOut,
-    .copy_in = CopyIn,
-    .take = UnsupportedTake,
-    .next_key = NextKey,
-};
+constexpr MapOps kRingBufferOps = RingOps(map_traits::kRing);
 
 }  // namespace strata::runtime

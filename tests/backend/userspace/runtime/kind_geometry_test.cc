@@ -64,5 +64,38 @@ TEST(MapKinds, RefuseWhatTheKernelRefusesForTries) {
   EXPECT_EQ(GeometryError(kType, 8, kMostValue - 279, 1, kFlags), -EINVAL);
 }
 
+TEST(MapKinds, RefuseWhatTheKernelRefusesForUserRings) {
+  EXPECT_EQ(GeometryError(MapType::kUserRingBuf, 0, 0, 4096, map_flags::kNumaNode), 0);
+  EXPECT_EQ(GeometryError(MapType::kUserRingBuf, 0, 0, 6000), -EINVAL);
+  EXPECT_EQ(GeometryError(MapType::kUserRingBuf, 4, 0, 4096), -EINVAL);
+  EXPECT_EQ(GeometryError(MapType::kUserRingBuf, 0, 0, 4096, map_flags::kReadOnly), -EINVAL);
+}
+
+TEST(MapKinds, RefuseWhatTheKernelRefusesForPerfEventArrays) {
+  constexpr MapType kType = MapType::kPerfEventArray;
+  constexpr std::uint32_t kPreserveElements = 1U << 11;
+  EXPECT_EQ(GeometryError(kType, 4, 4, 2), 0);
+  EXPECT_EQ(GeometryError(kType, 4, 4, 100, map_flags::kReadOnly | map_flags::kNumaNode | kPreserveElements), 0);
+  EXPECT_EQ(GeometryError(kType, 4, 8, 2), -EINVAL);
+  EXPECT_EQ(GeometryError(kType, 8, 4, 2), -EINVAL);
+  EXPECT_EQ(GeometryError(kType, 4, 4, 0), -EINVAL);
+  EXPECT_EQ(GeometryError(kType, 4, 4, 2, map_flags::kReadOnlyProgram), -EINVAL);
+  EXPECT_EQ(GeometryError(kType, 4, 4, 2, map_flags::kMmapable), -EINVAL);
+}
+
+TEST(MapKinds, RefuseWhatTheKernelRefusesForStackTraces) {
+  constexpr MapType kType = MapType::kStackTrace;
+  EXPECT_EQ(GeometryError(kType, 4, 8, 16), 0);
+  EXPECT_EQ(GeometryError(kType, 4, 1016, 3, map_flags::kReadOnly), 0);
+  EXPECT_EQ(GeometryError(kType, 4, 1024, 16), -EINVAL);
+  EXPECT_EQ(GeometryError(kType, 4, 12, 16), -EINVAL);
+  EXPECT_EQ(GeometryError(kType, 4, 0, 16), -EINVAL);
+  EXPECT_EQ(GeometryError(kType, 8, 8, 16), -EINVAL);
+  EXPECT_EQ(GeometryError(kType, 4, 8, 0), -EINVAL);
+  EXPECT_EQ(GeometryError(kType, 4, 8, 16, map_flags::kReadOnlyProgram), -EINVAL);
+  EXPECT_EQ(GeometryError(kType, 4, 32, 16, 1U << 5), -EINVAL) << "build ids";
+  EXPECT_EQ(GeometryError(kType, 4, 8, 0x80000001), -E2BIG);
+}
+
 }  // namespace
 }  // namespace strata::runtime
