@@ -32,7 +32,8 @@ class MapsInMapsTest : public EngineTest<T> {
   }
 
   int Run(const char* program, Context context) {
-    const auto result = (*objects_->FindProgram(program))->TestRun({.context_in = std::as_bytes(std::span(&context, 1))});
+    const auto result =
+        (*objects_->FindProgram(program))->TestRun({.context_in = std::as_bytes(std::span(&context, 1))});
     EXPECT_TRUE(result) << result.error().message();
     return result ? static_cast<int>(result->return_value) : -1000;
   }
@@ -181,7 +182,8 @@ TYPED_TEST(MapsInMapsRulesTest, InnerMapsEqualTheTemplate) {
 TYPED_TEST(MapsInMapsRulesTest, SizesMatterForArraysOnly) {
   const auto store = [&](MapType type, std::uint32_t wanted, std::uint32_t stored, std::uint32_t flags = 0) {
     const std::uint32_t bytes = type == MapType::kRingBuf ? 0 : 4;
-    return this->StoreError(this->Spec(type, bytes, bytes, wanted, flags), this->Spec(type, bytes, bytes, stored, flags));
+    return this->StoreError(this->Spec(type, bytes, bytes, wanted, flags),
+                            this->Spec(type, bytes, bytes, stored, flags));
   };
   EXPECT_EQ(store(MapType::kArray, 4, 5), EINVAL);
   EXPECT_EQ(store(MapType::kArray, 4, 5, map_flags::kInnerMap), 0);

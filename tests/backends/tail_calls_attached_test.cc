@@ -1,4 +1,5 @@
-// Tail calls of attached programs: the targets are opened at the first event that meets them, in the process that has it.
+// Tail calls of attached programs: the targets are opened at the first event that meets them, in the process that has
+// it.
 #include <unistd.h>
 
 #include <thread>

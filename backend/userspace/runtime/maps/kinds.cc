@@ -13,6 +13,7 @@ constexpr MapKind kKinds[] = {
     {MapType::kArrayOfMaps, "array_of_maps", &kArrayOfMapsOps},
     {MapType::kHashOfMaps, "hash_of_maps", &kHashOfMapsOps},
     {MapType::kRingBuf, "ringbuf", &kRingBufferOps},
+    {MapType::kTaskStorage, "task_storage", &kTaskStorageOps},
 };
 
 }  // namespace

@@ -58,27 +58,12 @@ class UserspaceTailCalls : public UserspaceBackendTest, public ::testing::WithPa
   }
   // The same with a function in between, which keeps registers of its own.
   std::shared_ptr<BackendProgram> CallerTwoDeep() {
-    return Load({{0xb7, 6, 0, 0, 40},
-                 {0xb7, 9, 0, 0, 1},
-                 {0x85, 0, 1, 0, 3},
-                 {0x0f, 0, 6, 0, 0},
-                 {0x0f, 0, 9, 0, 0},
-                 {0x95, 0, 0, 0, 0},
-                 {0xb7, 6, 0, 0, 100},
-                 {0xb7, 7, 0, 0, 200},
-                 {0x7b, 10, 7, -8, 0},
-                 {0x85, 0, 1, 0, 4},
-                 {0x0f, 0, 6, 0, 0},
-                 {0x79, 7, 10, -8, 0},
-                 {0x0f, 0, 7, 0, 0},
-                 {0x95, 0, 0, 0, 0},
-                 {0x18, 2, 0, 0, 0},
-                 {0, 0, 0, 0, 0},
-                 {0xb7, 3, 0, 0, 0},
-                 {0x85, 0, 0, 0, 12},
-                 {0xb7, 0, 0, 0, 5},
-                 {0x95, 0, 0, 0, 0}},
-                {14});
+    return Load(
+        {{0xb7, 6, 0, 0, 40}, {0xb7, 9, 0, 0, 1},   {0x85, 0, 1, 0, 3},   {0x0f, 0, 6, 0, 0},   {0x0f, 0, 9, 0, 0},
+         {0x95, 0, 0, 0, 0},  {0xb7, 6, 0, 0, 100}, {0xb7, 7, 0, 0, 200}, {0x7b, 10, 7, -8, 0}, {0x85, 0, 1, 0, 4},
+         {0x0f, 0, 6, 0, 0},  {0x79, 7, 10, -8, 0}, {0x0f, 0, 7, 0, 0},   {0x95, 0, 0, 0, 0},   {0x18, 2, 0, 0, 0},
+         {0, 0, 0, 0, 0},     {0xb7, 3, 0, 0, 0},   {0x85, 0, 0, 0, 12},  {0xb7, 0, 0, 0, 5},   {0x95, 0, 0, 0, 0}},
+        {14});
   }
 
   std::shared_ptr<Backend> engine_;
@@ -130,8 +115,8 @@ TEST_P(UserspaceTailCalls, ThroughAMapThatTheCompilerDoesNotKnow) {
 
 INSTANTIATE_TEST_SUITE_P(Engines, UserspaceTailCalls,
                          ::testing::Values(UserspaceEngine::kCompiled, UserspaceEngine::kInterpreted),
-                         [](const auto& info) {
-                           return info.param == UserspaceEngine::kCompiled ? "compiled" : "interpreted";
+                         [](const auto& engine) {
+                           return engine.param == UserspaceEngine::kCompiled ? "compiled" : "interpreted";
                          });
 
 }  // namespace

@@ -86,7 +86,7 @@ class ResolvedObjectsTest : public RuntimeTest {
   // r2 = array; r3 = index; tail call; r0 = 1; exit
   static std::vector<Instruction> TailCallTo(std::int32_t index) {
     constexpr auto kMapIndex = static_cast<std::uint8_t>(isa::PseudoLoad::kMapIndex);
-    return {{0x18, 2, kMapIndex, 0, 0}, {0, 0, 0, 0, 0},  {0xb7, 3, 0, 0, index},
+    return {{0x18, 2, kMapIndex, 0, 0}, {0, 0, 0, 0, 0},    {0xb7, 3, 0, 0, index},
             {0x85, 0, 0, 0, 12},        {0xb7, 0, 0, 0, 1}, {0x95, 0, 0, 0, 0}};
   }
   static std::vector<Instruction> Return(std::int32_t value) { return {{0xb7, 0, 0, 0, value}, {0x95, 0, 0, 0, 0}}; }
