@@ -237,6 +237,12 @@ Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const
   if (const long error = runtime::ComputeGeometry(attributes, &geometry); error != 0) {
     return CreationError(spec, shared->possible_cpus, static_cast<int>(-error));
   }
+  // Of local storage the kernel wants the types (bpf_local_storage_map_alloc_check).
+  const bool is_storage = (runtime::FindMapKind(spec.type)->ops->traits & runtime::map_traits::kLocalStorage) != 0;
+  if (is_storage && (types == nullptr || spec.key_type.value == 0 || spec.value_type.value == 0)) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("map {}: needs the types of its keys and values (BTF)", spec.name), EINVAL);
+  }
   if (HoldsMaps(spec.type)) {
     STRATA_TRY(CheckTemplate(spec, shared->possible_cpus));
     STRATA_TRY(AddFields(spec.inner.front(), types, &attributes.inner));

@@ -4,3 +4,20 @@ bpf_object(tail_calls_refused_object tail_calls_refused.bpf.c)
 strata_test(NAME backends_tail_calls_test SOURCES tail_calls_test.cc fixture.cc LINK strata::root strata::userspace_backend Threads::Threads
             BPF ${tail_calls_object} ${tail_calls_refused_object})
 add_dependencies(backends_tail_calls_test strata_agent)
+
+bpf_object(maps_in_maps_object maps_in_maps.bpf.c)
+strata_test(NAME backends_maps_in_maps_test SOURCES maps_in_maps_test.cc fixture.cc
+            LINK strata::root strata::userspace_backend Threads::Threads BPF ${maps_in_maps_object})
+add_dependencies(backends_maps_in_maps_test strata_agent)
+
+bpf_object(tail_calls_attached_object tail_calls_attached.bpf.c)
+strata_test(NAME backends_tail_calls_attached_test SOURCES tail_calls_attached_test.cc fixture.cc targets.cc
+            LINK strata::root Threads::Threads BPF ${tail_calls_attached_object})
+add_dependencies(backends_tail_calls_attached_test strata_agent)
+
+bpf_object(task_storage_object task_storage.bpf.c)
+bpf_object(task_storage_map_object task_storage.bpf.c NAME task_storage_map FLAGS -DMAP_ONLY)
+strata_test(NAME backends_task_storage_test SOURCES task_storage_test.cc fixture.cc
+            LINK strata::root strata::userspace_backend Threads::Threads
+            BPF ${task_storage_object} ${task_storage_map_object})
+add_dependencies(backends_task_storage_test strata_agent)

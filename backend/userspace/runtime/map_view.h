@@ -89,6 +89,8 @@ inline constexpr std::uint32_t kIndexed = 1U << 3;   // a value's address follow
 // is none; programs may not change them.
 inline constexpr std::uint32_t kHoldsPrograms = 1U << 4;
 inline constexpr std::uint32_t kHoldsMaps = 1U << 5;
+// A value per thread or other object, which is named by a descriptor; made by what it belongs to.
+inline constexpr std::uint32_t kLocalStorage = 1U << 6;
 inline constexpr std::uint32_t kHoldsObjects = kHoldsPrograms | kHoldsMaps;
 // Fields that values may have (kernel/bpf/syscall.c, map_check_btf).
 inline constexpr std::uint32_t kSpinLocks = 1U << 16;

@@ -8,8 +8,8 @@ namespace strata::runtime {
 namespace {
 
 constexpr int kSpins = 200;
-constexpr int kYields = 64;
-constexpr int kPatience = 50'000;  // rounds of kYields
+constexpr int kYields = 2000;  // some milliseconds: opening a program takes part of one
+constexpr int kPatience = 2000;
 
 // The lock is in private memory: in place of the namespace it has a tag of the process's generation, so that a forked
 // child sees that its holder stayed behind in the parent.

@@ -24,6 +24,10 @@ STRATA_HELPER(HelperSpinUnlock);
 // tail_call.cc
 STRATA_HELPER(HelperTailCall);
 
+// task_storage.cc
+STRATA_HELPER(HelperTaskStorageGet);
+STRATA_HELPER(HelperTaskStorageDelete);
+
 // ring_helpers.cc
 STRATA_HELPER(HelperRingOutput);
 STRATA_HELPER(HelperRingReserve);

@@ -79,6 +79,8 @@ constexpr HelperRow kHelpers[] = {
     {133, "ringbuf_discard", HelperRingDiscard, kVoid, {kRingRecord, kAnything}, 0},
     {134, "ringbuf_query", HelperRingQuery, kInteger, {kMap, kAnything}, 0},
     {148, "copy_from_user", HelperCopyFromUser, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, 0},
+    {156, "task_storage_get", HelperTaskStorageGet, kMapValueOrNull, {kMap, kAnything, kAnything, kAnything}, 0},
+    {157, "task_storage_delete", HelperTaskStorageDelete, kInteger, {kMap, kAnything}, 0},
     {160, "ktime_get_coarse_ns", HelperCoarseTime, kInteger, {}, 0},
     {164,
      "for_each_map_elem",

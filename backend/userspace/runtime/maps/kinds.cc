@@ -22,6 +22,7 @@ constexpr MapKind kKinds[] = {
     {MapType::kRingBuf, "ringbuf", &kRingBufferOps},
     {MapType::kBloomFilter, "bloom_filter", &kBloomFilterOps},
     {MapType::kUserRingBuf, "user_ringbuf", &kUserRingOps},
+    {MapType::kTaskStorage, "task_storage", &kTaskStorageOps},
 };
 
 }  // namespace
