@@ -84,7 +84,7 @@ MapInfo MakeMapInfo(const runtime::MapHeader& header);
 class UserspaceProgram : public BackendProgram {
  public:
   static Result<std::shared_ptr<BackendProgram>> Load(SharedPtr shared, const LinkedProgram& program,
-                                                      isa::TagHash tag_hash);
+                                                      isa::TagHash tag_hash, const KernelFacts& kernel);
   ~UserspaceProgram() override;
 
   const ProgramInfo& info() const override { return info_; }

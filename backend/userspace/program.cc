@@ -13,6 +13,7 @@
 #include "strata/backend/userspace/runtime/helpers/table.h"
 #include "strata/backend/userspace/verifier/dead_calls.h"
 #include "strata/backend/userspace/verifier/structural_check.h"
+#include "task_layout.h"
 
 namespace strata::userspace {
 namespace {
@@ -114,6 +115,21 @@ bool UsesSlot(const TabledProgram& program, const verifier::StructuralFacts& fac
   return has_per_cpu_map || facts.uses_processor_id;
 }
 
+// What the file must tell of the kernel's tasks; nothing for a program that does not ask for its own.
+Result<std::vector<std::byte>> TaskLayoutFor(const verifier::StructuralFacts& facts, const KernelFacts& kernel) {
+  const auto asks = [](std::uint32_t id) {
+    return (runtime::FindHelperRow(id)->flags & runtime::helper_flags::kUsesTask) != 0;
+  };
+  const auto helper = std::find_if(facts.helpers.begin(), facts.helpers.end(), asks);
+  if (helper == facts.helpers.end()) return std::vector<std::byte>{};
+  const std::string what =
+      fmt::format("bpf_{} lays out a task by the kernel's BTF", runtime::FindHelperRow(*helper)->name);
+  const auto types = STRATA_TRY(kernel.Types().Context(what));
+  const runtime::TaskLayout layout = STRATA_TRY(MakeTaskLayout(*types).Context(what));
+  const auto bytes = std::as_bytes(std::span(&layout, 1));
+  return std::vector<std::byte>(bytes.begin(), bytes.end());
+}
+
 template <typename T>
 std::span<const std::byte> BytesOf(const std::vector<T>& items) {
   return std::as_bytes(std::span(items));
@@ -159,7 +175,7 @@ Result<compile::CompiledImage> Compile(const Shared& shared, const TabledProgram
 
 std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& linked, const isa::Tag& tag,
                                        const TabledProgram& program, const compile::CompiledImage& image,
-                                       bool uses_slot) {
+                                       bool uses_slot, std::span<const std::byte> task_layout) {
   ProgramHeader header{};
   header.magic = static_cast<std::uint32_t>(runtime::FileMagic::kProgram);
   header.version = runtime::kLayoutVersion;
@@ -184,6 +200,8 @@ std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& li
   header.image_offset = file.Add(image.code);
   header.relocations_offset = file.Add(BytesOf(image.relocations));
   header.maps_offset = file.Add(BytesOf(program.table));
+  header.task_layout_offset = file.Add(task_layout);
+  header.task_layout_size = static_cast<std::uint32_t>(task_layout.size());
   return std::move(file).Finish(header);
 }
 
@@ -241,7 +259,7 @@ ProgramInfo MakeProgramInfo(const ProgramHeader& header) {
 }
 
 Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared, const LinkedProgram& linked,
-                                                               isa::TagHash tag_hash) {
+                                                               isa::TagHash tag_hash, const KernelFacts& kernel) {
   const std::string what = "program " + linked.name;
   TabledProgram program = STRATA_TRY(MakeTable(shared.get(), linked).Context(what));
   STRATA_TRY(CheckValueOffsets(linked).Context(what));
@@ -251,12 +269,13 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
       verifier::CheckStructure(program.instructions, linked.type, runtime::IsHelperKnown, program.table.size())
           .Context(what));
   STRATA_TRY(CheckLicence(linked, facts).Context(what));
+  const std::vector<std::byte> task_layout = STRATA_TRY(TaskLayoutFor(facts, kernel).Context(what));
   const compile::CompiledImage image = STRATA_TRY(Compile(*shared, program).Context(what));
 
   Session& session = *shared->session;
   const std::uint32_t id = session.NewId();
   const std::vector<std::byte> bytes =
-      MakeProgramFile(id, linked, TagOf(linked, tag_hash), program, image, UsesSlot(program, facts));
+      MakeProgramFile(id, linked, TagOf(linked, tag_hash), program, image, UsesSlot(program, facts), task_layout);
   UniqueFd fd = STRATA_TRY(session.MakeFile(bytes.size(), what));
   STRATA_TRY(WriteAll(fd.get(), bytes, what));
   ObjectFile file = STRATA_TRY(session.Publish(std::move(fd), runtime::kProgramPrefix + std::to_string(id), what));

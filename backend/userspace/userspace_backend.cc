@@ -68,7 +68,7 @@ class UserspaceBackend : public Backend {
   Result<std::shared_ptr<BackendProgram>> LoadProgram(const LinkedProgram& program) override {
     // The tag that the program would have in the kernel below.
     const auto hash = isa::TagHashOf(kernel().Version().value_or(0U));
-    return userspace::UserspaceProgram::Load(shared_, program, hash);
+    return userspace::UserspaceProgram::Load(shared_, program, hash, kernel());
   }
   Result<std::unique_ptr<BackendLink>> Attach(const std::shared_ptr<BackendProgram>& program,
                                               const AttachTarget& target,

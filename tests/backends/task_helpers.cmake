@@ -9,3 +9,8 @@ bpf_object(task_helpers_object task_helpers.bpf.c)
 strata_test(NAME backends_task_helpers_test SOURCES task_helpers_test.cc fixture.cc LINK strata::root Threads::Threads
             BPF ${task_helpers_object})
 add_dependencies(backends_task_helpers_test strata_agent)
+
+bpf_object(task_struct_object task_struct.bpf.c)
+strata_test(NAME backends_task_struct_test SOURCES task_struct_test.cc fixture.cc LINK strata::root Threads::Threads
+            BPF ${task_struct_object})
+add_dependencies(backends_task_struct_test strata_agent)

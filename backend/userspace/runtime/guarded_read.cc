@@ -4,6 +4,7 @@
 
 #include "strata/backend/userspace/runtime/layout.h"
 #include "strata/backend/userspace/runtime/sys.h"
+#include "strata/backend/userspace/runtime/task_memory.h"
 
 namespace strata::runtime {
 namespace {
@@ -58,18 +59,45 @@ long CopyStringBySystemCall(Process& process, char* to, std::uint64_t from, std:
   return static_cast<long>(size_bytes);
 }
 
+[[gnu::noinline]] long ReadTask(Process& process, void* to, std::uint64_t from, std::size_t size_bytes) {
+  if (!RefreshTaskMemory(process, from, size_bytes)) return -EFAULT;
+  memcpy(to, reinterpret_cast<const void*>(from), size_bytes);
+  return 0;
+}
+
+// What strata_guarded_copy_string returns, of task memory.
+[[gnu::noinline]] long CopyTaskString(Process& process, char* to, std::uint64_t from, std::size_t size_bytes) {
+  const std::uint64_t left = process.tasks_begin + process.tasks_bytes - from;
+  const std::size_t most = size_bytes < left ? size_bytes : left;
+  RefreshTaskMemory(process, from, most);
+  const auto* text = reinterpret_cast<const char*>(from);
+  for (std::size_t i = 0; i < most; ++i) {
+    to[i] = text[i];
+    if (text[i] == 0) return static_cast<long>(i);
+  }
+  return most == size_bytes ? static_cast<long>(most) : -EFAULT;
+}
+
+long CopyString(Process& process, char* to, std::uint64_t from, std::size_t size_bytes) {
+  if (IsTaskMemory(process, from)) return CopyTaskString(process, to, from, size_bytes);
+  if (process.has_fault_table) return strata_guarded_copy_string(to, reinterpret_cast<const char*>(from), size_bytes);
+  return CopyStringBySystemCall(process, to, from, size_bytes);
+}
+
 }  // namespace
 
 long GuardedRead(Process& process, void* to, std::uint64_t from, std::size_t size_bytes) noexcept {
   if (!IsUserRange(from, size_bytes)) [[unlikely]]
     return -EFAULT;
+  if (IsTaskMemory(process, from)) [[unlikely]]
+    return ReadTask(process, to, from, size_bytes);
   if (process.has_fault_table) [[likely]]
     return strata_guarded_copy(to, reinterpret_cast<const void*>(from), size_bytes);
   return size_bytes == 0 ? 0 : ReadBySystemCall(process, to, from, size_bytes);
 }
 
 long GuardedWrite(Process& process, std::uint64_t to, const void* from, std::size_t size_bytes) noexcept {
-  if (!IsUserRange(to, size_bytes)) return -EFAULT;
+  if (!IsUserRange(to, size_bytes) || IsTaskMemory(process, to)) return -EFAULT;
   if (process.has_fault_table) return strata_guarded_copy(reinterpret_cast<void*>(to), from, size_bytes);
   if (size_bytes == 0) return 0;
   const sys::IoVector local{const_cast<void*>(from), size_bytes};
@@ -83,9 +111,7 @@ long GuardedReadString(Process& process, char* to, std::uint64_t from, std::size
   if (!IsUserRange(from, 0)) return -EFAULT;
   const std::size_t below_kernel = (std::uint64_t{1} << 63) - from;
   const std::size_t most = size_bytes < below_kernel ? size_bytes : below_kernel;
-  const long length = process.has_fault_table
-                          ? strata_guarded_copy_string(to, reinterpret_cast<const char*>(from), most)
-                          : CopyStringBySystemCall(process, to, from, most);
+  const long length = CopyString(process, to, from, most);
   if (length < 0) return length;
   if (length < static_cast<long>(size_bytes)) return length + 1;
   to[size_bytes - 1] = 0;

@@ -183,6 +183,8 @@ struct ProgramHeader {
   std::uint8_t tag[8];
   char name[kNameSize];
   char license[kNameSize];
+  std::uint32_t task_layout_offset;  // TaskLayout (task_layout.h), of programs that ask for the current task
+  std::uint32_t task_layout_size;    // 0 for others
 };
 
 // --- link-<id> -------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@
 #include "strata/backend/userspace/runtime/program_instance.h"
 #include "strata/backend/userspace/runtime/session_view.h"
 #include "strata/backend/userspace/runtime/sys.h"
+#include "strata/backend/userspace/runtime/task_memory.h"
 #include "text.h"
 #include "vdso.h"
 
@@ -225,6 +226,7 @@ void CloseProcess(Process* process) noexcept {
     process->maps->references = 1;
     ReleaseMap(process->maps);
   }
+  CloseTasks(*process);
   if (process->root != nullptr) sys::Munmap(process->root, process->root_size);
   if (process->fork_page != nullptr) sys::Munmap(process->fork_page, kPageSize);
   for (std::byte* chunk = process->arena.chunks; chunk != nullptr;) {

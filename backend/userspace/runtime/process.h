@@ -12,6 +12,7 @@ namespace strata::runtime {
 
 struct MapView;
 struct ProgramInstance;
+struct TaskTable;
 
 // Memory from mmap alone, never from the host's heap. Freed blocks are kept for the same size class.
 struct Arena {
@@ -60,6 +61,9 @@ struct Process {
   MapView* maps;              // all open views, linked by MapView::next
   MapView* rings;             // those of ring buffers, linked by MapView::next_ring
   ProgramInstance* programs;  // linked by ProgramInstance::next
+  TaskTable* tasks;           // null until a program asks for its task (task_memory.h)
+  std::uint64_t tasks_begin;
+  std::uint64_t tasks_bytes;
   Arena arena;
 };
 

@@ -8,6 +8,7 @@
 #include "strata/backend/userspace/runtime/interpreter/interpreter.h"
 #include "strata/backend/userspace/runtime/session_view.h"
 #include "strata/backend/userspace/runtime/sys.h"
+#include "strata/backend/userspace/runtime/task_memory.h"
 #include "strata/isa/instruction.h"
 #include "text.h"
 
@@ -89,7 +90,8 @@ long CheckHeader(const ProgramFile& file, std::uint32_t id, Reason* reason) {
   if (!HoldsTable(file, header.instructions_offset, header.instruction_count, sizeof(Instruction)) ||
       !HoldsTable(file, header.image_offset, header.image_size, 1) ||
       !HoldsTable(file, header.relocations_offset, header.relocation_count, sizeof(ImageRelocation)) ||
-      !HoldsTable(file, header.maps_offset, header.map_count, sizeof(ProgramMap)) || header.map_count > kMaxMaps) {
+      !HoldsTable(file, header.maps_offset, header.map_count, sizeof(ProgramMap)) || header.map_count > kMaxMaps ||
+      !HoldsTable(file, header.task_layout_offset, header.task_layout_size, 1)) {
     return Refuse(reason, -EBADMSG, "program ", id, ": a table lies outside of the file");
   }
   const bool is_interpreted = (header.flags & program_flags::kInterpreted) != 0;
@@ -123,6 +125,17 @@ long OpenMaps(Process& process, int folder_fd, const ProgramFile& file, ProgramI
     }
   }
   return 0;
+}
+
+// Programs that ask for the current task bring the layout that it has.
+long UseTaskLayout(Process& process, const ProgramFile& file, Reason* reason) {
+  const ProgramHeader& header = file.header();
+  if (header.task_layout_size == 0) return 0;
+  if (header.task_layout_size != sizeof(TaskLayout))
+    return Refuse(reason, -EPROTO, "program ", header.id, ": a layout of tasks of another version");
+  Reason why;
+  const long error = PrepareTasks(process, *file.Table<TaskLayout>(header.task_layout_offset), &why);
+  return error == 0 ? 0 : Refuse(reason, error, "program ", header.id, ": ", static_cast<const char*>(why.text));
 }
 
 // Offsets of at most the area's size: the address one past its end is a valid one to compute.
@@ -270,7 +283,8 @@ long Build(Process& process, int folder_fd, const ProgramFile& file, ProgramInst
   program->type = header.type;
   program->references = 1;
   memcpy(program->name, header.name, sizeof(program->name));
-  long error = OpenMaps(process, folder_fd, file, program, reason);
+  long error = UseTaskLayout(process, file, reason);
+  if (error == 0) error = OpenMaps(process, folder_fd, file, program, reason);
   if (error == 0) {
     const bool is_interpreted = (header.flags & program_flags::kInterpreted) != 0;
     error = is_interpreted ? LoadInstructions(file, program, reason) : LoadImage(file, program, reason);

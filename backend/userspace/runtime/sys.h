@@ -26,10 +26,16 @@ enum class Call : long {
   kGetpid = 39,
   kExecve = 59,
   kKill = 62,
+  kUname = 63,
   kFlock = 73,
   kGetuid = 102,
   kGetgid = 104,
   kGeteuid = 107,
+  kGetppid = 110,
+  kGetresuid = 118,
+  kGetresgid = 120,
+  kSetfsuid = 122,
+  kSetfsgid = 123,
   kPrctl = 157,
   kGettid = 186,
   kTkill = 200,
@@ -139,6 +145,22 @@ inline std::uint32_t Getpid() noexcept { return static_cast<std::uint32_t>(Raw(C
 inline std::uint32_t Getuid() noexcept { return static_cast<std::uint32_t>(Raw(Call::kGetuid)); }
 inline std::uint32_t Geteuid() noexcept { return static_cast<std::uint32_t>(Raw(Call::kGeteuid)); }
 inline std::uint32_t Getgid() noexcept { return static_cast<std::uint32_t>(Raw(Call::kGetgid)); }
+inline std::uint32_t Getppid() noexcept { return static_cast<std::uint32_t>(Raw(Call::kGetppid)); }
+inline long Getresuid(std::uint32_t* real, std::uint32_t* effective, std::uint32_t* saved) noexcept {
+  return Raw(Call::kGetresuid, Address(real), Address(effective), Address(saved));
+}
+inline long Getresgid(std::uint32_t* real, std::uint32_t* effective, std::uint32_t* saved) noexcept {
+  return Raw(Call::kGetresgid, Address(real), Address(effective), Address(saved));
+}
+// Both return what was set before.
+inline std::uint32_t Setfsuid(std::uint32_t id) noexcept {
+  return static_cast<std::uint32_t>(Raw(Call::kSetfsuid, id));
+}
+inline std::uint32_t Setfsgid(std::uint32_t id) noexcept {
+  return static_cast<std::uint32_t>(Raw(Call::kSetfsgid, id));
+}
+// Six names of 65 bytes.
+inline long Uname(char* names) noexcept { return Raw(Call::kUname, Address(names)); }
 inline long Kill(std::uint32_t pid, int signal) noexcept { return Raw(Call::kKill, pid, Wide(signal)); }
 inline long Tkill(std::uint32_t tid, int signal) noexcept { return Raw(Call::kTkill, tid, Wide(signal)); }
 inline long Tgkill(std::uint32_t pid, std::uint32_t tid, int signal) noexcept {

@@ -54,6 +54,9 @@ STRATA_HELPER(HelperFunctionAddress);
 STRATA_HELPER(HelperCookie);
 STRATA_HELPER(HelperLoop);
 
+// task_struct_helpers.cc
+STRATA_HELPER(HelperCurrentTask);
+
 // string_helpers.cc
 STRATA_HELPER(HelperParseLong);
 STRATA_HELPER(HelperParseUnsignedLong);

@@ -10,6 +10,7 @@ using enum ArgumentKind;
 using enum ReturnKind;
 using helper_flags::kGplOnly;
 using helper_flags::kUsesSlot;
+using helper_flags::kUsesTask;
 
 constexpr HelperRow kHelpers[] = {
     {1, "map_lookup_elem", HelperMapLookup, kMapValueOrNull, {kMap, kMapKey}, 0},
@@ -23,6 +24,7 @@ constexpr HelperRow kHelpers[] = {
     {14, "get_current_pid_tgid", HelperPidTgid, kInteger, {}, 0},
     {15, "get_current_uid_gid", HelperUidGid, kInteger, {}, 0},
     {16, "get_current_comm", HelperComm, kInteger, {kUninitMemory, kSize}, 0},
+    {35, "get_current_task", HelperCurrentTask, kInteger, {}, kGplOnly | kUsesTask},
     {36, "probe_write_user", HelperProbeWriteUser, kInteger, {kAnything, kMemory, kSize}, kGplOnly},
     {42, "get_numa_node_id", HelperNumaNode, kInteger, {}, 0},
     {45, "probe_read_str", HelperProbeReadString, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
@@ -31,8 +33,18 @@ constexpr HelperRow kHelpers[] = {
     {109, "send_signal", HelperSendSignal, kInteger, {kAnything}, 0},
     {112, "probe_read_user", HelperProbeReadUser, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
     {113, "probe_read_kernel", HelperProbeReadKernel, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
-    {114, "probe_read_user_str", HelperProbeReadUserString, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
-    {115, "probe_read_kernel_str", HelperProbeReadKernelString, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
+    {114,
+     "probe_read_user_str",
+     HelperProbeReadUserString,
+     kInteger,
+     {kUninitMemory, kSizeOrZero, kAnything},
+     kGplOnly},
+    {115,
+     "probe_read_kernel_str",
+     HelperProbeReadKernelString,
+     kInteger,
+     {kUninitMemory, kSizeOrZero, kAnything},
+     kGplOnly},
     {117, "send_signal_thread", HelperSendSignalThread, kInteger, {kAnything}, 0},
     {118, "jiffies64", HelperJiffies, kInteger, {}, 0},
     {120, "get_ns_current_pid_tgid", HelperNamespacePidTgid, kInteger, {kAnything, kAnything, kUninitMemory, kSize}, 0},

@@ -33,7 +33,7 @@ TEST(HelperTable, IsSortedUniqueAndComplete) {
     }
   }
   EXPECT_FALSE(IsHelperKnown(0));
-  EXPECT_FALSE(IsHelperKnown(35)) << "get_current_task: there is no task_struct here";
+  EXPECT_FALSE(IsHelperKnown(9)) << "skb_store_bytes: there are no packets here";
   EXPECT_EQ(FindHelper(0x7fffffff), nullptr);
 }
 

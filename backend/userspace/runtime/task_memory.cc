@@ -1,0 +1,263 @@
+#include "strata/backend/userspace/runtime/task_memory.h"
+
+#include <asm/errno.h>
+#include <sys/mman.h>
+
+#include "strata/backend/userspace/runtime/layout.h"
+#include "strata/backend/userspace/runtime/owner_lock.h"
+#include "strata/backend/userspace/runtime/sys.h"
+#include "task_slots.h"
+
+namespace strata::runtime {
+namespace {
+
+constexpr std::uint32_t kObjectAlignment = 64;
+constexpr std::uint32_t kSearchedForEnded = 16;  // slots looked at before a new one is taken
+
+struct CurrentTaskCache {
+  const Process* process;
+  std::uint64_t generation;
+  TaskSlot* slot;
+};
+[[gnu::tls_model("initial-exec")]] __thread CurrentTaskCache current_task;
+
+constexpr std::uint32_t RoundUp(std::uint32_t value, std::uint32_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+bool IsSound(const TaskLayout& layout) {
+  for (const std::uint32_t bytes : layout.object_bytes) {
+    if (bytes > kMaxTaskObjectBytes) return false;
+  }
+  for (std::uint32_t i = 0; i < kTaskFieldCount; ++i) {
+    const TaskFieldPlace& place = layout.fields[i];
+    const std::uint32_t object_bytes = layout.object_bytes[static_cast<std::uint32_t>(kTaskFieldRows[i].object)];
+    if (place.size_bytes > kTaskFieldRows[i].most_bytes || place.offset > object_bytes ||
+        place.size_bytes > object_bytes - place.offset) {
+      return false;
+    }
+  }
+  return layout.place(TaskField::kTaskPid).size_bytes == 4 && layout.place(TaskField::kTaskTgid).size_bytes == 4 &&
+         layout.place(TaskField::kTaskComm).size_bytes != 0;
+}
+
+// The objects one behind another; a struct pid has its one number behind it.
+void PlaceObjects(TaskTable* table) {
+  std::uint32_t offset = kTaskSlotHeadBytes;
+  for (std::uint32_t i = 0; i < kTaskObjectCount; ++i) {
+    table->object_offsets[i] = offset;
+    std::uint32_t bytes = table->layout.object_bytes[i];
+    if (static_cast<TaskObject>(i) == TaskObject::kPid)
+      bytes += table->layout.object_bytes[static_cast<std::uint32_t>(TaskObject::kUpid)];
+    if (static_cast<TaskObject>(i) != TaskObject::kUpid) offset = RoundUp(offset + bytes, kObjectAlignment);
+  }
+  table->object_offsets[static_cast<std::uint32_t>(TaskObject::kUpid)] = table->OffsetOf(TaskField::kPidNumbers);
+  table->slot_bytes = RoundUp(offset, kPageSize);
+  table->head_bytes = RoundUp(sizeof(TaskMemoryHead), kPageSize);
+}
+
+bool AreEqual(const TaskLayout& left, const TaskLayout& right) { return memcmp(&left, &right, sizeof(left)) == 0; }
+
+void FillPointers(const TaskTable& table, TaskSlot* task) {
+  struct Pointer {
+    TaskField from;
+    TaskObject to;
+  };
+  constexpr Pointer kPointers[] = {
+      {TaskField::kTaskCred, TaskObject::kCred},
+      {TaskField::kTaskRealCred, TaskObject::kCred},
+      {TaskField::kTaskNsproxy, TaskObject::kNsproxy},
+      {TaskField::kTaskCgroups, TaskObject::kCssSet},
+      {TaskField::kTaskThreadPid, TaskObject::kPid},
+      {TaskField::kCredUserNamespace, TaskObject::kUserNamespace},
+      {TaskField::kUpidNamespace, TaskObject::kPidNamespace},
+      {TaskField::kNsproxyUts, TaskObject::kUtsNamespace},
+      {TaskField::kNsproxyIpc, TaskObject::kIpcNamespace},
+      {TaskField::kNsproxyMount, TaskObject::kMountNamespace},
+      {TaskField::kNsproxyPid, TaskObject::kPidNamespace},
+      {TaskField::kNsproxyNet, TaskObject::kNetNamespace},
+      {TaskField::kNsproxyTime, TaskObject::kTimeNamespace},
+      {TaskField::kNsproxyCgroup, TaskObject::kCgroupNamespace},
+      {TaskField::kCssSetCgroup, TaskObject::kCgroup},
+      {TaskField::kCgroupNode, TaskObject::kKernfsNode},
+      {TaskField::kTaskMemory, TaskObject::kMemory},
+      {TaskField::kTaskActiveMemory, TaskObject::kMemory},
+      {TaskField::kMemoryExeFile, TaskObject::kFile},
+      {TaskField::kFileInode, TaskObject::kInode},
+      {TaskField::kInodeSuperBlock, TaskObject::kSuperBlock},
+  };
+  for (const Pointer& pointer : kPointers) {
+    if (table.layout.object_bytes[static_cast<std::uint32_t>(pointer.to)] == 0) continue;
+    // The idle task has no address space.
+    if (task->tid == 0 && pointer.to == TaskObject::kMemory) continue;
+    PutTaskField(table, task, pointer.from, table.AddressOf(task, pointer.to));
+  }
+  PutTaskField(table, task, TaskField::kNodeName, reinterpret_cast<std::uint64_t>(task->node_name));
+}
+
+// The slot's memory is empty.
+void FillTask(const TaskTable& table, TaskSlot* task, std::uint32_t tid, std::uint32_t tgid) {
+  task->tid = tid;
+  task->tgid = tgid;
+  PutTaskField(table, task, TaskField::kTaskPid, tid);
+  PutTaskField(table, task, TaskField::kTaskTgid, tgid);
+  PutTaskField(table, task, TaskField::kUpidNumber, tid);
+  FillPointers(table, task);
+}
+
+// Of a thread that ended, or the next one that was never used; kMaxTasks when there is none. Under the lock.
+std::uint32_t FreeSlot(TaskMemoryHead* head) {
+  const std::uint32_t searched = head->used < kMaxTasks ? kSearchedForEnded : kMaxTasks;
+  for (std::uint32_t i = 0; i < searched && head->used != 0; ++i) {
+    head->cursor = (head->cursor + 1) % head->used;
+    const std::uint32_t tid = head->tids[head->cursor];
+    // Slots keep their thread's id plus one: 0 is the idle task's.
+    if (tid > 1 && IsThreadDead(tid - 1)) return head->cursor;
+  }
+  return head->used;
+}
+
+TaskSlot* FindUsed(const TaskTable& table, std::uint32_t tid) {
+  const std::uint32_t used = __atomic_load_n(&table.head->used, __ATOMIC_ACQUIRE);
+  for (std::uint32_t i = 0; i < used && i < kMaxTasks; ++i) {
+    if (__atomic_load_n(&table.head->tids[i], __ATOMIC_ACQUIRE) == tid + 1) return table.slot(i);
+  }
+  return nullptr;
+}
+
+TaskSlot* TakeSlot(const TaskTable& table, std::uint32_t tid, std::uint32_t tgid) {
+  TaskMemoryHead* head = table.head;
+  const std::uint32_t index = FreeSlot(head);
+  if (index >= kMaxTasks) return nullptr;
+  TaskSlot* task = table.slot(index);
+  __atomic_store_n(&head->tids[index], 0U, __ATOMIC_RELEASE);
+  if (index < head->used) sys::Madvise(task, table.slot_bytes, MADV_DONTNEED);
+  FillTask(table, task, tid, tgid);
+  __atomic_store_n(&head->tids[index], tid + 1, __ATOMIC_RELEASE);
+  if (index == head->used) __atomic_store_n(&head->used, index + 1, __ATOMIC_RELEASE);
+  return task;
+}
+
+// A task whose number was that of another process's before.
+void TakeOver(const TaskTable& table, TaskSlot* task, std::uint32_t tid, std::uint32_t tgid) {
+  sys::Madvise(task, table.slot_bytes, MADV_DONTNEED);
+  FillTask(table, task, tid, tgid);
+}
+
+TaskSlot* MakeCurrentTask(Process& process) {
+  const ThreadIds ids = CurrentIds(process);
+  TaskSlot* task = FindTask(process, ids.tid, ids.pid);
+  if (task == nullptr) return nullptr;
+  const TaskSlot* leader = ids.tid == ids.pid ? task : FindTask(process, ids.pid, ids.pid);
+  const std::uint64_t leader_address = leader == nullptr ? 0 : process.tasks->AddressOf(leader, TaskObject::kTask);
+  PutTaskField(*process.tasks, task, TaskField::kTaskGroupLeader, leader_address);
+  LinkParent(process, task, sys::Getppid());
+  current_task.process = nullptr;
+  __asm__ volatile("" ::: "memory");
+  current_task.slot = task;
+  current_task.generation = process.fork_page->generation;
+  __asm__ volatile("" ::: "memory");
+  current_task.process = &process;
+  return task;
+}
+
+}  // namespace
+
+void PutTaskBytes(const TaskTable& table, TaskSlot* task, TaskField field, const void* bytes,
+                  std::size_t size_bytes) noexcept {
+  const TaskFieldPlace& place = table.layout.place(field);
+  if (size_bytes > place.size_bytes) size_bytes = place.size_bytes;
+  memcpy(reinterpret_cast<std::byte*>(task) + table.OffsetOf(field), bytes, size_bytes);
+}
+
+void PutTaskField(const TaskTable& table, TaskSlot* task, TaskField field, std::uint64_t value) noexcept {
+  PutTaskBytes(table, task, field, &value, sizeof(value));
+}
+
+TaskSlot* FindTask(Process& process, std::uint32_t tid, std::uint32_t tgid) noexcept {
+  const TaskTable& table = *process.tasks;
+  TaskSlot* task = FindUsed(table, tid);
+  if (task != nullptr && task->tgid == tgid) return task;
+  if (Take(process, &table.head->lock, CurrentOwner(process)) == Taken::kNot) return nullptr;
+  task = FindUsed(table, tid);
+  if (task == nullptr) {
+    task = TakeSlot(table, tid, tgid);
+  } else if (task->tgid != tgid) {
+    TakeOver(table, task, tid, tgid);
+  }
+  // A task of another process stands for its leader; one of this process is told its leader by its thread.
+  if (task != nullptr && tid == tgid)
+    PutTaskField(table, task, TaskField::kTaskGroupLeader, table.AddressOf(task, TaskObject::kTask));
+  Drop(&table.head->lock);
+  return task;
+}
+
+void LinkParent(Process& process, TaskSlot* task, std::uint32_t pid) noexcept {
+  const TaskTable& table = *process.tasks;
+  TaskSlot* parent = task->tid == pid ? task : FindTask(process, pid, pid);
+  const std::uint64_t address = parent == nullptr ? 0 : table.AddressOf(parent, TaskObject::kTask);
+  task->parent_pid = pid;
+  PutTaskField(table, task, TaskField::kTaskRealParent, address);
+  PutTaskField(table, task, TaskField::kTaskParent, address);
+}
+
+long PrepareTasks(Process& process, const TaskLayout& layout, Reason* reason) noexcept {
+  if (process.tasks != nullptr) {
+    return AreEqual(process.tasks->layout, layout) ? 0 : Refuse(reason, -EPROTO, "made for another kernel's tasks");
+  }
+  if (!IsSound(layout)) return Refuse(reason, -EBADMSG, "its layout of tasks is bad");
+  auto* table = static_cast<TaskTable*>(Allocate(process.arena, sizeof(TaskTable)));
+  if (table == nullptr) return Refuse(reason, -ENOMEM, "no memory for tasks");
+  table->layout = layout;
+  PlaceObjects(table);
+  const std::uint64_t bytes = table->head_bytes + std::uint64_t{table->slot_bytes} * kMaxTasks;
+  const long memory = sys::Mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+  if (sys::IsError(memory) || sys::Madvise(reinterpret_cast<void*>(memory), bytes, MADV_WIPEONFORK) != 0) {
+    if (!sys::IsError(memory)) sys::Munmap(reinterpret_cast<void*>(memory), bytes);
+    Free(process.arena, table, sizeof(TaskTable));
+    return Refuse(reason, -ENOMEM, "no memory for tasks");
+  }
+  table->head = reinterpret_cast<TaskMemoryHead*>(memory);
+  process.tasks_begin = static_cast<std::uint64_t>(memory);
+  process.tasks_bytes = bytes;
+  process.tasks = table;
+  return 0;
+}
+
+void CloseTasks(Process& process) noexcept {
+  if (process.tasks == nullptr) return;
+  sys::Munmap(process.tasks->head, process.tasks_bytes);
+  process.tasks_bytes = 0;
+  process.tasks = nullptr;
+}
+
+std::uint64_t CurrentTask(Process& process) noexcept {
+  if (process.tasks == nullptr) return 0;
+  CurrentOwner(process);  // notices a fork
+  TaskSlot* task = current_task.slot;
+  if (current_task.process != &process || current_task.generation != process.fork_page->generation) [[unlikely]]
+    task = MakeCurrentTask(process);
+  return task == nullptr ? 0 : process.tasks->AddressOf(task, TaskObject::kTask);
+}
+
+bool RefreshTaskMemory(Process& process, std::uint64_t address, std::size_t size_bytes) noexcept {
+  const TaskTable& table = *process.tasks;
+  const std::uint64_t offset = address - process.tasks_begin;
+  if (size_bytes > process.tasks_bytes - offset) return false;
+  if (offset < table.head_bytes) return true;
+  const std::uint64_t index = (offset - table.head_bytes) / table.slot_bytes;
+  const std::uint64_t in_slot = (offset - table.head_bytes) % table.slot_bytes;
+  if (index < __atomic_load_n(&table.head->used, __ATOMIC_ACQUIRE))
+    RefreshTask(process, table.slot(static_cast<std::uint32_t>(index)), in_slot, size_bytes);
+  return true;
+}
+
+std::uint32_t ProcessOfTask(const Process& process, std::uint64_t address) noexcept {
+  if (process.tasks == nullptr || !IsTaskMemory(process, address)) return 0;
+  const TaskTable& table = *process.tasks;
+  const std::uint64_t first = process.tasks_begin + table.head_bytes + table.OffsetOf(TaskObject::kTask);
+  if (address < first || (address - first) % table.slot_bytes != 0) return 0;
+  return table.slot(static_cast<std::uint32_t>((address - first) / table.slot_bytes))->tgid;
+}
+
+}  // namespace strata::runtime
