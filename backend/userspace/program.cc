@@ -12,6 +12,7 @@
 #include "strata/backend/userspace/compile/compiler.h"
 #include "strata/backend/userspace/runtime/helpers/table.h"
 #include "strata/backend/userspace/verifier/dead_calls.h"
+#include "strata/backend/userspace/verifier/guarded_loads.h"
 #include "strata/backend/userspace/verifier/structural_check.h"
 #include "task_layout.h"
 
@@ -32,6 +33,7 @@ struct TabledProgram {
   std::vector<Instruction> instructions;
   std::vector<std::shared_ptr<BackendMap>> maps;
   std::vector<ProgramMap> table;
+  std::vector<std::uint8_t> guarded_loads = {};
 };
 
 ProgramMap AsCompiled(const runtime::MapView& map) {
@@ -168,9 +170,16 @@ std::uint64_t BootTimeNs() {
 // Compiled, or empty where the compiler does not know an instruction: the interpreter then runs it.
 Result<compile::CompiledImage> Compile(const Shared& shared, const TabledProgram& program) {
   if (shared.options.engine == UserspaceEngine::kInterpreted) return compile::CompiledImage{};
-  auto image = compile::CompileImage({program.instructions, program.table});
+  auto image = compile::CompileImage({program.instructions, program.table, program.guarded_loads});
   if (!image && image.error().code() == ErrorCode::kNotSupported) return compile::CompiledImage{};
   return image;
+}
+
+// For the interpreter.
+void MarkGuardedLoads(TabledProgram* program) {
+  for (std::size_t i = 0; i < program->guarded_loads.size(); ++i) {
+    if (program->guarded_loads[i] != 0) program->instructions[i].imm = 1;
+  }
 }
 
 std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& linked, const isa::Tag& tag,
@@ -270,7 +279,10 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
           .Context(what));
   STRATA_TRY(CheckLicence(linked, facts).Context(what));
   const std::vector<std::byte> task_layout = STRATA_TRY(TaskLayoutFor(facts, kernel).Context(what));
+  program.guarded_loads =
+      verifier::FindGuardedLoads(program.instructions, facts.functions, runtime::ReturnsKernelPointer);
   const compile::CompiledImage image = STRATA_TRY(Compile(*shared, program).Context(what));
+  if (image.code.empty()) MarkGuardedLoads(&program);
 
   Session& session = *shared->session;
   const std::uint32_t id = session.NewId();

@@ -56,6 +56,9 @@ STRATA_HELPER(HelperLoop);
 
 // task_struct_helpers.cc
 STRATA_HELPER(HelperCurrentTask);
+STRATA_HELPER(HelperTaskRegisters);
+STRATA_HELPER(HelperCopyFromUserTask);
+STRATA_HELPER(HelperGuardedLoad);
 
 // string_helpers.cc
 STRATA_HELPER(HelperParseLong);

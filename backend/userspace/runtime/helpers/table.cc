@@ -55,6 +55,7 @@ constexpr HelperRow kHelpers[] = {
     {133, "ringbuf_discard", HelperRingDiscard, kVoid, {kRingRecord, kAnything}, 0},
     {134, "ringbuf_query", HelperRingQuery, kInteger, {kMap, kAnything}, 0},
     {148, "copy_from_user", HelperCopyFromUser, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, 0},
+    {158, "get_current_task_btf", HelperCurrentTask, kKernelPointer, {}, kGplOnly | kUsesTask},
     {160, "ktime_get_coarse_ns", HelperCoarseTime, kInteger, {}, 0},
     {164,
      "for_each_map_elem",
@@ -70,9 +71,16 @@ constexpr HelperRow kHelpers[] = {
      kGplOnly},
     {173, "get_func_ip", HelperFunctionAddress, kInteger, {kContext}, kGplOnly},
     {174, "get_attach_cookie", HelperCookie, kInteger, {kContext}, 0},
+    {175, "task_pt_regs", HelperTaskRegisters, kKernelPointer, {kTask}, kGplOnly | kUsesTask},
     {177, "trace_vprintk", HelperTracePrintArray, kInteger, {kMemory, kSize, kMemoryOrNull, kSizeOrZero}, kGplOnly},
     {181, "loop", HelperLoop, kInteger, {kAnything, kCallback, kCallbackState, kAnything}, 0},
     {182, "strncmp", HelperCompareStrings, kInteger, {kMemory, kSize, kConstString}, 0},
+    {191,
+     "copy_from_user_task",
+     HelperCopyFromUserTask,
+     kInteger,
+     {kUninitMemory, kSizeOrZero, kAnything, kTask, kAnything},
+     kGplOnly | kUsesTask},
     {195, "map_lookup_percpu_elem", HelperMapLookupPerCpu, kMapValueOrNull, {kMap, kMapKey, kAnything}, 0},
     {208, "ktime_get_tai_ns", HelperTaiTime, kInteger, {}, 0},
 };
@@ -88,7 +96,13 @@ const HelperRow* FindHelperRow(std::uint32_t id) noexcept {
   return nullptr;
 }
 
+bool ReturnsKernelPointer(std::uint32_t id) noexcept {
+  const HelperRow* row = FindHelperRow(id);
+  return row != nullptr && row->returns == kKernelPointer;
+}
+
 Helper FindHelper(std::uint32_t id) noexcept {
+  if (id == kGuardedLoadHelper) return HelperGuardedLoad;
   const HelperRow* row = FindHelperRow(id);
   return row == nullptr ? nullptr : row->function;
 }

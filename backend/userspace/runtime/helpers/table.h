@@ -27,9 +27,16 @@ enum class ArgumentKind : std::uint8_t {
   kCallbackState,  // on the stack, or null
   kRingRecord,     // what reserve returned
   kLongOut,        // 8 writable bytes
+  kTask,           // struct task_struct *
 };
 
-enum class ReturnKind : std::uint8_t { kInteger, kVoid, kMapValueOrNull, kRingRecordOrNull };
+enum class ReturnKind : std::uint8_t {
+  kInteger,
+  kVoid,
+  kMapValueOrNull,
+  kRingRecordOrNull,
+  kKernelPointer,  // to a structure of the kernel's, typed by its BTF; programs load through it
+};
 
 namespace helper_flags {
 inline constexpr std::uint32_t kUsesSlot = 1U << 0;  // programs that call it lease a slot
@@ -55,6 +62,8 @@ struct HelperTable {
 
 // Sorted by id.
 HelperTable Helpers() noexcept;
+// Loads through what it returns may fault.
+bool ReturnsKernelPointer(std::uint32_t id) noexcept;
 // Null for a helper that this runtime does not have.
 const HelperRow* FindHelperRow(std::uint32_t id) noexcept;
 Helper FindHelper(std::uint32_t id) noexcept;

@@ -47,6 +47,8 @@ std::string ArgumentName(ArgumentKind kind) {
       return "ring record";
     case ArgumentKind::kLongOut:
       return "8 bytes to write";
+    case ArgumentKind::kTask:
+      return "task";
   }
   return "?";
 }
@@ -61,6 +63,8 @@ std::string ReturnName(ReturnKind kind) {
       return "map value or null";
     case ReturnKind::kRingRecordOrNull:
       return "ring record or null";
+    case ReturnKind::kKernelPointer:
+      return "pointer of the kernel's";
   }
   return "?";
 }
