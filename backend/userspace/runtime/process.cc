@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "auxiliary.h"
 #include "strata/backend/userspace/runtime/fault_table.h"
 #include "strata/backend/userspace/runtime/map_view.h"
 #include "strata/backend/userspace/runtime/program_instance.h"
@@ -14,6 +15,7 @@
 #include "strata/backend/userspace/runtime/sys.h"
 #include "strata/backend/userspace/runtime/task_memory.h"
 #include "text.h"
+#include "unwind_modules.h"
 #include "vdso.h"
 
 namespace strata::runtime {
@@ -206,7 +208,11 @@ long OpenProcess(const char* session_path, Process** out, Reason* reason) noexce
   }
   // Differs from that of a Process that lay at the same address before.
   process->last_generation = __builtin_ia32_rdtsc();
-  process->clock = FindVdsoClock();
+  const AuxiliaryVector auxiliary = ReadAuxiliaryVector();
+  process->main_segments = auxiliary.program_headers;
+  process->main_segment_count = auxiliary.program_header_count;
+  process->vdso = auxiliary.vdso;
+  process->clock = FindVdsoClock(auxiliary.vdso);
   const long error = OpenInto(*process, reason);
   if (error != 0) {
     CloseProcess(process);
@@ -227,6 +233,7 @@ void CloseProcess(Process* process) noexcept {
     ReleaseMap(process->maps);
   }
   CloseTasks(*process);
+  CloseUnwindCache(*process);
   if (process->root != nullptr) sys::Munmap(process->root, process->root_size);
   if (process->fork_page != nullptr) sys::Munmap(process->fork_page, kPageSize);
   for (std::byte* chunk = process->arena.chunks; chunk != nullptr;) {

@@ -13,6 +13,7 @@ namespace strata::runtime {
 struct MapView;
 struct ProgramInstance;
 struct TaskTable;
+struct UnwindCache;
 
 // Memory from mmap alone, never from the host's heap. Freed blocks are kept for the same size class.
 struct Arena {
@@ -57,11 +58,15 @@ struct Process {
   ForkPage* fork_page;
   std::uint64_t last_generation;
   VdsoClock clock;
-  MapView* log;               // null until the session has one
-  MapView* maps;              // all open views, linked by MapView::next
-  MapView* rings;             // those of ring buffers, linked by MapView::next_ring
-  ProgramInstance* programs;  // linked by ProgramInstance::next
-  TaskTable* tasks;           // null until a program asks for its task (task_memory.h)
+  MapView* log;                 // null until the session has one
+  MapView* maps;                // all open views, linked by MapView::next
+  MapView* rings;               // those of ring buffers, linked by MapView::next_ring
+  ProgramInstance* programs;    // linked by ProgramInstance::next
+  TaskTable* tasks;             // null until a program asks for its task (task_memory.h)
+  UnwindCache* unwind_cache;    // atomic; null until a stack is captured
+  std::uint64_t main_segments;  // of the main program: its program headers, by the auxiliary vector
+  std::uint64_t main_segment_count;
+  std::uint64_t vdso;  // its ELF header; 0 without one
   std::uint64_t tasks_begin;
   std::uint64_t tasks_bytes;
   Arena arena;
