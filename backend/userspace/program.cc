@@ -14,7 +14,7 @@
 #include "strata/backend/userspace/verifier/dead_calls.h"
 #include "strata/backend/userspace/verifier/guarded_loads.h"
 #include "strata/backend/userspace/verifier/structural_check.h"
-#include "task_layout.h"
+#include "strata/backend/userspace/task_layout.h"
 
 namespace strata::userspace {
 namespace {

@@ -53,6 +53,7 @@ STRATA_HELPER(HelperRandom);
 STRATA_HELPER(HelperFunctionAddress);
 STRATA_HELPER(HelperCookie);
 STRATA_HELPER(HelperLoop);
+STRATA_HELPER(HelperBranchSnapshot);
 
 // task_struct_helpers.cc
 STRATA_HELPER(HelperCurrentTask);

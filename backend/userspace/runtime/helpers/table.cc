@@ -72,6 +72,7 @@ constexpr HelperRow kHelpers[] = {
     {173, "get_func_ip", HelperFunctionAddress, kInteger, {kContext}, kGplOnly},
     {174, "get_attach_cookie", HelperCookie, kInteger, {kContext}, 0},
     {175, "task_pt_regs", HelperTaskRegisters, kKernelPointer, {kTask}, kGplOnly | kUsesTask},
+    {176, "get_branch_snapshot", HelperBranchSnapshot, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
     {177, "trace_vprintk", HelperTracePrintArray, kInteger, {kMemory, kSize, kMemoryOrNull, kSizeOrZero}, kGplOnly},
     {181, "loop", HelperLoop, kInteger, {kAnything, kCallback, kCallbackState, kAnything}, 0},
     {182, "strncmp", HelperCompareStrings, kInteger, {kMemory, kSize, kConstString}, 0},
