@@ -61,6 +61,8 @@ constexpr FigureRow kFigures[] = {
     {"helper.uid_gid.over_kernel", "ratio", 1},
     {"helper.comm.over_kernel", "ratio", 1},
     {"helper.prandom.over_kernel", "ratio", 1},
+    {"helper.current_task.over_kernel", "ratio", 1},
+    {"helper.task_pid.over_kernel", "ratio", 1},
 };
 
 }  // namespace
