@@ -11,10 +11,10 @@
 #include "objects.h"
 #include "strata/backend/userspace/compile/compiler.h"
 #include "strata/backend/userspace/runtime/helpers/table.h"
+#include "strata/backend/userspace/task_layout.h"
 #include "strata/backend/userspace/verifier/dead_calls.h"
 #include "strata/backend/userspace/verifier/guarded_loads.h"
 #include "strata/backend/userspace/verifier/structural_check.h"
-#include "strata/backend/userspace/task_layout.h"
 
 namespace strata::userspace {
 namespace {
