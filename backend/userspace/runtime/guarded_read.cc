@@ -100,6 +100,26 @@ long GuardedRead(Process& process, void* to, std::uint64_t from, std::size_t siz
   return size_bytes == 0 ? 0 : ReadBySystemCall(process, to, from, size_bytes);
 }
 
+long GuardedReadPlaces(Process& process, const GuardedPlace* places, std::uint32_t count) noexcept {
+  if (process.has_fault_table) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (GuardedRead(process, places[i].to, places[i].from, places[i].size_bytes) != 0) return -EFAULT;
+    }
+    return 0;
+  }
+  sys::IoVector local[kMostGuardedPlaces];
+  sys::IoVector remote[kMostGuardedPlaces];
+  std::size_t wanted = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (!IsUserRange(places[i].from, places[i].size_bytes)) return -EFAULT;
+    local[i] = {places[i].to, places[i].size_bytes};
+    remote[i] = {reinterpret_cast<void*>(places[i].from), places[i].size_bytes};
+    wanted += places[i].size_bytes;
+  }
+  const long copied = sys::ProcessVmReadv(CurrentIds(process).pid, local, remote, count);
+  return copied == static_cast<long>(wanted) ? 0 : -EFAULT;
+}
+
 long GuardedWrite(Process& process, std::uint64_t to, const void* from, std::size_t size_bytes) noexcept {
   if (!IsUserRange(to, size_bytes) || IsTaskMemory(process, to)) return -EFAULT;
   if (process.has_fault_table) return strata_guarded_copy(reinterpret_cast<void*>(to), from, size_bytes);

@@ -32,6 +32,7 @@ class StackWalk {
   enum class Step : std::uint8_t { kDone, kEnd, kUnknown };
 
   Step NextByRules();
+  // kUnknown where the rules do not hold any more, or lead nowhere.
   Step Apply(const SimpleRules& rules);
   Step Apply(const FrameRules& rules);
   Step Leave(std::uint64_t cfa, std::uint64_t caller, bool has_frame_pointer, std::uint64_t frame_pointer);
@@ -63,19 +64,21 @@ StackWalk::Step StackWalk::Leave(std::uint64_t cfa, std::uint64_t caller, bool h
 
 StackWalk::Step StackWalk::Apply(const SimpleRules& rules) {
   const std::uint32_t base = rules.is_from_frame_pointer ? kDwarfFramePointer : kDwarfStackPointer;
-  if (!registers_.Has(base)) return Step::kEnd;
+  if (!registers_.Has(base)) return Step::kUnknown;
   const std::uint64_t stack = registers_.value[kDwarfStackPointer];
   const std::uint64_t cfa = registers_.value[base] + static_cast<std::uint64_t>(std::int64_t{rules.cfa_offset});
+  if (cfa <= stack) return Step::kUnknown;
+  std::uint64_t code = 0;
   std::uint64_t caller = 0;
-  if (cfa <= stack || !ReadWord(cfa - 8, &caller)) return Step::kEnd;
   std::uint64_t frame_pointer = registers_.value[kDwarfFramePointer];
-  bool has_frame_pointer = registers_.Has(kDwarfFramePointer);
-  if (rules.frame_pointer_offset != 0) {
-    has_frame_pointer =
-        ReadWord(cfa + static_cast<std::uint64_t>(std::int64_t{rules.frame_pointer_offset}), &frame_pointer);
-  }
+  const bool is_saved = rules.frame_pointer_offset != 0;
+  const std::uint64_t saved = cfa + static_cast<std::uint64_t>(std::int64_t{rules.frame_pointer_offset});
+  const GuardedPlace places[] = {{&code, looked_up() - sizeof(code), sizeof(code)},
+                                 {&caller, cfa - sizeof(caller), sizeof(caller)},
+                                 {&frame_pointer, saved, sizeof(frame_pointer)}};
+  if (GuardedReadPlaces(process_, places, is_saved ? 3 : 2) != 0 || code != rules.code) return Step::kUnknown;
   is_exact_ = false;
-  return Leave(cfa, caller, has_frame_pointer, frame_pointer);
+  return Leave(cfa, caller, is_saved || registers_.Has(kDwarfFramePointer), frame_pointer);
 }
 
 bool StackWalk::FindCfa(const FrameRules& rules, std::uint64_t* out) const {
@@ -137,7 +140,7 @@ bool IsSimple(const FrameRules& rules, SimpleRules* out) {
   if (!is_plain_cfa || !is_plain_return || !is_plain_pointer || rules.is_signal_frame) return false;
   *out = {static_cast<std::int32_t>(rules.cfa_value),
           rules.frame_pointer.rule == RegisterRule::kSame ? 0 : static_cast<std::int32_t>(rules.frame_pointer.value),
-          rules.cfa_register == kDwarfFramePointer};
+          rules.cfa_register == kDwarfFramePointer, 0};
   return true;
 }
 
@@ -145,11 +148,15 @@ StackWalk::Step StackWalk::NextByRules() {
   if (cache_ == nullptr) return Step::kUnknown;
   SimpleRules simple;
   const std::uint64_t key = looked_up();
-  if (RecallRules(process_, *cache_, key, &simple)) return Apply(simple);
+  if (RecallRules(*cache_, key, &simple)) {
+    const Step step = Apply(simple);
+    if (step != Step::kUnknown) return step;
+  }
   const std::uint64_t header = FindUnwindHeader(process_, *cache_, key);
   FrameRules rules;
   if (header == 0 || !FindFrameRules(process_, header, key, &rules)) return Step::kUnknown;
-  if (IsSimple(rules, &simple)) RememberRules(process_, *cache_, key, simple);
+  if (IsSimple(rules, &simple) && ReadWord(key - sizeof(simple.code), &simple.code))
+    RememberRules(*cache_, key, simple);
   return Apply(rules);
 }
 

@@ -176,13 +176,9 @@ void Rescan(Process& process, UnwindCache& cache) {
   Drop(&cache.lock);
 }
 
-RememberedRules& PlaceOf(UnwindCache& cache, std::uint64_t address) {
+std::uint64_t IndexOf(std::uint64_t address) {
   const std::uint64_t mixed = address * 0x9e3779b97f4a7c15ULL;
-  return cache.rules[(mixed >> 40) % kRememberedRules];
-}
-
-bool ReadCode(Process& process, std::uint64_t address, std::uint64_t* out) {
-  return ReadAt(process, address - sizeof(*out), out);
+  return (mixed >> 40) % kRememberedRules;
 }
 
 }  // namespace
@@ -212,27 +208,25 @@ std::uint64_t FindUnwindHeader(Process& process, UnwindCache& cache, std::uint64
   return Lookup(process, cache, address);
 }
 
-bool RecallRules(Process& process, UnwindCache& cache, std::uint64_t address, SimpleRules* out) noexcept {
-  const RememberedRules& place = PlaceOf(cache, address);
+bool RecallRules(const UnwindCache& cache, std::uint64_t address, SimpleRules* out) noexcept {
+  const RememberedRules& place = cache.rules[IndexOf(address)];
   const std::uint32_t sequence = __atomic_load_n(&place.sequence, __ATOMIC_ACQUIRE);
   const RememberedRules copy = place;
   __atomic_thread_fence(__ATOMIC_ACQUIRE);
   if (__atomic_load_n(&place.sequence, __ATOMIC_RELAXED) != sequence || (sequence & 1) != 0) return false;
-  std::uint64_t code = 0;
-  if (sequence == 0 || copy.address != address || !ReadCode(process, address, &code) || code != copy.code) return false;
-  *out = {copy.cfa_offset, copy.frame_pointer_offset, copy.is_from_frame_pointer != 0};
+  if (sequence == 0 || copy.address != address) return false;
+  *out = {copy.cfa_offset, copy.frame_pointer_offset, copy.is_from_frame_pointer != 0, copy.code};
   return true;
 }
 
-void RememberRules(Process& process, UnwindCache& cache, std::uint64_t address, const SimpleRules& rules) noexcept {
-  RememberedRules& place = PlaceOf(cache, address);
-  std::uint64_t code = 0;
+void RememberRules(UnwindCache& cache, std::uint64_t address, const SimpleRules& rules) noexcept {
+  RememberedRules& place = cache.rules[IndexOf(address)];
   std::uint32_t sequence = __atomic_load_n(&place.sequence, __ATOMIC_RELAXED);
-  if ((sequence & 1) != 0 || !ReadCode(process, address, &code)) return;
+  if ((sequence & 1) != 0) return;
   if (!__atomic_compare_exchange_n(&place.sequence, &sequence, sequence + 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
     return;
   place.address = address;
-  place.code = code;
+  place.code = rules.code;
   place.cfa_offset = rules.cfa_offset;
   place.frame_pointer_offset = rules.frame_pointer_offset;
   place.is_from_frame_pointer = rules.is_from_frame_pointer ? 1 : 0;

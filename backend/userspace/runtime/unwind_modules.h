@@ -14,6 +14,7 @@ struct SimpleRules {
   std::int32_t cfa_offset;
   std::int32_t frame_pointer_offset;  // from the CFA; 0: still in its register
   bool is_from_frame_pointer;
+  std::uint64_t code;  // the 8 bytes before the address when the rules were found
 };
 
 struct UnwindCache;
@@ -26,8 +27,8 @@ void CloseUnwindCache(Process& process) noexcept;
 // are found after 10 ms at the latest.
 std::uint64_t FindUnwindHeader(Process& process, UnwindCache& cache, std::uint64_t address) noexcept;
 
-// What was remembered of the instruction at `address`, if its code is still what it was.
-bool RecallRules(Process& process, UnwindCache& cache, std::uint64_t address, SimpleRules* out) noexcept;
-void RememberRules(Process& process, UnwindCache& cache, std::uint64_t address, const SimpleRules& rules) noexcept;
+// What was remembered of the instruction at `address`. Holds only where its code is still what it was.
+bool RecallRules(const UnwindCache& cache, std::uint64_t address, SimpleRules* out) noexcept;
+void RememberRules(UnwindCache& cache, std::uint64_t address, const SimpleRules& rules) noexcept;
 
 }  // namespace strata::runtime
