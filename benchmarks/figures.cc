@@ -93,6 +93,8 @@ constexpr FigureRow kFigures[] = {
     {"object.tail_call", "ns", 1},
     {"object.array_of_maps_lookup", "ns", 3},
     {"object.hash_of_maps_lookup", "ns", 10},
+    {"helper.current_task.over_kernel", "ratio", 1},
+    {"helper.task_pid.over_kernel", "ratio", 1},
 };
 
 }  // namespace

@@ -1,7 +1,13 @@
 // Each program calls one helper many times and writes down how long that took.
 #include <linux/bpf.h>
 
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
+
+struct task_struct {
+  int pid;
+  struct task_struct* real_parent;
+} __attribute__((preserve_access_index));
 
 enum { CALLS = 1000 };
 
@@ -34,5 +40,9 @@ MEASURE(prandom, bpf_get_prandom_u32())
 MEASURE(probe_read, bpf_probe_read_user(room, 8, from))
 MEASURE(probe_read_64, bpf_probe_read_user(room, 64, from))
 MEASURE(probe_read_str, bpf_probe_read_user_str(room, 64, from))
+
+MEASURE(current_task, bpf_get_current_task())
+MEASURE(task_pid, BPF_CORE_READ((struct task_struct*)bpf_get_current_task(), pid))
+MEASURE(task_parent, BPF_CORE_READ((struct task_struct*)bpf_get_current_task(), real_parent, pid))
 
 char LICENSE[] SEC("license") = "GPL";

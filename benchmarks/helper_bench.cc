@@ -1,7 +1,8 @@
 // Nanoseconds of one helper call in a program, net of the loop around it, on both backends in one run:
 //   probe_read, probe_read_64   8 and 64 bytes of this process, read by a guarded copy
 //   probe_read_str              a string of 30 characters
-//   ktime, pid_tgid, uid_gid, comm, prandom
+//   task_pid, task_parent       one and two reads through bpf_get_current_task
+//   current_task, ktime, pid_tgid, uid_gid, comm, prandom
 // The least of all rounds counts, because noise only adds.
 #include <fmt/format.h>
 #include <unistd.h>
@@ -62,6 +63,9 @@ constexpr Row kRows[] = {
     {"uid_gid", "helper.uid_gid"},
     {"comm", "helper.comm"},
     {"prandom", "helper.prandom"},
+    {"current_task", "helper.current_task"},
+    {"task_pid", "helper.task_pid"},
+    {"task_parent", nullptr},
 };
 
 void Print(const char* name, double userspace, std::optional<double> kernel) {

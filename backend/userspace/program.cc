@@ -12,10 +12,11 @@
 #include "pins.h"
 #include "strata/backend/userspace/compile/compiler.h"
 #include "strata/backend/userspace/runtime/helpers/table.h"
+#include "strata/backend/userspace/task_layout.h"
 #include "strata/backend/userspace/verifier/dead_calls.h"
+#include "strata/backend/userspace/verifier/guarded_loads.h"
 #include "strata/backend/userspace/verifier/structural_check.h"
 #include "strata/spec/type_names.h"
-#include "task_layout.h"
 
 namespace strata::userspace {
 namespace {
@@ -36,6 +37,7 @@ struct TabledProgram {
   std::vector<Instruction> instructions;
   std::vector<std::shared_ptr<BackendMap>> maps;
   std::vector<ProgramMap> table;
+  std::vector<std::uint8_t> guarded_loads = {};
 };
 
 ProgramMap AsCompiled(const runtime::MapView& map) {
@@ -191,7 +193,7 @@ std::uint64_t BootTimeNs() {
 // Compiled, or empty where the compiler does not know an instruction: the interpreter then runs it.
 Result<compile::CompiledImage> Compile(const Shared& shared, const TabledProgram& program) {
   if (shared.options.engine == UserspaceEngine::kInterpreted) return compile::CompiledImage{};
-  auto image = compile::CompileImage({program.instructions, program.table});
+  auto image = compile::CompileImage({program.instructions, program.table, program.guarded_loads});
   if (!image && image.error().code() == ErrorCode::kNotSupported) return compile::CompiledImage{};
   return image;
 }
@@ -210,6 +212,13 @@ std::vector<runtime::ProgramFunction> CallbackTable(const verifier::StructuralFa
 bool SetsTimers(const verifier::StructuralFacts& facts) {
   constexpr std::uint32_t kTimerSetCallback = 170;
   return std::binary_search(facts.helpers.begin(), facts.helpers.end(), kTimerSetCallback);
+}
+
+// For the interpreter.
+void MarkGuardedLoads(TabledProgram* program) {
+  for (std::size_t i = 0; i < program->guarded_loads.size(); ++i) {
+    if (program->guarded_loads[i] != 0) program->instructions[i].imm = 1;
+  }
 }
 
 std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& linked, const isa::Tag& tag,
@@ -347,7 +356,10 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
   const std::vector<std::byte> task_layout = STRATA_TRY(TaskLayoutFor(facts, kernel).Context(what));
   const TailCallTraits traits = TailCallTraitsOf(linked, facts);
   STRATA_TRY(ClaimProgArrays(program, traits).Context(what));
+  program.guarded_loads =
+      verifier::FindGuardedLoads(program.instructions, facts.functions, runtime::ReturnsKernelPointer);
   const compile::CompiledImage image = STRATA_TRY(Compile(*shared, program).Context(what));
+  if (image.code.empty()) MarkGuardedLoads(&program);
 
   Session& session = *shared->session;
   const std::uint32_t id = session.NewId();

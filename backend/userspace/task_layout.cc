@@ -1,4 +1,4 @@
-#include "task_layout.h"
+#include "strata/backend/userspace/task_layout.h"
 
 #include <fmt/format.h>
 

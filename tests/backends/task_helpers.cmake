@@ -14,3 +14,13 @@ bpf_object(task_struct_object task_struct.bpf.c)
 strata_test(NAME backends_task_struct_test SOURCES task_struct_test.cc fixture.cc LINK strata::root Threads::Threads
             BPF ${task_struct_object})
 add_dependencies(backends_task_struct_test strata_agent)
+
+bpf_object(task_pointer_object task_pointer.bpf.c)
+strata_test(NAME backends_task_pointer_test SOURCES task_pointer_test.cc fixture.cc targets.cc LINK strata::root Threads::Threads
+            BPF ${task_pointer_object})
+add_dependencies(backends_task_pointer_test strata_agent)
+
+bpf_object(text_helpers_object text_helpers.bpf.c)
+strata_test(NAME backends_text_helpers_test SOURCES text_helpers_test.cc fixture.cc LINK strata::root fmt::fmt Threads::Threads
+            BPF ${text_helpers_object})
+add_dependencies(backends_text_helpers_test strata_agent)

@@ -17,10 +17,11 @@ namespace strata::compile {
 
 // A program that CheckStructure() accepted. Maps are referred to by ldimm64 with src kMapIndex or kMapIndexValue
 // (isa::PseudoLoad), imm being the position in `maps`; of kMapIndexValue the second slot's imm is the offset in bytes
-// from the map's data. Both spans are read during the call only.
+// from the map's data. All spans are read during the call only.
 struct CompileInput {
   std::span<const isa::Instruction> instructions;
   std::span<const runtime::ProgramMap> maps;
+  std::span<const std::uint8_t> guarded_loads = {};  // verifier::FindGuardedLoads; may be empty
 };
 
 // Written to the program's file as it is. `code` may lie at any address that is a multiple of 8, once the relocations

@@ -217,6 +217,10 @@ void Scanner::ScanInstruction(ScannedFunction& function, InsnIndex at, const Opc
     function.written |= kClobbered;
     return;
   }
+  if (at.value < input_.guarded_loads.size() && input_.guarded_loads[at.value] != 0) {
+    function.calls = true;
+    scan_.uses_run = true;
+  }
   const RegisterUse use = UseOf(insn, info.form);
   ForEachRegister(use.reads, [this](int reg) { known_[reg].is_read = true; });
   function.written |= use.writes;

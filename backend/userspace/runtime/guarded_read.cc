@@ -67,9 +67,13 @@ long CopyStringBySystemCall(Process& process, char* to, std::uint64_t from, std:
 
 // What strata_guarded_copy_string returns, of task memory.
 [[gnu::noinline]] long CopyTaskString(Process& process, char* to, std::uint64_t from, std::size_t size_bytes) {
-  const std::uint64_t left = process.tasks_begin + process.tasks_bytes - from;
-  const std::size_t most = size_bytes < left ? size_bytes : left;
-  RefreshTaskMemory(process, from, most);
+  // No string of a task's is longer than a page, and pages are whole.
+  const std::size_t in_page = kPageSize - from % kPageSize;
+  std::size_t most = size_bytes < in_page + kPageSize ? size_bytes : in_page + kPageSize;
+  if (!RefreshTaskMemory(process, from, most)) {
+    if (most > in_page) most = in_page;
+    if (!RefreshTaskMemory(process, from, most)) return -EFAULT;
+  }
   const auto* text = reinterpret_cast<const char*>(from);
   for (std::size_t i = 0; i < most; ++i) {
     to[i] = text[i];
@@ -94,6 +98,26 @@ long GuardedRead(Process& process, void* to, std::uint64_t from, std::size_t siz
   if (process.has_fault_table) [[likely]]
     return strata_guarded_copy(to, reinterpret_cast<const void*>(from), size_bytes);
   return size_bytes == 0 ? 0 : ReadBySystemCall(process, to, from, size_bytes);
+}
+
+long GuardedReadPlaces(Process& process, const GuardedPlace* places, std::uint32_t count) noexcept {
+  if (process.has_fault_table) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (GuardedRead(process, places[i].to, places[i].from, places[i].size_bytes) != 0) return -EFAULT;
+    }
+    return 0;
+  }
+  sys::IoVector local[kMostGuardedPlaces];
+  sys::IoVector remote[kMostGuardedPlaces];
+  std::size_t wanted = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (!IsUserRange(places[i].from, places[i].size_bytes)) return -EFAULT;
+    local[i] = {places[i].to, places[i].size_bytes};
+    remote[i] = {reinterpret_cast<void*>(places[i].from), places[i].size_bytes};
+    wanted += places[i].size_bytes;
+  }
+  const long copied = sys::ProcessVmReadv(CurrentIds(process).pid, local, remote, count);
+  return copied == static_cast<long>(wanted) ? 0 : -EFAULT;
 }
 
 long GuardedWrite(Process& process, std::uint64_t to, const void* from, std::size_t size_bytes) noexcept {

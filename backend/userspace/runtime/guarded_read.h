@@ -14,6 +14,15 @@ namespace strata::runtime {
 // Copies, or returns -EFAULT and copies an unspecified part.
 long GuardedRead(Process& process, void* to, std::uint64_t from, std::size_t size_bytes) noexcept;
 
+// Several places at once, at most kMostGuardedPlaces: one system call where these are needed.
+struct GuardedPlace {
+  void* to;
+  std::uint64_t from;
+  std::size_t size_bytes;
+};
+inline constexpr std::uint32_t kMostGuardedPlaces = 4;
+long GuardedReadPlaces(Process& process, const GuardedPlace* places, std::uint32_t count) noexcept;
+
 // The same into the traced program's memory; -EFAULT for a page that it could not write itself.
 long GuardedWrite(Process& process, std::uint64_t to, const void* from, std::size_t size_bytes) noexcept;
 

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "auxiliary.h"
 #include "object_tables.h"
 #include "strata/backend/userspace/runtime/fault_table.h"
 #include "strata/backend/userspace/runtime/map_view.h"
@@ -15,6 +16,7 @@
 #include "strata/backend/userspace/runtime/sys.h"
 #include "strata/backend/userspace/runtime/task_memory.h"
 #include "text.h"
+#include "unwind_modules.h"
 #include "vdso.h"
 
 namespace strata::runtime {
@@ -183,7 +185,11 @@ long OpenProcess(const char* session_path, Process** out, Reason* reason) noexce
   }
   // Differs from that of a Process that lay at the same address before.
   process->last_generation = __builtin_ia32_rdtsc();
-  process->clock = FindVdsoClock();
+  const AuxiliaryVector auxiliary = ReadAuxiliaryVector();
+  process->main_segments = auxiliary.program_headers;
+  process->main_segment_count = auxiliary.program_header_count;
+  process->vdso = auxiliary.vdso;
+  process->clock = FindVdsoClock(auxiliary.vdso);
   const long error = OpenInto(*process, reason);
   if (error != 0) {
     CloseProcess(process);
@@ -204,6 +210,7 @@ void CloseProcess(Process* process) noexcept {
     ReleaseMapLocked(process->maps);
   }
   CloseTasks(*process);
+  CloseUnwindCache(*process);
   if (process->root != nullptr) sys::Munmap(process->root, process->root_size);
   if (process->fork_page != nullptr) sys::Munmap(process->fork_page, kPageSize);
   for (std::byte* chunk = process->arena.chunks; chunk != nullptr;) {

@@ -13,6 +13,7 @@ namespace strata::runtime {
 struct MapView;
 struct ProgramInstance;
 struct TaskTable;
+struct UnwindCache;
 
 // Memory from mmap alone, never from the host's heap. Freed blocks are kept for the same size class.
 struct Arena {
@@ -62,6 +63,10 @@ struct Process {
   MapView* timed_maps;        // those whose values hold a timer, linked by MapView::next_timed
   ProgramInstance* programs;  // linked by ProgramInstance::next
   TaskTable* tasks;           // null until a program asks for its task (task_memory.h)
+  UnwindCache* unwind_cache;    // atomic; null until a stack is captured
+  std::uint64_t main_segments;  // of the main program: its program headers, by the auxiliary vector
+  std::uint64_t main_segment_count;
+  std::uint64_t vdso;  // its ELF header; 0 without one
   std::uint64_t tasks_begin;
   std::uint64_t tasks_bytes;
   Arena arena;                   // guarded by objects_lock, as are the tables above

@@ -56,6 +56,10 @@ using CallbackThunk = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std:
 using Helper = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4,
                                  std::uint64_t r5, RunContext* run) noexcept;
 
+// Not a number that programs can call: the helper by which engines load through pointers that may lead nowhere. R1 is
+// the address, R2 the size in bytes; gives the value without its sign, or 0.
+inline constexpr std::uint32_t kGuardedLoadHelper = 1U << 30;
+
 // On the stack of whoever starts the run. Compiled code holds its address in r12 and knows the offsets of those
 // fields that the assertion below names.
 struct RunContext {

@@ -184,8 +184,10 @@ inline long ClockResolution(int clock, Timespec* out) noexcept {
   return Raw(Call::kClockGetres, Wide(clock), Address(out));
 }
 
-inline long ProcessVmReadv(std::uint32_t pid, const IoVector* local, const IoVector* remote) noexcept {
-  return Raw(Call::kProcessVmReadv, pid, Address(local), 1, Address(remote), 1, 0);
+// `count` pieces on both sides.
+inline long ProcessVmReadv(std::uint32_t pid, const IoVector* local, const IoVector* remote,
+                           std::uint64_t count = 1) noexcept {
+  return Raw(Call::kProcessVmReadv, pid, Address(local), count, Address(remote), count, 0);
 }
 
 inline long ProcessVmWritev(std::uint32_t pid, const IoVector* local, const IoVector* remote) noexcept {

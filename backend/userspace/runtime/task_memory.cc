@@ -131,7 +131,11 @@ TaskSlot* TakeSlot(const TaskTable& table, std::uint32_t tid, std::uint32_t tgid
   if (index >= kMaxTasks) return nullptr;
   TaskSlot* task = table.slot(index);
   __atomic_store_n(&head->tids[index], 0U, __ATOMIC_RELEASE);
-  if (index < head->used) sys::Madvise(task, table.slot_bytes, MADV_DONTNEED);
+  if (index < head->used) {
+    sys::Madvise(task, table.slot_bytes, MADV_DONTNEED);
+  } else if (sys::Mprotect(task, table.slot_bytes, PROT_READ | PROT_WRITE) != 0) {
+    return nullptr;
+  }
   FillTask(table, task, tid, tgid);
   __atomic_store_n(&head->tids[index], tid + 1, __ATOMIC_RELEASE);
   if (index == head->used) __atomic_store_n(&head->used, index + 1, __ATOMIC_RELEASE);
@@ -211,9 +215,12 @@ long PrepareTasks(Process& process, const TaskLayout& layout, Reason* reason) no
   table->layout = layout;
   PlaceObjects(table);
   const std::uint64_t bytes = table->head_bytes + std::uint64_t{table->slot_bytes} * kMaxTasks;
-  const long memory = sys::Mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
-  if (sys::IsError(memory) || sys::Madvise(reinterpret_cast<void*>(memory), bytes, MADV_WIPEONFORK) != 0) {
-    if (!sys::IsError(memory)) sys::Munmap(reinterpret_cast<void*>(memory), bytes);
+  // Slots become memory when they are taken: a host may have locked all that it maps.
+  const long memory = sys::Mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+  auto* begin = reinterpret_cast<void*>(memory);
+  if (sys::IsError(memory) || sys::Madvise(begin, bytes, MADV_WIPEONFORK) != 0 ||
+      sys::Mprotect(begin, table->head_bytes, PROT_READ | PROT_WRITE) != 0) {
+    if (!sys::IsError(memory)) sys::Munmap(begin, bytes);
     Free(process.arena, table, sizeof(TaskTable));
     return Refuse(reason, -ENOMEM, "no memory for tasks");
   }
@@ -242,13 +249,13 @@ std::uint64_t CurrentTask(Process& process) noexcept {
 
 bool RefreshTaskMemory(Process& process, std::uint64_t address, std::size_t size_bytes) noexcept {
   const TaskTable& table = *process.tasks;
+  const std::uint64_t used = __atomic_load_n(&table.head->used, __ATOMIC_ACQUIRE);
+  const std::uint64_t end = table.head_bytes + used * table.slot_bytes;
   const std::uint64_t offset = address - process.tasks_begin;
-  if (size_bytes > process.tasks_bytes - offset) return false;
-  if (offset < table.head_bytes) return true;
+  if (offset < table.head_bytes || offset > end || size_bytes > end - offset) return false;
   const std::uint64_t index = (offset - table.head_bytes) / table.slot_bytes;
   const std::uint64_t in_slot = (offset - table.head_bytes) % table.slot_bytes;
-  if (index < __atomic_load_n(&table.head->used, __ATOMIC_ACQUIRE))
-    RefreshTask(process, table.slot(static_cast<std::uint32_t>(index)), in_slot, size_bytes);
+  RefreshTask(process, table.slot(static_cast<std::uint32_t>(index)), in_slot, size_bytes);
   return true;
 }
 

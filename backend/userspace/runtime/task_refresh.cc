@@ -30,13 +30,13 @@ class TaskRefresh {
     const ThreadIds ids = CurrentIds(process);
     is_current_ = task->tid == ids.tid;
     is_own_process_ = task->tgid == ids.pid;
-    MakeFolder();
   }
 
   void Run();
 
  private:
-  void MakeFolder();
+  // Of /proc, for the task; made when it is first asked for.
+  const char* folder();
   bool Wants(TaskField field) const {
     const std::uint64_t first = table_.OffsetOf(field);
     const std::uint64_t bytes = table_.layout.place(field).size_bytes;
@@ -61,7 +61,7 @@ class TaskRefresh {
   void RefreshCgroup();
   void RefreshMemory();
   void RefreshExecutable();
-  bool Stat(const char* name, sys::FileStatus* out) const;
+  bool Stat(const char* name, sys::FileStatus* out);
 
   Process& process_;
   const TaskTable& table_;
@@ -71,6 +71,7 @@ class TaskRefresh {
   bool is_current_;
   bool is_own_process_;
   char folder_[kFolderBytes];
+  bool has_folder_ = false;
 };
 
 char* Append(char* at, const char* text) {
@@ -91,17 +92,23 @@ char* AppendNumber(char* at, std::uint32_t number) {
   return at;
 }
 
-void TaskRefresh::MakeFolder() {
+const char* TaskRefresh::folder() {
+  if (has_folder_) return folder_;
+  has_folder_ = true;
   if (is_current_) {
     Append(folder_, "/proc/thread-self/");
-    return;
+    return folder_;
   }
   char* at = Append(folder_, is_own_process_ ? "/proc/self/task/" : "/proc/");
   Append(AppendNumber(at, task_->tid), "/");
+  return folder_;
 }
 
 void TaskRefresh::Run() {
-  if (WantsAnyOf(TaskObject::kTask)) RefreshTaskStruct();
+  if (WantsAnyOf(TaskObject::kTask)) {
+    RefreshTaskStruct();
+    if (begin_ >= table_.OffsetOf(TaskObject::kTask) && end_ <= table_.OffsetOf(TaskObject::kCred)) return;
+  }
   if (task_->tid == 0) return;  // the idle task has no more
   if (WantsAnyOf(TaskObject::kCred)) RefreshCred();
   RefreshNamespaces();
@@ -128,7 +135,7 @@ void TaskRefresh::RefreshComm() {
   } else if (task_->tid == 0) {
     Append(comm, "swapper/0");
   } else {
-    const long length = ReadProcFile(folder_, "comm", comm, sizeof(comm));
+    const long length = ReadProcFile(folder(), "comm", comm, sizeof(comm));
     if (length <= 0) return;  // it ended: its last name stays
     for (long i = 0; i < length; ++i) {
       if (comm[i] == '\n') comm[i] = 0;
@@ -143,7 +150,7 @@ void TaskRefresh::RefreshParent() {
     parent = sys::Getppid();
   } else if (task_->tid != 0) {
     ProcStat stat;
-    if (!ReadProcStat(folder_, &stat)) return;
+    if (!ReadProcStat(folder(), &stat)) return;
     parent = static_cast<std::uint32_t>(stat.fields[kStatParent]);
   }
   const bool is_linked = task_->parent_pid == parent && (task_->tid == 0 || parent != 0);
@@ -159,15 +166,14 @@ std::uint64_t TaskRefresh::AsleepNs() {
   const std::uint64_t monotonic_ns = ClockNow(process_, CLOCK_MONOTONIC);
   const std::uint64_t now = ClockNow(process_, CLOCK_BOOTTIME) - monotonic_ns;
   const std::uint64_t known = __atomic_load_n(&process_.tasks->asleep_ns, __ATOMIC_RELAXED);
-  if (now >= known && now - known < kJitterNs) return known;
-  if (now < kJitterNs) return 0;
+  if ((now > known ? now - known : known - now) < kJitterNs) return known;
   __atomic_store_n(&process_.tasks->asleep_ns, now, __ATOMIC_RELAXED);
   return now;
 }
 
 void TaskRefresh::RefreshStat() {
   ProcStat stat;
-  if (task_->tid == 0 || !ReadProcStat(folder_, &stat)) return;
+  if (task_->tid == 0 || !ReadProcStat(folder(), &stat)) return;
   const std::uint64_t since_boot_ns = stat.fields[kStatStartTime] * kStatTickNs;
   const std::uint64_t asleep_ns = AsleepNs();
   Put(kTaskFlags, stat.fields[kStatFlags]);
@@ -179,7 +185,7 @@ void TaskRefresh::RefreshStat() {
 
 void TaskRefresh::RefreshAudit(const char* file, TaskField field) {
   char text[16];
-  if (ReadProcFile(folder_, file, text, sizeof(text)) <= 0) return;
+  if (ReadProcFile(folder(), file, text, sizeof(text)) <= 0) return;
   const char* at = text;
   Put(field, ParseProcNumber(at, 10));
 }
@@ -222,7 +228,7 @@ void TaskRefresh::RefreshCred() {
   if (is_current_) RefreshIdsByCalls();
   if (is_current_ && !wants_capabilities) return;
   char status[4096];
-  if (ReadProcFile(folder_, "status", status, sizeof(status)) <= 0) return;
+  if (ReadProcFile(folder(), "status", status, sizeof(status)) <= 0) return;
   if (!is_current_) {
     RefreshIdsOf(status, "Uid:", {kCredUid, kCredEffectiveUid, kCredSavedUid, kCredFileUid});
     RefreshIdsOf(status, "Gid:", {kCredGid, kCredEffectiveGid, kCredSavedGid, kCredFileGid});
@@ -233,9 +239,9 @@ void TaskRefresh::RefreshCred() {
   }
 }
 
-bool TaskRefresh::Stat(const char* name, sys::FileStatus* out) const {
+bool TaskRefresh::Stat(const char* name, sys::FileStatus* out) {
   char path[kFolderBytes + 32];
-  Append(Append(path, folder_), name);
+  Append(Append(path, folder()), name);
   return sys::StatAt(AT_FDCWD, path, out) == 0;
 }
 
@@ -260,7 +266,7 @@ void TaskRefresh::RefreshNamespaces() {
 // In the hierarchy of version 2: its folder's inode is the node's id.
 void TaskRefresh::RefreshCgroup() {
   char text[1024];
-  if (ReadProcFile(folder_, "cgroup", text, sizeof(text)) <= 0) return;
+  if (ReadProcFile(folder(), "cgroup", text, sizeof(text)) <= 0) return;
   const char* path = FindProcLine(text, "0::");
   if (path == nullptr) return;
   std::size_t length = 0;
@@ -298,7 +304,7 @@ void TaskRefresh::RefreshMemory() {
   bool is_wanted = false;
   for (const Place& place : kPlaces) is_wanted |= Wants(place.field);
   ProcStat stat;
-  if (!is_wanted || !ReadProcStat(folder_, &stat)) return;
+  if (!is_wanted || !ReadProcStat(folder(), &stat)) return;
   for (const Place& place : kPlaces) Put(place.field, stat.fields[place.stat]);
 }
 

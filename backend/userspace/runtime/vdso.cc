@@ -1,9 +1,7 @@
 #include "vdso.h"
 
 #include <elf.h>
-#include <fcntl.h>
 
-#include "strata/backend/userspace/runtime/sys.h"
 #include "text.h"
 
 namespace strata::runtime {
@@ -16,18 +14,6 @@ struct DynamicTables {
   const std::uint32_t* hash = nullptr;      // DT_HASH: bucket count, chain count (which is the symbol count)
   const std::uint32_t* gnu_hash = nullptr;  // DT_GNU_HASH, all that newer kernels keep
 };
-
-std::uint64_t VdsoAddress() {
-  const int fd = sys::OpenAt(AT_FDCWD, "/proc/self/auxv", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  Elf64_auxv_t entries[64];
-  const long size = sys::Read(fd, entries, sizeof(entries));
-  sys::Close(fd);
-  for (long i = 0; i < size / static_cast<long>(sizeof(entries[0])); ++i) {
-    if (entries[i].a_type == AT_SYSINFO_EHDR) return entries[i].a_un.a_val;
-  }
-  return 0;
-}
 
 DynamicTables ReadDynamic(const std::byte* base, std::uint64_t load_bias, std::uint64_t dynamic_address) {
   DynamicTables tables;
@@ -58,8 +44,7 @@ std::uint32_t GnuSymbolCount(const std::uint32_t* table) {
 
 }  // namespace
 
-VdsoClock FindVdsoClock() noexcept {
-  const std::uint64_t address = VdsoAddress();
+VdsoClock FindVdsoClock(std::uint64_t address) noexcept {
   if (address == 0) return {};
   const auto* base = reinterpret_cast<const std::byte*>(address);
   const auto* header = reinterpret_cast<const Elf64_Ehdr*>(base);

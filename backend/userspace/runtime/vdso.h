@@ -5,7 +5,8 @@
 
 namespace strata::runtime {
 
-// Found through /proc/self/auxv; empty where that or the vDSO is missing, and system calls do the work.
-VdsoClock FindVdsoClock() noexcept;
+// Of the vDSO whose ELF header lies at `address` (AT_SYSINFO_EHDR). Empty where there is none: system calls do the
+// work.
+VdsoClock FindVdsoClock(std::uint64_t address) noexcept;
 
 }  // namespace strata::runtime

@@ -136,8 +136,6 @@ constexpr AbsentHelper kAbsent[] = {
     {166, "sys_bpf", kLoaders},
     {167, "btf_find_by_name_kind", kLoaders},
     {168, "sys_close", kLoaders},
-    {175, "task_pt_regs", "reads the registers that the kernel saved at its entry"},
-    {176, "get_branch_snapshot", kBranches},
     {178, "skc_to_unix_sock", kSockets},
     {179, "kallsyms_lookup_name", kLoaders},
     {180, "find_vma", "walks the kernel's list of memory areas"},

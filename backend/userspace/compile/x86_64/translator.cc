@@ -150,6 +150,10 @@ class Translator {
   // --- instructions; each returns how many slots it has dealt with
   std::uint32_t TranslateInstruction(InsnIndex at);
   void LoadOrStore(const Instruction& insn, OperandForm form);
+  bool IsGuarded(InsnIndex at) const {
+    return at.value < input_.guarded_loads.size() && input_.guarded_loads[at.value] != 0;
+  }
+  void GuardedLoad(const Instruction& insn);
   std::uint32_t AluImmediate(InsnIndex at, const OpcodeInfo& info);
   void AluRegister(const Instruction& insn, const OpcodeInfo& info);
   std::uint32_t ShiftImmediate(InsnIndex at, Bits bits);
@@ -423,7 +427,11 @@ std::uint32_t Translator::TranslateInstruction(InsnIndex at) {
     case OperandForm::kLoad:
     case OperandForm::kStoreImm:
     case OperandForm::kStoreReg:
-      LoadOrStore(insn, info.form);
+      if (IsGuarded(at)) {
+        GuardedLoad(insn);
+      } else {
+        LoadOrStore(insn, info.form);
+      }
       return 1;
     case OperandForm::kAtomic:
       AtomicAccess(insn);
@@ -446,6 +454,24 @@ void Translator::LoadOrStore(const Instruction& insn, OperandForm form) {
   constexpr std::uint8_t kModeSigned = 0x80;
   if ((insn.opcode & kModeMask) == kModeSigned) return out_.LoadSigned(Dst(insn), {Src(insn), insn.offset}, size);
   out_.Load(Dst(insn), {Src(insn), insn.offset}, size);
+}
+
+// Through a helper that may be asked of any address. Programs do not see it as a call: R0 .. R5 stay as they are.
+void Translator::GuardedLoad(const Instruction& insn) {
+  constexpr std::array kKept = {Reg::rax, Reg::rdi, Reg::rsi, Reg::rdx, Reg::rcx, Reg::r8};  // even: keeps alignment
+  constexpr std::uint8_t kModeMask = 0xe0;
+  constexpr std::uint8_t kModeSigned = 0x80;
+  const int size = isa::AccessBytes(insn.opcode);
+  out_.Lea(kScratch, {Src(insn), insn.offset});
+  for (const Reg reg : kKept) out_.Push(reg);
+  out_.Mov(Bits::k64, Reg::rdi, kScratch);
+  out_.MovImm(Reg::rsi, static_cast<std::uint64_t>(size));
+  out_.Mov(Bits::k64, kHelperRun, run_);
+  out_.CallHelper(runtime::kGuardedLoadHelper);
+  out_.Mov(Bits::k64, kScratch, Reg::rax);
+  for (auto reg = kKept.rbegin(); reg != kKept.rend(); ++reg) out_.Pop(*reg);
+  if ((insn.opcode & kModeMask) == kModeSigned) return out_.ExtendSign(Bits::k64, Dst(insn), kScratch, size * 8);
+  out_.Mov(Bits::k64, Dst(insn), kScratch);
 }
 
 std::uint32_t Translator::AluImmediate(InsnIndex at, const OpcodeInfo& info) {

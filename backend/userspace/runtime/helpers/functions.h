@@ -91,9 +91,13 @@ STRATA_HELPER(HelperRandom);
 STRATA_HELPER(HelperFunctionAddress);
 STRATA_HELPER(HelperCookie);
 STRATA_HELPER(HelperLoop);
+STRATA_HELPER(HelperBranchSnapshot);
 
 // task_struct_helpers.cc
 STRATA_HELPER(HelperCurrentTask);
+STRATA_HELPER(HelperTaskRegisters);
+STRATA_HELPER(HelperCopyFromUserTask);
+STRATA_HELPER(HelperGuardedLoad);
 
 // string_helpers.cc
 STRATA_HELPER(HelperParseLong);

@@ -21,7 +21,8 @@ struct ParsedNumber {
   long consumed = 0;  // characters, or a negative errno
 };
 
-bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+// lib/ctype.c; the last one is Latin-1's space.
+bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r') || static_cast<unsigned char>(c) == 0xa0; }
 
 int DigitOf(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -88,6 +89,7 @@ long WriteLog(Process& process, const char* format, std::size_t format_size, con
 }  // namespace
 
 STRATA_HELPER(HelperParseLong) {
+  *PointerFrom<std::uint64_t>(r4) = 0;
   const ParsedNumber number = ParseNumber(PointerFrom<const char>(r1), r2, r3);
   if (number.consumed < 0) return Status(number.consumed);
   constexpr std::uint64_t kLargest = 0x7fffffffffffffff;
@@ -97,6 +99,7 @@ STRATA_HELPER(HelperParseLong) {
 }
 
 STRATA_HELPER(HelperParseUnsignedLong) {
+  *PointerFrom<std::uint64_t>(r4) = 0;
   const ParsedNumber number = ParseNumber(PointerFrom<const char>(r1), r2, r3);
   if (number.consumed < 0) return Status(number.consumed);
   if (number.is_negative) return Status(-EINVAL);

@@ -81,6 +81,7 @@ constexpr HelperRow kHelpers[] = {
     {148, "copy_from_user", HelperCopyFromUser, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, 0},
     {156, "task_storage_get", HelperTaskStorageGet, kMapValueOrNull, {kMap, kAnything, kAnything, kAnything}, 0},
     {157, "task_storage_delete", HelperTaskStorageDelete, kInteger, {kMap, kAnything}, 0},
+    {158, "get_current_task_btf", HelperCurrentTask, kKernelPointer, {}, kGplOnly | kUsesTask},
     {160, "ktime_get_coarse_ns", HelperCoarseTime, kInteger, {}, 0},
     {164,
      "for_each_map_elem",
@@ -100,9 +101,17 @@ constexpr HelperRow kHelpers[] = {
     {172, "timer_cancel", HelperTimerCancel, kInteger, {kTimer}, kGplOnly},
     {173, "get_func_ip", HelperFunctionAddress, kInteger, {kContext}, kGplOnly},
     {174, "get_attach_cookie", HelperCookie, kInteger, {kContext}, 0},
+    {175, "task_pt_regs", HelperTaskRegisters, kKernelPointer, {kTask}, kGplOnly | kUsesTask},
+    {176, "get_branch_snapshot", HelperBranchSnapshot, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
     {177, "trace_vprintk", HelperTracePrintArray, kInteger, {kMemory, kSize, kMemoryOrNull, kSizeOrZero}, kGplOnly},
     {181, "loop", HelperLoop, kInteger, {kAnything, kCallback, kCallbackState, kAnything}, 0},
     {182, "strncmp", HelperCompareStrings, kInteger, {kMemory, kSize, kConstString}, 0},
+    {191,
+     "copy_from_user_task",
+     HelperCopyFromUserTask,
+     kInteger,
+     {kUninitMemory, kSizeOrZero, kAnything, kTask, kAnything},
+     kGplOnly | kUsesTask},
     {195, "map_lookup_percpu_elem", HelperMapLookupPerCpu, kMapValueOrNull, {kMap, kMapKey, kAnything}, 0},
     {197,
      "dynptr_from_mem",
@@ -131,7 +140,13 @@ const HelperRow* FindHelperRow(std::uint32_t id) noexcept {
   return nullptr;
 }
 
+bool ReturnsKernelPointer(std::uint32_t id) noexcept {
+  const HelperRow* row = FindHelperRow(id);
+  return row != nullptr && row->returns == kKernelPointer;
+}
+
 Helper FindHelper(std::uint32_t id) noexcept {
+  if (id == kGuardedLoadHelper) return HelperGuardedLoad;
   const HelperRow* row = FindHelperRow(id);
   return row == nullptr ? nullptr : row->function;
 }

@@ -33,9 +33,17 @@ enum class ArgumentKind : std::uint8_t {
   kRingDynptr,     // one of ringbuf_reserve_dynptr
   kUninitDynptr,   // 16 bytes of the stack for one
   kSpinLock,       // struct bpf_spin_lock in a map's value
+  kTask,           // struct task_struct *
 };
 
-enum class ReturnKind : std::uint8_t { kInteger, kVoid, kMapValueOrNull, kRingRecordOrNull, kMemoryOrNull };
+enum class ReturnKind : std::uint8_t {
+  kInteger,
+  kVoid,
+  kMapValueOrNull,
+  kRingRecordOrNull,
+  kMemoryOrNull,
+  kKernelPointer,  // to a structure of the kernel's, typed by its BTF; programs load through it
+};
 
 namespace helper_flags {
 inline constexpr std::uint32_t kUsesSlot = 1U << 0;  // programs that call it lease a slot
@@ -62,6 +70,8 @@ struct HelperTable {
 
 // Sorted by id.
 HelperTable Helpers() noexcept;
+// Loads through what it returns may fault.
+bool ReturnsKernelPointer(std::uint32_t id) noexcept;
 // Null for a helper that this runtime does not have.
 const HelperRow* FindHelperRow(std::uint32_t id) noexcept;
 Helper FindHelper(std::uint32_t id) noexcept;

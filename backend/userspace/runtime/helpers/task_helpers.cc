@@ -92,6 +92,9 @@ STRATA_HELPER(HelperRandom) {
 STRATA_HELPER(HelperFunctionAddress) { return run->function_address; }
 STRATA_HELPER(HelperCookie) { return run->cookie; }
 
+// What a kernel says on a processor that records no branches.
+STRATA_HELPER(HelperBranchSnapshot) { return Status(r3 != 0 ? -EINVAL : -ENOENT); }
+
 STRATA_HELPER(HelperLoop) {
   if (r4 != 0) return Status(-EINVAL);
   const auto rounds = static_cast<std::uint32_t>(r1);

@@ -286,6 +286,26 @@ u64 Immediate64(const Instruction* insn, u32 pc) {
   return static_cast<u64>(static_cast<u32>(insn[1].imm)) << 32 | static_cast<u32>(insn->imm);
 }
 
+// A load whose base may lead nowhere.
+u64 LoadGuarded(const Engine& engine, u64 address, u64 size, RunContext* run) noexcept {
+  const Helper load = engine.program->find_helper(kGuardedLoadHelper);
+  return load == nullptr ? EndRun(run) : load(address, size, 0, 0, 0, run);
+}
+
+template <typename T>
+u64 Load(const Engine& engine, const Instruction& insn, u64 address, RunContext* run) noexcept {
+  if (insn.imm == 0) [[likely]]
+    return LoadFrom<T>(address);
+  return LoadGuarded(engine, address, sizeof(T), run);
+}
+
+template <typename T>
+u64 LoadSigned(const Engine& engine, const Instruction& insn, u64 address, RunContext* run) noexcept {
+  if (insn.imm == 0) [[likely]]
+    return LoadSignedFrom<T>(address);
+  return SignExtend(LoadGuarded(engine, address, sizeof(T), run), sizeof(T) * 8);
+}
+
 // The cases of one operation: 64 and 32 bits, register and immediate.
 #define STRATA_ARITHMETIC(name)                                    \
   case Opcode::k##name##64Imm:                                     \
@@ -329,18 +349,18 @@ u64 Immediate64(const Instruction* insn, u32 pc) {
     if (name<u32>(static_cast<u32>(dst), static_cast<u32>(src))) distance = insn.offset; \
     break
 
-#define STRATA_MEMORY(bits, type)             \
-  case Opcode::kLoad##bits:                   \
-    dst = LoadFrom<type>(src + displacement); \
-    break;                                    \
-  case Opcode::kStore##bits:                  \
-    StoreTo<type>(dst + displacement, src);   \
-    break;                                    \
-  case Opcode::kStoreImm##bits:               \
-    StoreTo<type>(dst + displacement, imm);   \
-    break;                                    \
-  case Opcode::kAtomic##bits:                 \
-    Atomic<type>(insn, r);                    \
+#define STRATA_MEMORY(bits, type)                            \
+  case Opcode::kLoad##bits:                                  \
+    dst = Load<type>(engine, insn, src + displacement, run); \
+    break;                                                   \
+  case Opcode::kStore##bits:                                 \
+    StoreTo<type>(dst + displacement, src);                  \
+    break;                                                   \
+  case Opcode::kStoreImm##bits:                              \
+    StoreTo<type>(dst + displacement, imm);                  \
+    break;                                                   \
+  case Opcode::kAtomic##bits:                                \
+    Atomic<type>(insn, r);                                   \
     break
 
 u64 RunFunction(Engine& engine, u32 start, const Arguments& arguments, RunContext* run) noexcept {
@@ -402,13 +422,13 @@ u64 RunFunction(Engine& engine, u32 start, const Arguments& arguments, RunContex
         STRATA_MEMORY(32, u32);
         STRATA_MEMORY(64, u64);
       case Opcode::kLoadSigned8:
-        dst = LoadSignedFrom<std::int8_t>(src + displacement);
+        dst = LoadSigned<std::int8_t>(engine, insn, src + displacement, run);
         break;
       case Opcode::kLoadSigned16:
-        dst = LoadSignedFrom<std::int16_t>(src + displacement);
+        dst = LoadSigned<std::int16_t>(engine, insn, src + displacement, run);
         break;
       case Opcode::kLoadSigned32:
-        dst = LoadSignedFrom<i32>(src + displacement);
+        dst = LoadSigned<i32>(engine, insn, src + displacement, run);
         break;
 
         STRATA_BRANCH(Jeq);

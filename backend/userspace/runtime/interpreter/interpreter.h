@@ -11,7 +11,7 @@ namespace strata::runtime {
 
 // A program that passed the structural check, with every ldimm64 of a map resolved in place: src 0 and the final 64-bit
 // address in the two imm fields. ldimm64 with src kFunction stays: its value is the function's instruction index, which
-// is what helpers hand to run->callback.
+// is what helpers hand to run->callback. A load whose imm is not 0 is one that may fault (kGuardedLoadHelper).
 struct InterpretedProgram {
   const isa::Instruction* instructions = nullptr;  // borrowed
   std::uint32_t count = 0;                         // slots

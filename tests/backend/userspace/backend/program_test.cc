@@ -90,7 +90,7 @@ TEST_F(UserspaceProgramTest, ReachesDataSectionsDirectly) {
 
 TEST_F(UserspaceProgramTest, RefusesWhatItCannotRun) {
   LinkedProgram program = TrivialProgram();
-  program.instructions = {Call(35), kExit};
+  program.instructions = {Call(9), kExit};
   EXPECT_EQ(LoadError(program).code(), ErrorCode::kNotSupported);
   EXPECT_THAT(LoadError(program).message(), HasSubstr("program seven: "));
   program.instructions = {{0xb7, 0, 0, 0, 0}};

@@ -60,6 +60,8 @@ std::string ArgumentName(ArgumentKind kind) {
       return "dynptr to make";
     case ArgumentKind::kSpinLock:
       return "spin lock in a value";
+    case ArgumentKind::kTask:
+      return "task";
   }
   return "?";
 }
@@ -76,6 +78,8 @@ std::string ReturnName(ReturnKind kind) {
       return "ring record or null";
     case ReturnKind::kMemoryOrNull:
       return "memory or null";
+    case ReturnKind::kKernelPointer:
+      return "pointer of the kernel's";
   }
   return "?";
 }
