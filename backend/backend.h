@@ -244,6 +244,8 @@ class STRATA_EXPORT TraceLog {
   virtual int poll_descriptor() const = 0;
   // Hands each line that is there to `on_line`, without its newline, and returns.
   virtual Result<void> Drain(const std::function<void(std::string_view line)>& on_line) = 0;
+  // Lines that found no room since the log exists; 0 in the kernel, which says so in between the lines.
+  virtual std::uint64_t lost_count() const { return 0; }
 };
 
 // How a process that a link selects gets the code that serves it (userspace only).
@@ -291,6 +293,9 @@ class STRATA_EXPORT Backend : public std::enable_shared_from_this<Backend> {
   // else.
   virtual Result<std::shared_ptr<BackendProgram>> OpenProgram(std::uint32_t id);
   virtual Result<std::shared_ptr<BackendProgram>> OpenPinnedProgram(const std::string& path);
+  // Whether the program's links run it, whoever made them; those made meanwhile too. The links' own state stays.
+  // kNotFound; kNotSupported in the kernel.
+  virtual Result<void> SetProgramEnabled(std::uint32_t id, bool is_enabled);
   // Whether the backend can do that. Answers that are sure are kept, others asked for again.
   virtual FeatureAnswer Probe(const Feature& feature);
   virtual Result<std::unique_ptr<BackendLink>> Attach(const std::shared_ptr<BackendProgram>& program,

@@ -60,7 +60,7 @@ Result<LinkHeader> MakeHeader(const Shared& shared, std::uint32_t id, const Back
   header.flags = StatsFlags(shared);
   header.cookie = target.cookie;
   header.file_size = tables.size;
-  header.enabled = 1;
+  header.enabled = runtime::link_state::kEnabled;
   header.counters_count = shared.possible_cpus;
   header.counters_offset = tables.counters;
   header.config_offset = tables.config;
@@ -152,7 +152,7 @@ class Link : public BackendLink {
 
   Result<void> SetEnabled(bool enabled) override {
     if (!file_.fd) return Error(ErrorCode::kInvalidArgument, fmt::format("link {}: is detached", id()), ENOENT);
-    __atomic_store_n(&view_.shared->enabled, enabled ? 1U : 0U, __ATOMIC_SEQ_CST);
+    runtime::SetLinkState(view_, runtime::link_state::kEnabled, enabled);
     runtime::BeginPublish(shared_->session->process());
     runtime::EndPublish(shared_->session->process());
     return shared_->ReconcileLocally(false);
@@ -257,9 +257,15 @@ Result<std::unique_ptr<BackendLink>> AttachProgram(const SharedPtr& shared,
     session.RemoveAndWake(std::move(file));
     return std::move(view).error();
   }
+  // Read behind the publication: whoever disables the program meanwhile has seen the link, or is seen here.
+  if (auto disabled = IsProgramDisabled(session, header.program_id); disabled && *disabled) {
+    runtime::SetLinkState(*view, runtime::link_state::kProgramDisabled, true);
+  }
   auto link = std::make_unique<Link>(shared, std::move(own_program), std::move(file), *view);
   const bool is_own = target.pid == ::getpid();
   STRATA_TRY(shared->ReconcileLocally(is_own));
+  // Nobody answers for a link that rests.
+  if (!runtime::IsEnabled(*view)) return std::unique_ptr<BackendLink>(std::move(link));
   if (is_own) STRATA_TRY(link->AnswerOf(target.pid));
   if (target.pid > 0 && !is_own && options.agent == AgentPolicy::kRequire) STRATA_TRY(link->WaitForAnswer(target.pid));
   return std::unique_ptr<BackendLink>(std::move(link));

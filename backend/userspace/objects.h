@@ -103,6 +103,8 @@ class UserspaceProgram : public BackendProgram {
   // Of this process, made when it is first asked for.
   Result<runtime::ProgramInstance*> Instance();
   void ReleaseInstance();
+  // A run without a link.
+  void Count(bool is_missed, std::uint64_t ticks);
 
   SharedPtr shared_;
   ObjectFile file_;
@@ -111,7 +113,7 @@ class UserspaceProgram : public BackendProgram {
   runtime::ProgramInstance* instance_ = nullptr;  // guarded by the session's mutex
   std::mutex mutex_;
   std::vector<const runtime::LinkView*> links_;  // guarded by mutex_
-  runtime::LinkCounters detached_{};             // guarded by mutex_: sums of links that are gone
+  runtime::LinkCounters detached_{};  // guarded by mutex_: sums of links that are gone, and of runs without one
 };
 
 ProgramInfo MakeProgramInfo(const runtime::ProgramHeader& header);
@@ -119,6 +121,10 @@ ProgramInfo MakeProgramInfo(const runtime::ProgramHeader& header);
 Result<std::unique_ptr<BackendLink>> AttachProgram(const SharedPtr& shared,
                                                    const std::shared_ptr<BackendProgram>& program,
                                                    const AttachTarget& target, const BackendAttachOptions& options);
+
+// Whether links of the program run it; kNotFound for an id that no live program has.
+Result<void> SetProgramEnabled(const SharedPtr& shared, std::uint32_t id, bool is_enabled);
+Result<bool> IsProgramDisabled(const Session& session, std::uint32_t id);
 
 // The reader's side of a ring's view, which must outlive it.
 std::unique_ptr<RingMemory> MakeRingMemory(std::shared_ptr<void> keep_alive, runtime::MapView& ring);

@@ -257,6 +257,7 @@ ProgramInfo MakeProgramInfo(const ProgramHeader& header) {
   info.instruction_count = header.instruction_count;
   std::copy(std::begin(header.tag), std::end(header.tag), info.tag.begin());
   info.is_verified = (header.flags & runtime::program_flags::kUnverified) == 0;
+  info.is_enabled = header.disabled == 0;
   return info;
 }
 

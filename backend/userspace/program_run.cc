@@ -1,6 +1,7 @@
 // Runs of a program without an event, in the caller's own process (BPF_PROG_TEST_RUN).
 #include <fmt/format.h>
 #include <time.h>
+#include <x86intrin.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -50,6 +51,16 @@ void UserspaceProgram::ReleaseInstance() {
   if (instance_ != nullptr) runtime::ReleaseProgram(instance_);
 }
 
+void UserspaceProgram::Count(bool is_missed, std::uint64_t ticks) {
+  const std::lock_guard lock(mutex_);
+  if (is_missed) {
+    ++detached_.missed_count;
+    return;
+  }
+  ++detached_.run_count;
+  detached_.run_ticks += ticks;
+}
+
 Result<TestRunResult> UserspaceProgram::TestRun(const TestRunOptions& options) {
   STRATA_TRY(CheckOptions(info_, options));
   const runtime::ProgramInstance* instance = STRATA_TRY(Instance());
@@ -58,11 +69,16 @@ Result<TestRunResult> UserspaceProgram::TestRun(const TestRunOptions& options) {
   TestRunResult result;
   std::copy(options.context_in.begin(), options.context_in.end(), context.begin());
   const std::uint64_t start_ns = NowNs();
+  const bool is_timed = shared_->timing.load() > 0;
+  const bool is_counted = is_timed || shared_->counting.load() > 0;
   for (std::uint32_t i = 0; i < runs; ++i) {
     runtime::RunContext run;
     run.context = context.data();
+    const std::uint64_t start_ticks = is_timed ? __rdtsc() : 0;
     result.return_value = static_cast<std::uint32_t>(runtime::RunProgram(*instance, run));
-    if ((run.flags & runtime::run_flags::kMissed) != 0) {
+    const bool is_missed = (run.flags & runtime::run_flags::kMissed) != 0;
+    if (is_counted) Count(is_missed, is_timed ? __rdtsc() - start_ticks : 0);
+    if (is_missed) {
       return Error(
           ErrorCode::kBusy,
           fmt::format("program {}: all {} per-CPU slots of the session are taken", info_.name, shared_->possible_cpus),

@@ -74,6 +74,9 @@ class UserspaceBackend : public Backend {
                                               const BackendAttachOptions& options) override {
     return userspace::AttachProgram(shared_, program, target, options);
   }
+  Result<void> SetProgramEnabled(std::uint32_t id, bool is_enabled) override {
+    return userspace::SetProgramEnabled(shared_, id, is_enabled);
+  }
   Result<std::unique_ptr<TraceLog>> OpenTraceLog() override { return userspace::OpenTraceLog(shared_); }
   Result<std::unique_ptr<StatsGuard>> EnableStats(StatsDetail detail) override {
     return std::unique_ptr<StatsGuard>(std::make_unique<UserspaceStatsGuard>(shared_, detail));

@@ -16,3 +16,10 @@ strata_test(NAME userspace_helpers_test
             LINK strata::root strata::userspace_backend Threads::Threads
             BPF ${timer_probe_object})
 add_dependencies(userspace_helpers_test strata_agent)
+
+# Statistics and control of programs.
+strata_test(NAME backends_program_control_test
+            SOURCES program_control_test.cc fixture.cc targets.cc
+            LINK strata::root Threads::Threads
+            BPF ${dynptr_object} ${calls_object})
+add_dependencies(backends_program_control_test strata_agent)

@@ -192,6 +192,8 @@ struct ProgramHeader {
   char license[kNameSize];
   std::uint32_t functions_offset;  // ProgramFunction, in the order of the instructions; of programs with callbacks
   std::uint32_t function_count;
+  std::uint32_t disabled;  // atomic: 1 while no link of the program runs it
+  std::uint32_t reserved;
 };
 
 // --- link-<id> -------------------------------------------------------------------------------------------------------
@@ -209,6 +211,12 @@ inline constexpr std::uint32_t kCounted = 1U << 0;
 inline constexpr std::uint32_t kTimed = 1U << 1;
 }  // namespace link_flags
 
+// Of LinkHeader::enabled: a link runs its program while kEnabled alone is set.
+namespace link_state {
+inline constexpr std::uint32_t kEnabled = 1U << 0;
+inline constexpr std::uint32_t kProgramDisabled = 1U << 1;  // what ProgramHeader::disabled says
+}  // namespace link_state
+
 struct LinkHeader {
   std::uint32_t magic;  // FileMagic::kLink
   std::uint32_t version;
@@ -218,7 +226,7 @@ struct LinkHeader {
   std::uint32_t flags;  // link_flags
   std::uint64_t cookie;
   std::uint64_t file_size;
-  std::uint32_t enabled;  // atomic: 0 while disabled or once the link is gone
+  std::uint32_t enabled;  // atomic, of link_state: 0 while disabled or once the link is gone
   std::uint32_t counters_count;
   std::uint32_t counters_offset;  // LinkCounters
   std::uint32_t config_offset;    // the attach kind's record
