@@ -415,6 +415,12 @@ void AttachManager::Destroy(AttachManager* manager) noexcept {
   runtime::CloseProcess(process);
 }
 
+void AttachManager::ServeFunctions(const runtime::HostFunctions& functions) noexcept {
+  auto* state = reinterpret_cast<State*>(this);
+  const ManagerLock lock(state->lock);
+  state->process->host_functions = &functions;
+}
+
 int AttachManager::Reconcile() noexcept {
   auto* state = reinterpret_cast<State*>(this);
   const ManagerLock lock(state->lock);

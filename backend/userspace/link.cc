@@ -227,6 +227,7 @@ Result<void> Shared::ReconcileLocally(bool is_selected) {
     if (!options.make_local_process)
       return Error(ErrorCode::kNotSupported, "attaching in the own process: not built into this program");
     local_process = STRATA_TRY(options.make_local_process(session->folder()));
+    local_process->ServeFunctions(host_functions);
   }
   return local_process->Reconcile();
 }

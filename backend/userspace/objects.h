@@ -11,6 +11,7 @@
 
 #include "registry.h"
 #include "strata/backend/backend.h"
+#include "strata/backend/userspace/runtime/host_functions.h"
 #include "strata/backend/userspace/runtime/map_view.h"
 #include "strata/backend/userspace/runtime/program_instance.h"
 #include "strata/backend/userspace/runtime/session_view.h"
@@ -26,6 +27,7 @@ struct Shared {
   std::uint32_t possible_cpus = 1;
   std::unique_ptr<Session> session;
   std::mutex local_mutex;
+  runtime::HostFunctions host_functions{};      // changed under the session's mutex; before `local_process`
   std::unique_ptr<LocalProcess> local_process;  // guarded by local_mutex; before `session` in destruction
   std::atomic<std::uint32_t> counting{0};       // stats guards alive, by detail
   std::atomic<std::uint32_t> timing{0};
@@ -125,6 +127,10 @@ Result<std::unique_ptr<BackendLink>> AttachProgram(const SharedPtr& shared,
 // Whether links of the program run it; kNotFound for an id that no live program has.
 Result<void> SetProgramEnabled(const SharedPtr& shared, std::uint32_t id, bool is_enabled);
 Result<bool> IsProgramDisabled(const Session& session, std::uint32_t id);
+
+// As Backend::HasFunction and ServeFunction.
+Result<bool> HasFunction(const Session& session, const std::string& name, const btf::Btf& types, btf::TypeId declared);
+Result<std::unique_ptr<HostFunctionGuard>> ServeFunction(const SharedPtr& shared, const HostFunction& function);
 
 // The reader's side of a ring's view, which must outlive it.
 std::unique_ptr<RingMemory> MakeRingMemory(std::shared_ptr<void> keep_alive, runtime::MapView& ring);

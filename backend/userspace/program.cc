@@ -10,6 +10,7 @@
 
 #include "objects.h"
 #include "strata/backend/userspace/compile/compiler.h"
+#include "strata/backend/userspace/runtime/functions/table.h"
 #include "strata/backend/userspace/runtime/helpers/table.h"
 #include "strata/backend/userspace/verifier/dead_calls.h"
 #include "strata/backend/userspace/verifier/structural_check.h"
@@ -31,6 +32,7 @@ struct TabledProgram {
   std::vector<Instruction> instructions;
   std::vector<std::shared_ptr<BackendMap>> maps;
   std::vector<ProgramMap> table;
+  std::vector<runtime::ProgramImport> imports;
 };
 
 ProgramMap AsCompiled(const runtime::MapView& map) {
@@ -68,6 +70,23 @@ Result<TabledProgram> MakeTable(const Shared* shared, const LinkedProgram& linke
   return program;
 }
 
+// Calls by name become positions in the program's table of names.
+Result<void> MakeImports(const LinkedProgram& linked, TabledProgram* program) {
+  std::vector<std::string> names;
+  for (const FunctionCall& call : linked.function_calls) {
+    if (call.index.value >= program->instructions.size() || call.name.size() >= runtime::kNameSize) {
+      return Error(ErrorCode::kInvalidArgument, fmt::format("instruction {}: a bad call by name", call.index.value));
+    }
+    const auto known = std::find(names.begin(), names.end(), call.name);
+    program->instructions[call.index.value].imm = static_cast<std::int32_t>(known - names.begin());
+    if (known == names.end()) names.push_back(call.name);
+  }
+  for (const std::string& name : names) {
+    std::memcpy(program->imports.emplace_back().name, name.c_str(), name.size() + 1);
+  }
+  return {};
+}
+
 // kernel/bpf/verifier.c: map values are reached directly in arrays alone, inside of the first element... here, of the
 // data.
 Result<void> CheckValueOffsets(const LinkedProgram& linked) {
@@ -96,6 +115,13 @@ Result<void> CheckPoison(const LinkedProgram& linked, std::span<const Instructio
 Result<void> CheckLicence(const LinkedProgram& linked, const verifier::StructuralFacts& facts) {
   const std::string_view licence = linked.license;
   if (std::find(kGplLicences.begin(), kGplLicences.end(), licence) != kGplLicences.end()) return {};
+  for (const FunctionCall& call : linked.function_calls) {
+    if (runtime::FindFunctionRow(call.name.c_str()) == nullptr) continue;  // of the host, whose licence is its own
+    return Error(
+        ErrorCode::kVerifierRejected,
+        fmt::format("cannot call kernel function {} from a program under the licence \"{}\"", call.name, licence),
+        EINVAL);
+  }
   for (const std::uint32_t id : facts.helpers) {
     const runtime::HelperRow* row = runtime::FindHelperRow(id);
     if (row == nullptr || (row->flags & runtime::helper_flags::kGplOnly) == 0) continue;
@@ -152,7 +178,8 @@ std::uint64_t BootTimeNs() {
 // Compiled, or empty where the compiler does not know an instruction: the interpreter then runs it.
 Result<compile::CompiledImage> Compile(const Shared& shared, const TabledProgram& program) {
   if (shared.options.engine == UserspaceEngine::kInterpreted) return compile::CompiledImage{};
-  auto image = compile::CompileImage({program.instructions, program.table});
+  auto image =
+      compile::CompileImage({program.instructions, program.table, static_cast<std::uint32_t>(program.imports.size())});
   if (!image && image.error().code() == ErrorCode::kNotSupported) return compile::CompiledImage{};
   return image;
 }
@@ -195,6 +222,7 @@ std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& li
   header.map_count = static_cast<std::uint32_t>(program.table.size());
   const std::vector<runtime::ProgramFunction> functions = CallbackTable(facts, image);
   header.function_count = static_cast<std::uint32_t>(functions.size());
+  header.import_count = static_cast<std::uint32_t>(program.imports.size());
   CopyName(header.name, linked.name);
   std::copy(tag.begin(), tag.end(), header.tag);
   CopyName(header.license, linked.license);
@@ -204,6 +232,7 @@ std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& li
   header.relocations_offset = file.Add(BytesOf(image.relocations));
   header.maps_offset = file.Add(BytesOf(program.table));
   header.functions_offset = file.Add(BytesOf(functions));
+  header.imports_offset = file.Add(BytesOf(program.imports));
   return std::move(file).Finish(header);
 }
 
@@ -265,12 +294,13 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
                                                                isa::TagHash tag_hash) {
   const std::string what = "program " + linked.name;
   TabledProgram program = STRATA_TRY(MakeTable(shared.get(), linked).Context(what));
+  STRATA_TRY(MakeImports(linked, &program).Context(what));
   STRATA_TRY(CheckValueOffsets(linked).Context(what));
   STRATA_TRY(verifier::RemoveDeadCalls(program.instructions, runtime::IsHelperKnown).Context(what));
   STRATA_TRY(CheckPoison(linked, program.instructions).Context(what));
-  const auto facts = STRATA_TRY(
-      verifier::CheckStructure(program.instructions, linked.type, runtime::IsHelperKnown, program.table.size())
-          .Context(what));
+  const auto facts = STRATA_TRY(verifier::CheckStructure(program.instructions, linked.type, runtime::IsHelperKnown,
+                                                         program.table.size(), program.imports.size())
+                                    .Context(what));
   STRATA_TRY(CheckLicence(linked, facts).Context(what));
   const compile::CompiledImage image = STRATA_TRY(Compile(*shared, program).Context(what));
 

@@ -93,8 +93,8 @@ void CollectObject(int folder_fd, const std::string& name) {
   if (locked) ::unlinkat(folder_fd, name.c_str(), 0);
 }
 
-constexpr std::array<const char*, 3> kObjectPrefixes = {runtime::kLinkPrefix, runtime::kProgramPrefix,
-                                                        runtime::kMapPrefix};
+constexpr std::array<const char*, 4> kObjectPrefixes = {runtime::kLinkPrefix, runtime::kProgramPrefix,
+                                                        runtime::kMapPrefix, runtime::kFunctionPrefix};
 
 // Instance records of links that are gone. "instance-<link>-<pid>"
 void CollectInstances(int folder_fd) {

@@ -74,6 +74,12 @@ class UserspaceBackend : public Backend {
                                               const BackendAttachOptions& options) override {
     return userspace::AttachProgram(shared_, program, target, options);
   }
+  Result<bool> HasFunction(const std::string& name, const btf::Btf& types, btf::TypeId declared) override {
+    return userspace::HasFunction(*shared_->session, name, types, declared);
+  }
+  Result<std::unique_ptr<HostFunctionGuard>> ServeFunction(const HostFunction& function) override {
+    return userspace::ServeFunction(shared_, function);
+  }
   Result<void> SetProgramEnabled(std::uint32_t id, bool is_enabled) override {
     return userspace::SetProgramEnabled(shared_, id, is_enabled);
   }
@@ -101,6 +107,7 @@ Result<std::shared_ptr<Backend>> OpenUserspaceBackend(UserspaceOptions options) 
   shared->possible_cpus = PossibleCpus();
   shared->session = STRATA_TRY(
       userspace::Session::Open(shared->options.runtime_folder, shared->options.session, shared->possible_cpus));
+  shared->session->process().host_functions = &shared->host_functions;
   // Another loader may have made it where the kernel says otherwise (a container).
   shared->possible_cpus = shared->session->process().slot_count;
   return std::shared_ptr<Backend>(std::make_shared<UserspaceBackend>(std::move(shared)));

@@ -21,6 +21,7 @@ namespace strata::compile {
 struct CompileInput {
   std::span<const isa::Instruction> instructions;
   std::span<const runtime::ProgramMap> maps;
+  std::uint32_t function_count = 0;  // calls with src kKfunc are positions in a table of so many functions
 };
 
 // Written to the program's file as it is. `code` may lie at any address that is a multiple of 8, once the relocations

@@ -171,7 +171,8 @@ Result<void> Scanner::CheckSupported(InsnIndex at, const OpcodeInfo& info) const
   if (info.form == OperandForm::kMoveReg && insn.offset == 1) {
     return refuse(ErrorCode::kNotSupported, "address space casts: not on the userspace backend");
   }
-  if (info.form == OperandForm::kCall && insn.src == static_cast<std::uint8_t>(isa::PseudoCall::kKfunc)) {
+  if (info.form == OperandForm::kCall && insn.src == static_cast<std::uint8_t>(isa::PseudoCall::kKfunc) &&
+      static_cast<std::uint32_t>(insn.imm) >= input_.function_count) {
     return refuse(ErrorCode::kNotSupported, fmt::format("kernel function #{}: not on the userspace backend",
                                                         static_cast<std::uint32_t>(insn.imm)));
   }
@@ -218,7 +219,7 @@ void Scanner::ScanCall(ScannedFunction& function, InsnIndex at) {
   const bool is_inline = is_helper && (insn.imm == kGetSmpProcessorId || TryInlineLookup(at));
   if (!is_inline) function.calls = true;
   if (!is_inline || insn.imm == kGetSmpProcessorId) scan_.uses_run = true;
-  if (!is_helper) function.spends_budget = true;
+  if (isa::IsFunctionCall(insn, OperandForm::kCall)) function.spends_budget = true;
   for (int reg = 0; reg <= 5; ++reg) known_[reg] = {};
   if (!is_inline) stored_.reset();
 }

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "strata/spec/function_signature.h"
 #include "strata/spec/map_type.h"
 #include "strata/spec/program_type.h"
 
@@ -25,6 +26,7 @@ inline constexpr char kMapPrefix[] = "map-";  // map-<id>
 inline constexpr char kProgramPrefix[] = "prog-";
 inline constexpr char kLinkPrefix[] = "link-";
 inline constexpr char kInstancePrefix[] = "instance-";  // instance-<link id>-<pid>
+inline constexpr char kFunctionPrefix[] = "func-";      // func-<name>
 inline constexpr char kLogFile[] = "log";               // a ring buffer map (id 0): what bpf_printk wrote
 
 // First word of each file.
@@ -34,6 +36,7 @@ enum class FileMagic : std::uint32_t {
   kProgram = 0x53545250,   // "STRP"
   kLink = 0x5354524c,      // "STRL"
   kInstance = 0x53545249,  // "STRI"
+  kFunction = 0x53545246,  // "STRF"
 };
 
 // --- root ----------------------------------------------------------------------------------------------------------
@@ -128,6 +131,7 @@ enum class ImageRelocationKind : std::uint16_t {
   kMapTable = 3,  // 64-bit address of that map's tables plus addend
   kHelper = 4,    // 64-bit address of helper `index` (the kernel's number)
   kImage = 5,     // 64-bit address of the image plus addend (callbacks)
+  kFunction = 6,  // 64-bit address of a function that the program calls by name: `index` into its imports
 };
 
 struct ImageRelocation {
@@ -166,6 +170,11 @@ struct ProgramFunction {
   std::uint32_t image_offset;  // from the image's start; 0 when interpreted
 };
 
+// A function that the program calls by name: the runtime's own, or one that its host serves.
+struct ProgramImport {
+  char name[kNameSize];
+};
+
 // Header at offset 0, then the tables at their offsets. Instructions: ldimm64 of a map has src = kMapIndex or
 // kMapIndexValue (isa::PseudoLoad) and the position in the map table as imm.
 struct ProgramHeader {
@@ -193,6 +202,8 @@ struct ProgramHeader {
   std::uint32_t functions_offset;  // ProgramFunction, in the order of the instructions; of programs with callbacks
   std::uint32_t function_count;
   std::uint32_t disabled;  // atomic: 1 while no link of the program runs it
+  std::uint32_t import_count;
+  std::uint32_t imports_offset;  // ProgramImport; a call with src kKfunc has the position as imm
   std::uint32_t reserved;
 };
 
@@ -238,6 +249,16 @@ struct LinkHeader {
   std::uint64_t file_device;  // st_dev and st_ino of path when the link was made
   std::uint64_t file_inode;
   char kind[kNameSize];
+};
+
+// --- func-<name>
+// ------------------------------------------------------------------------------------------------------ Locked by each
+// process that serves a function of that name and prototype.
+struct FunctionRecord {
+  std::uint32_t magic;  // FileMagic::kFunction
+  std::uint32_t version;
+  FunctionSignature signature;
+  char name[kNameSize];
 };
 
 // --- instance-<link>-<pid> -------------------------------------------------------------------------------------------

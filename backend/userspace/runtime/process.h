@@ -10,6 +10,7 @@
 
 namespace strata::runtime {
 
+struct HostFunctions;
 struct MapView;
 struct ProgramInstance;
 
@@ -52,11 +53,12 @@ struct Process {
   ForkPage* fork_page;
   std::uint64_t last_generation;
   VdsoClock clock;
-  MapView* log;               // null until the session has one
-  MapView* maps;              // all open views, linked by MapView::next
-  MapView* rings;             // those of ring buffers, linked by MapView::next_ring
-  MapView* timed_maps;        // those whose values hold a timer, linked by MapView::next_timed
-  ProgramInstance* programs;  // linked by ProgramInstance::next
+  MapView* log;                         // null until the session has one
+  MapView* maps;                        // all open views, linked by MapView::next
+  MapView* rings;                       // those of ring buffers, linked by MapView::next_ring
+  MapView* timed_maps;                  // those whose values hold a timer, linked by MapView::next_timed
+  const HostFunctions* host_functions;  // of the embedder; null for none
+  ProgramInstance* programs;            // linked by ProgramInstance::next
   Arena arena;
 };
 

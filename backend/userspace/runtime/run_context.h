@@ -39,6 +39,12 @@ using CallbackThunk = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std:
 using Helper = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4,
                                  std::uint64_t r5, RunContext* run) noexcept;
 
+// A function that a program calls by name.
+struct ImportedFunction {
+  Helper function;      // the runtime's own, called as helpers are; null for
+  const void* address;  // one of the host
+};
+
 // On the stack of whoever starts the run. Compiled code holds its address in r12 and knows the offsets of `budget`,
 // `slot` and `engine_state`.
 struct RunContext {

@@ -313,10 +313,15 @@ void Assembler::Call(Label label) {
 
 void Assembler::CallReg(Reg reg) { OpReg(Bits::k32, 0xff, 2, Number(reg)); }
 
-void Assembler::CallHelper(std::uint32_t helper) {
-  const auto known = std::find(helpers_.begin(), helpers_.end(), helper);
-  const auto entry = static_cast<std::uint32_t>(known - helpers_.begin());
-  if (known == helpers_.end()) helpers_.push_back(helper);
+void Assembler::CallHelper(std::uint32_t helper) { CallThroughTable({runtime::ImageRelocationKind::kHelper, helper}); }
+void Assembler::CallImport(std::uint32_t position) {
+  CallThroughTable({runtime::ImageRelocationKind::kFunction, position});
+}
+
+void Assembler::CallThroughTable(Callee callee) {
+  const auto known = std::find(callees_.begin(), callees_.end(), callee);
+  const auto entry = static_cast<std::uint32_t>(known - callees_.begin());
+  if (known == callees_.end()) callees_.push_back(callee);
   Reserve();
   Byte(0xff);
   Byte(0x15);  // call [rip + disp32]
@@ -428,13 +433,13 @@ Code Assembler::CopyCode() const {
 }
 
 void Assembler::AppendHelperTable(Code& code) const {
-  if (helpers_.empty()) return;
+  if (callees_.empty()) return;
   code.bytes.resize((code.bytes.size() + 7) / 8 * 8, kBreakpoint);
-  for (const std::uint32_t helper : helpers_) {
+  for (const Callee& callee : callees_) {
     runtime::ImageRelocation relocation{};
     relocation.offset = static_cast<std::uint32_t>(code.bytes.size());
-    relocation.kind = runtime::ImageRelocationKind::kHelper;
-    relocation.index = helper;
+    relocation.kind = callee.kind;
+    relocation.index = callee.index;
     code.relocations.push_back(relocation);
     code.bytes.resize(code.bytes.size() + 8);
   }
@@ -447,14 +452,14 @@ void Assembler::WriteReferences(Code& code) const {
     std::memcpy(&code.bytes[at], &distance, sizeof(distance));
   };
   for (const LabelUse& use : label_uses_) write_distance(use.place, Final(labels_[use.label]));
-  const auto table = static_cast<std::uint32_t>(code.bytes.size() - 8 * helpers_.size());
+  const auto table = static_cast<std::uint32_t>(code.bytes.size() - 8 * callees_.size());
   for (const HelperUse& use : helper_uses_) write_distance(use.place, table + 8 * use.entry);
 }
 
 Code Assembler::Finish() {
   ChooseShortJumps();
   Code code = CopyCode();
-  code.relocations.reserve(relocations_.size() + helpers_.size());
+  code.relocations.reserve(relocations_.size() + callees_.size());
   for (const Relocation& entry : relocations_) {
     code.relocations.push_back(entry.relocation);
     code.relocations.back().offset = Final(entry.place);

@@ -111,6 +111,7 @@ class Assembler {
   void Call(Label label);
   void CallReg(Reg reg);
   void CallHelper(std::uint32_t helper);  // through a table behind the code
+  void CallImport(std::uint32_t position);
   void Push(Reg reg);
   void PushMem(Mem from);
   void Pop(Reg reg);
@@ -150,7 +151,7 @@ class Assembler {
   };
   struct HelperUse {
     Place place;
-    std::uint32_t entry;  // in helpers_
+    std::uint32_t entry;  // in callees_
   };
   struct Relocation {
     Place place;
@@ -185,7 +186,13 @@ class Assembler {
   std::vector<JumpSite> jumps_;
   std::vector<LabelUse> label_uses_;
   std::vector<HelperUse> helper_uses_;
-  std::vector<std::uint32_t> helpers_;  // numbers, in the order of the table
+  struct Callee {
+    runtime::ImageRelocationKind kind;
+    std::uint32_t index;
+    bool operator==(const Callee&) const = default;
+  };
+  void CallThroughTable(Callee callee);
+  std::vector<Callee> callees_;  // in the order of the table
   std::vector<Relocation> relocations_;
   std::vector<std::uint32_t> saved_before_;  // bytes that the first i jumps save
 };
