@@ -195,9 +195,17 @@ std::vector<runtime::ProgramFunction> CallbackTable(const verifier::StructuralFa
   return functions;
 }
 
-bool SetsTimers(const verifier::StructuralFacts& facts) {
-  constexpr std::uint32_t kTimerSetCallback = 170;
-  return std::binary_search(facts.helpers.begin(), facts.helpers.end(), kTimerSetCallback);
+constexpr std::uint32_t kOverrideReturn = 58;
+constexpr std::uint32_t kTimerSetCallback = 170;
+
+bool Calls(const verifier::StructuralFacts& facts, std::uint32_t helper) {
+  return std::binary_search(facts.helpers.begin(), facts.helpers.end(), helper);
+}
+
+// kernel/trace/bpf_trace.c: the helper is one of kprobe programs.
+Result<void> CheckOverride(const LinkedProgram& linked, const verifier::StructuralFacts& facts) {
+  if (linked.type == ProgramType::kKprobe || !Calls(facts, kOverrideReturn)) return {};
+  return Error(ErrorCode::kVerifierRejected, "program of this type cannot use helper bpf_override_return", EINVAL);
 }
 
 std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& linked, const isa::Tag& tag,
@@ -210,7 +218,8 @@ std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& li
   header.id = id;
   header.type = linked.type;
   header.flags = runtime::program_flags::kUnverified;
-  if (SetsTimers(facts)) header.flags |= runtime::program_flags::kSetsTimers;
+  if (Calls(facts, kOverrideReturn)) header.flags |= runtime::program_flags::kOverridesReturn;
+  if (Calls(facts, kTimerSetCallback)) header.flags |= runtime::program_flags::kSetsTimers;
   if (UsesSlot(program, facts)) header.flags |= runtime::program_flags::kUsesSlot;
   if (image.code.empty()) header.flags |= runtime::program_flags::kInterpreted;
   header.load_time_ns = BootTimeNs();
@@ -302,6 +311,7 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
                                                          program.table.size(), program.imports.size())
                                     .Context(what));
   STRATA_TRY(CheckLicence(linked, facts).Context(what));
+  STRATA_TRY(CheckOverride(linked, facts).Context(what));
   const compile::CompiledImage image = STRATA_TRY(Compile(*shared, program).Context(what));
 
   Session& session = *shared->session;

@@ -158,10 +158,11 @@ struct ProgramMap {
 };
 
 namespace program_flags {
-inline constexpr std::uint32_t kUnverified = 1U << 0;   // structural check only
-inline constexpr std::uint32_t kUsesSlot = 1U << 1;     // per-CPU maps, or asks for its CPU number
-inline constexpr std::uint32_t kInterpreted = 1U << 2;  // no image: the interpreter runs the instructions
-inline constexpr std::uint32_t kSetsTimers = 1U << 3;   // its functions may be callbacks of timers
+inline constexpr std::uint32_t kUnverified = 1U << 0;       // structural check only
+inline constexpr std::uint32_t kUsesSlot = 1U << 1;         // per-CPU maps, or asks for its CPU number
+inline constexpr std::uint32_t kInterpreted = 1U << 2;      // no image: the interpreter runs the instructions
+inline constexpr std::uint32_t kOverridesReturn = 1U << 4;  // hooks the starts of functions alone
+inline constexpr std::uint32_t kSetsTimers = 1U << 3;       // its functions may be callbacks of timers
 }  // namespace program_flags
 
 // Where a function starts, for callbacks that run in another process.

@@ -20,8 +20,10 @@ inline constexpr std::uint32_t kMaxTailCalls = 33;  // MAX_TAIL_CALL_CNT
 
 // Of RunContext::flags.
 namespace run_flags {
-inline constexpr std::uint32_t kMissed = 1U
-                                         << 0;  // the program did not run, or not to its end, because no slot was free
+// The program did not run, or not to its end, because no slot was free.
+inline constexpr std::uint32_t kMissed = 1U << 0;
+// The hooked function shall return at once, with override_result.
+inline constexpr std::uint32_t kOverride = 1U << 1;
 }  // namespace run_flags
 
 struct RunContext;
@@ -61,6 +63,7 @@ struct RunContext {
   std::uint32_t tail_calls = 0;
   std::uint32_t reserved = 0;
   std::uint32_t* held_lock = nullptr;  // the spin lock of a map's value that the run holds
+  std::uint64_t override_result = 0;   // bpf_override_return
 };
 static_assert(offsetof(RunContext, budget) == 0 && offsetof(RunContext, slot) == 8 &&
               offsetof(RunContext, engine_state) == 56 && offsetof(RunContext, program) == 64 &&

@@ -34,6 +34,7 @@ constexpr HelperRow kHelpers[] = {
      0},
     {42, "get_numa_node_id", HelperNumaNode, kInteger, {}, 0},
     {45, "probe_read_str", HelperProbeReadString, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
+    {58, "override_return", HelperOverrideReturn, kInteger, {kContext, kAnything}, kGplOnly},
     {105, "strtol", HelperParseLong, kInteger, {kMemory, kSize, kAnything, kLongOut}, 0},
     {106, "strtoul", HelperParseUnsignedLong, kInteger, {kMemory, kSize, kAnything, kLongOut}, 0},
     {109, "send_signal", HelperSendSignal, kInteger, {kAnything}, 0},
