@@ -14,6 +14,7 @@
 #include "strata/backend/userspace/runtime/helpers/table.h"
 #include "strata/backend/userspace/verifier/dead_calls.h"
 #include "strata/backend/userspace/verifier/structural_check.h"
+#include "strata/isa/opcode.h"
 
 namespace strata::userspace {
 namespace {
@@ -70,11 +71,18 @@ Result<TabledProgram> MakeTable(const Shared* shared, const LinkedProgram& linke
   return program;
 }
 
+bool IsCallByName(const Instruction& instruction) {
+  return instruction.opcode == static_cast<std::uint8_t>(isa::Opcode::kCall) &&
+         instruction.src == static_cast<std::uint8_t>(isa::PseudoCall::kKfunc);
+}
+
 // Calls by name become positions in the program's table of names.
 Result<void> MakeImports(const LinkedProgram& linked, TabledProgram* program) {
   std::vector<std::string> names;
   for (const FunctionCall& call : linked.function_calls) {
-    if (call.index.value >= program->instructions.size() || call.name.size() >= runtime::kNameSize) {
+    const bool is_inside = call.index.value < program->instructions.size();
+    if (!is_inside || !IsCallByName(program->instructions[call.index.value]) ||
+        call.name.size() >= runtime::kNameSize) {
       return Error(ErrorCode::kInvalidArgument, fmt::format("instruction {}: a bad call by name", call.index.value));
     }
     const auto known = std::find(names.begin(), names.end(), call.name);
