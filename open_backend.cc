@@ -69,6 +69,7 @@ class OwnProcess : public LocalProcess {
       return Error::FromErrno(error, "attaching in this process");
     return {};
   }
+  void ServeFunctions(const runtime::HostFunctions& functions) override { manager_->ServeFunctions(functions); }
 
  private:
   explicit OwnProcess(attach::AttachManager* manager) : manager_(manager) {}

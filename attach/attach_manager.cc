@@ -243,6 +243,9 @@ bool AttachManager::State::PlaceSites(LinkState& link, const ModuleMap& modules,
     return false;
   }
   if (!AttachProgram(link)) return false;
+  const bool overrides = (link.program->flags & runtime::program_flags::kOverridesReturn) != 0;
+  if (overrides && (plan.probe != ProbeKind::kEntry || plan.is_function_start == 0))
+    return Refuse(link, kEinval, "the program overrides what a function returns: only where a function starts");
   if (!FindSemaphores(link, modules))
     return Refuse(link, kEopnotsupp, "the probe's semaphore is not mapped here as data of the process's own");
   if (batch.count + found > Batch::kCapacity) HookSites(batch);
@@ -422,6 +425,12 @@ void AttachManager::Destroy(AttachManager* manager) noexcept {
     for (HerePage* page = state->here_pages; page != nullptr; page = page->next) sys::Munmap(page->bytes, kPageSize);
   }
   runtime::CloseProcess(process);
+}
+
+void AttachManager::ServeFunctions(const runtime::HostFunctions& functions) noexcept {
+  auto* state = reinterpret_cast<State*>(this);
+  const ManagerLock lock(state->lock);
+  state->process->host_functions = &functions;
 }
 
 int AttachManager::Reconcile() noexcept {

@@ -4,6 +4,10 @@
 // nothing of the host's libc, and keeps no descriptor open.
 #pragma once
 
+namespace strata::runtime {
+struct HostFunctions;
+}
+
 namespace strata::attach {
 
 // Who handles SIGSEGV and SIGBUS in this process.
@@ -30,6 +34,9 @@ class AttachManager {
   // A link whose file is not mapped here is pending, and tried again by the next call. Programs are unmapped once no
   // thread can be in them, by this call or a later one.
   int Reconcile() noexcept;
+
+  // The functions of the embedding program that programs may call by name. They outlive the manager.
+  void ServeFunctions(const runtime::HostFunctions& functions) noexcept;
 
   AttachManager(const AttachManager&) = delete;
   AttachManager& operator=(const AttachManager&) = delete;

@@ -42,6 +42,15 @@ bool IsHere(const LinkState& link) {
   Add(counters.run_count, 1);
 }
 
+// What is left of a run that was not as usual.
+[[gnu::noinline, gnu::cold]] void ActOn(const LinkState& link, const RunContext& run, PtRegs* regs) {
+  if ((run.flags & runtime::run_flags::kMissed) != 0) {
+    Add(CountersHere(link).missed_count, 1);
+  } else if ((run.flags & runtime::run_flags::kOverride) != 0) {
+    ReturnAtOnce(regs, run.override_result);
+  }
+}
+
 }  // namespace
 
 void RunLink(void* cookie, PtRegs* regs) noexcept {
@@ -58,8 +67,8 @@ void RunLink(void* cookie, PtRegs* regs) noexcept {
   } else {
     RunCounted(link, flags, run);
   }
-  if ((run.flags & runtime::run_flags::kMissed) != 0) [[unlikely]]
-    Add(CountersHere(link).missed_count, 1);
+  if (run.flags != 0) [[unlikely]]
+    ActOn(link, run, regs);
 }
 
 void MissLink(void* cookie) noexcept {

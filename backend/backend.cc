@@ -38,6 +38,19 @@ Result<void> BackendMap::Pin(const std::string& path) {
                fmt::format("map {}: pinning it at {} is not possible on this backend", info().name, path));
 }
 
+Result<bool> Backend::HasFunction(const std::string&, const btf::Btf&, btf::TypeId) { return false; }
+
+Result<std::unique_ptr<HostFunctionGuard>> Backend::ServeFunction(const HostFunction& function) {
+  return Error(ErrorCode::kNotSupported,
+               fmt::format("function {}: programs on the {} backend cannot reach this process", function.name, name()));
+}
+
+Result<void> Backend::SetProgramEnabled(std::uint32_t id, bool is_enabled) {
+  return Error(ErrorCode::kNotSupported, fmt::format("program {}: programs are not to be {} on the {} backend; their "
+                                                     "links are",
+                                                     id, is_enabled ? "enabled" : "disabled", name()));
+}
+
 Result<std::shared_ptr<BackendMap>> Backend::OpenMap(std::uint32_t id) {
   return Error(ErrorCode::kNotSupported, fmt::format("map {}: not to be opened on the {} backend", id, name()));
 }

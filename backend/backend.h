@@ -16,6 +16,7 @@
 
 #include "strata/backend/event_memory.h"
 #include "strata/backend/feature.h"
+#include "strata/backend/host_function.h"
 #include "strata/backend/kernel_facts.h"
 #include "strata/backend/linked_program.h"
 #include "strata/backend/map_batch.h"
@@ -244,6 +245,8 @@ class STRATA_EXPORT TraceLog {
   virtual int poll_descriptor() const = 0;
   // Hands each line that is there to `on_line`, without its newline, and returns.
   virtual Result<void> Drain(const std::function<void(std::string_view line)>& on_line) = 0;
+  // Lines that found no room since the log exists; 0 in the kernel, which says so in between the lines.
+  virtual std::uint64_t lost_count() const { return 0; }
 };
 
 // How a process that a link selects gets the code that serves it (userspace only).
@@ -291,6 +294,16 @@ class STRATA_EXPORT Backend : public std::enable_shared_from_this<Backend> {
   // else.
   virtual Result<std::shared_ptr<BackendProgram>> OpenProgram(std::uint32_t id);
   virtual Result<std::shared_ptr<BackendProgram>> OpenPinnedProgram(const std::string& path);
+  // Whether programs that run outside of the kernel may call a function by that name, the runtime's own or one that a
+  // process of the session serves. kInvalidArgument where its prototype is another than that of `declared`, a FUNC of
+  // `types`.
+  virtual Result<bool> HasFunction(const std::string& name, const btf::Btf& types, btf::TypeId declared);
+  // Lets programs call it in this process. kInvalidArgument (EEXIST) where another process of the session serves one of
+  // another prototype by that name, or the runtime has one; kNotSupported in the kernel.
+  virtual Result<std::unique_ptr<HostFunctionGuard>> ServeFunction(const HostFunction& function);
+  // Whether the program's links run it, whoever made them; those made meanwhile too. The links' own state stays.
+  // kNotFound; kNotSupported in the kernel.
+  virtual Result<void> SetProgramEnabled(std::uint32_t id, bool is_enabled);
   // Whether the backend can do that. Answers that are sure are kept, others asked for again.
   virtual FeatureAnswer Probe(const Feature& feature);
   virtual Result<std::unique_ptr<BackendLink>> Attach(const std::shared_ptr<BackendProgram>& program,

@@ -25,6 +25,12 @@ struct MapReference {
   std::uint32_t value_offset = 0;  // bytes
 };
 
+// The call at `index` is of a function by name, for which Backend::HasFunction() said yes.
+struct FunctionCall {
+  isa::InsnIndex index;
+  std::string name;
+};
+
 struct PoisonedInstruction {
   isa::InsnIndex index;
   std::string
@@ -49,6 +55,9 @@ struct LinkedProgram {
   std::vector<isa::Instruction>
       instructions;  // calls and callbacks resolved; map references have src 0 and imm 0 until the backend fills them
   std::vector<MapReference> map_references;  // sorted by index
+
+  // Calls of functions outside of the kernel. The instructions have src kKfunc, and no meaning in imm.
+  std::vector<FunctionCall> function_calls;
 
   // Instructions that cannot work and were replaced by one that no verifier accepts: harmless where it never gets
   // there, and where it does, the text explains the rejection.

@@ -24,6 +24,8 @@ struct ProgramInfo {
   std::array<std::uint8_t, 8> tag{};
   bool is_verified = true;  // false: its structure was checked, not what it does to memory
 
+  bool is_enabled = true;  // false: no link of it runs it (Backend::SetProgramEnabled), when the info was taken
+
   std::vector<std::uint32_t> map_ids = {};       // of the maps that it uses
   std::uint32_t jited_bytes = 0;                 // of machine code; 0 for an interpreted one
   std::uint32_t verified_instruction_count = 0;  // that the verifier walked over (Linux 5.16)

@@ -248,9 +248,12 @@ class CollectionLoader {
   }
 
   Result<void> LoadPrograms() {
-    ProgramPreparer preparer(spec(), backend().kernel(),
-                             {options_.target_types, options_.extra_target_types, backend().runs_in_kernel(),
-                              context_functions_, options_.attach_programs});
+    ProgramPreparer preparer(
+        spec(), backend().kernel(),
+        {options_.target_types, options_.extra_target_types, backend().runs_in_kernel(), context_functions_,
+         options_.attach_programs, [this](const std::string& name, const btf::Btf& types, btf::TypeId declared) {
+           return backend().HasFunction(name, types, declared);
+         }});
     const MapResolver resolve = [this](std::string_view name) { return ResolveMap(name); };
     for (const std::string& name : selection_.programs) {
       auto loaded = LoadProgram(name, spec().programs.at(name), preparer, resolve);

@@ -27,6 +27,8 @@ class STRATA_EXPORT Program {
   const std::string& name() const { return spec_.name; }
   const ProgramSpec& spec() const { return spec_; }
   const ProgramInfo& info() const { return program_->info(); }
+  // Whether any of its links runs it; kNotSupported in the kernel, where each link is disabled by itself.
+  Result<void> SetEnabled(bool is_enabled) { return backend_->SetProgramEnabled(info().id, is_enabled); }
   // Counted while a guard of Backend::EnableStats() lives.
   Result<ProgramStats> Stats() const { return program_->Stats(); }
   // What the verifier said, where LoadOptions::log_level asked for it; empty on the userspace backend.

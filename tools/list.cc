@@ -32,9 +32,9 @@ std::string TextOf(const MapInfo& map) {
 ordered_json JsonOf(const MapInfo& map) { return MapJson(map); }
 
 std::string TextOf(const ProgramInfo& program) {
-  return fmt::format("program {:>5}  {:<16} {:<14} tag {}, {} instructions{}", program.id, program.name,
+  return fmt::format("program {:>5}  {:<16} {:<14} tag {}, {} instructions{}{}", program.id, program.name,
                      ProgramTypeName(program.type), TagText(program), program.instruction_count,
-                     program.is_verified ? "" : ", unverified");
+                     program.is_verified ? "" : ", unverified", program.is_enabled ? "" : ", disabled");
 }
 ordered_json JsonOf(const ProgramInfo& program) { return ProgramJson(program); }
 

@@ -69,9 +69,13 @@ Result<Map> FindLiveMap(const std::shared_ptr<Backend>& backend, const std::stri
 
 Result<Program> FindLiveProgram(const std::shared_ptr<Backend>& backend, const std::string& name) {
   if (IsPath(name)) return OpenPinnedProgram(backend, name);
-  if (const auto id = AsId(name)) return OpenProgram(backend, *id);
+  return OpenProgram(backend, STRATA_TRY(FindProgramId(backend, name)));
+}
+
+Result<std::uint32_t> FindProgramId(const std::shared_ptr<Backend>& backend, const std::string& name) {
+  if (const auto id = AsId(name)) return *id;
   const ObjectListing listing = STRATA_TRY(backend->List());
-  return OpenProgram(backend, STRATA_TRY(IdOfName(*backend, "program", listing.programs, name)));
+  return IdOfName(*backend, "program", listing.programs, name);
 }
 
 Result<Link> FindLiveLink(const std::shared_ptr<Backend>& backend, const std::string& name) {

@@ -25,6 +25,8 @@ void AddShareOption(CLI::App& app, std::string& share);
 // kNotFound says so; kInvalidArgument lists the ids where several have the name.
 Result<Map> FindLiveMap(const std::shared_ptr<Backend>& backend, const std::string& name);
 Result<Program> FindLiveProgram(const std::shared_ptr<Backend>& backend, const std::string& name);
+// Of a program's id or name alone: it is not opened.
+Result<std::uint32_t> FindProgramId(const std::shared_ptr<Backend>& backend, const std::string& name);
 // Links have no names.
 Result<Link> FindLiveLink(const std::shared_ptr<Backend>& backend, const std::string& name);
 

@@ -170,6 +170,14 @@ Result<void> Stats(const ProgOptions& options) {
   return {};
 }
 
+Result<void> SetEnabled(const ProgOptions& options, bool is_enabled) {
+  const auto backend = STRATA_TRY(options.backend.Open());
+  return backend->SetProgramEnabled(STRATA_TRY(FindProgramId(backend, options.program)), is_enabled);
+}
+
+Result<void> Enable(const ProgOptions& options) { return SetEnabled(options, true); }
+Result<void> Disable(const ProgOptions& options) { return SetEnabled(options, false); }
+
 // One row per thing to do with a program.
 struct Action {
   const char* name;
@@ -181,6 +189,8 @@ constexpr Action kActions[] = {
     {"show", "Print what is known of a program", Show},
     {"dump", "Print its instructions as they run, with source lines", Dump},
     {"stats", "Count and time its runs for a while", Stats},
+    {"enable", "Let its links run it again", Enable},
+    {"disable", "Let none of its links run it (userspace)", Disable},
 };
 
 }  // namespace

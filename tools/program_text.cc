@@ -21,7 +21,8 @@ nlohmann::ordered_json ProgramJson(const ProgramInfo& program) {
           {"program_type", ProgramTypeName(program.type)},
           {"tag", TagText(program)},
           {"instructions", program.instruction_count},
-          {"verified", program.is_verified}};
+          {"verified", program.is_verified},
+          {"enabled", program.is_enabled}};
 }
 
 nlohmann::ordered_json MapJson(const MapInfo& map) {

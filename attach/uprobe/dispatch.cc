@@ -9,7 +9,8 @@ extern "C" {
 void strata_uretprobe_launch();
 void strata_uretprobe_launched();
 void strata_uretprobe_return();
-void strata_uprobe_dispatch(std::uint64_t return_address, PtRegs* regs) noexcept __attribute__((visibility("hidden")));
+// True when the hooked function shall return at once.
+bool strata_uprobe_dispatch(std::uint64_t return_address, PtRegs* regs) noexcept __attribute__((visibility("hidden")));
 void strata_uretprobe_dispatch(std::uint64_t slot, PtRegs* regs) noexcept __attribute__((visibility("hidden")));
 }
 
@@ -77,38 +78,57 @@ void SetNext(std::uint64_t stack, std::uint64_t next, std::uint64_t displaced) {
   MissAll(&site->return_probes);
 }
 
-// The handlers of a site; true if its function now returns to `trampoline`, which it did not before.
-[[gnu::always_inline]] inline bool RunSite(Site* site, PtRegs* regs, std::uint64_t trampoline) {
+// How a function goes on after its site's handlers.
+enum class Outcome : std::uint8_t {
+  kRuns,
+  kLaunched,  // it now returns to the trampoline, which it did not before
+  kReturns,   // at once
+};
+
+// The handlers of a site.
+[[gnu::always_inline]] inline Outcome RunSite(Site* site, PtRegs* regs, std::uint64_t trampoline) {
   ThreadRecord* thread = CurrentThread();
   if (thread == nullptr || IsInHook(*thread, PlaceOf(regs))) [[unlikely]] {
     MissSite(site);
-    return false;
+    return Outcome::kRuns;
   }
   EnterHook(*thread, PlaceOf(regs));
+  thread->returns_at_once = 0;  // an earlier hook may have been left by siglongjmp
   RunAll(&site->entry_probes, regs);
+  if (thread->returns_at_once != 0) [[unlikely]] {
+    LeaveHook(*thread);
+    return site->plan.is_function_start != 0 ? Outcome::kReturns : Outcome::kRuns;
+  }
   Hijack hijack = Hijack::kAlreadyThere;
   if (__atomic_load_n(&site->live_returns, __ATOMIC_RELAXED) != 0) {
     hijack = HijackReturn(*thread, regs->sp, site, trampoline);
     if (hijack == Hijack::kMissed) MissAll(&site->return_probes);
   }
   LeaveHook(*thread);
-  return hijack == Hijack::kDone;
+  return hijack == Hijack::kDone ? Outcome::kLaunched : Outcome::kRuns;
 }
 
 }  // namespace
 
-void strata_uprobe_dispatch(std::uint64_t return_address, PtRegs* regs) noexcept {
+void ReturnAtOnce(PtRegs* regs, std::uint64_t result) noexcept {
+  ThreadRecord* thread = CurrentThread();
+  if (thread == nullptr) return;
+  thread->returns_at_once = 1;
+  regs->ax = result;
+}
+
+bool strata_uprobe_dispatch(std::uint64_t return_address, PtRegs* regs) noexcept {
   constexpr std::uint64_t kKindBits = 1;
   const std::uint64_t word = WordAt(return_address - kStubReturn);
   auto* site = reinterpret_cast<Site*>(word & ~kKindBits);
   regs->ip = site->address;
   if ((word & kKindBits) == static_cast<std::uint64_t>(StubKind::kPlain)) {
-    RunSite(site, regs, AddressOf(strata_uretprobe_return));
-    return;
+    return RunSite(site, regs, AddressOf(strata_uretprobe_return)) == Outcome::kReturns;
   }
   const std::uint64_t displaced = return_address - kStubReturn + DisplacedOffset(StubKind::kReturns);
-  const bool is_launched = RunSite(site, regs, AddressOf(strata_uretprobe_launched));
-  SetNext(regs->sp, is_launched ? AddressOf(strata_uretprobe_launch) : displaced, displaced);
+  const Outcome outcome = RunSite(site, regs, AddressOf(strata_uretprobe_launched));
+  SetNext(regs->sp, outcome == Outcome::kLaunched ? AddressOf(strata_uretprobe_launch) : displaced, displaced);
+  return outcome == Outcome::kReturns;
 }
 
 void strata_uretprobe_dispatch(std::uint64_t slot, PtRegs* regs) noexcept {

@@ -12,11 +12,11 @@ namespace strata::attach {
 inline constexpr std::size_t kCacheLine = 64;
 
 struct alignas(kCacheLine) ThreadRecord {
-  std::uint32_t tid;  // atomic; 0: free
-  std::uint32_t reserved;
-  std::uint64_t stack_place;  // atomic: of the hook that this thread is in, an address on its stack; 0: in none
-  std::uint64_t run_count;    // atomic, written by its thread only
-  AreaCache returns;          // its thread's only
+  std::uint32_t tid;              // atomic; 0: free
+  std::uint32_t returns_at_once;  // its thread only: a handler asked for it
+  std::uint64_t stack_place;      // atomic: of the hook that this thread is in, an address on its stack; 0: in none
+  std::uint64_t run_count;        // atomic, written by its thread only
+  AreaCache returns;              // its thread's only
 };
 
 // The calling thread's, made at its first event. Null when more threads live than the table holds.

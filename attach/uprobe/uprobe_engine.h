@@ -49,4 +49,9 @@ bool WaitUntilHooksAreLeft() noexcept;
 // from here on. A vfork child shares its parent's memory, which would otherwise stay in the handler for good.
 void LeaveHandler() noexcept;
 
+// For a handler of an entry probe, while it runs: the hooked function does not run, but returns `result` to its caller
+// at once. The handlers behind it still run; return probes do not see the call. Means nothing at other places than the
+// start of a function (UprobePlan::is_function_start).
+void ReturnAtOnce(PtRegs* regs, std::uint64_t result) noexcept;
+
 }  // namespace strata::attach

@@ -110,6 +110,12 @@ runtime::LinkCounters CountsOf(const runtime::LinkHeader* link, std::size_t size
   return sum;
 }
 
+void Add(const runtime::LinkCounters& counts, runtime::ProgramHeader* program) {
+  __atomic_fetch_add(&program->run_count, counts.run_count, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&program->run_ticks, counts.run_ticks, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&program->missed_count, counts.missed_count, __ATOMIC_RELAXED);
+}
+
 // The flags that stats files ask for which somebody holds.
 std::uint32_t WantedStats(int folder_fd) {
   std::uint32_t flags = 0;
@@ -250,6 +256,14 @@ void CollectInstances(int folder_fd) {
   }
 }
 
+// Functions that nobody serves any more.
+void CollectFunctions(int folder_fd) {
+  for (const std::string& name : NamesIn(folder_fd, runtime::kFunctionPrefix)) {
+    const UniqueFd locked = LockDead(folder_fd, name);
+    if (locked) ::unlinkat(folder_fd, name.c_str(), 0);
+  }
+}
+
 // --- What becomes of objects, for people ---------------------------------------------------------------------------
 
 SessionObject Describe(int folder_fd, ObjectId object) {
@@ -324,7 +338,7 @@ void RemoveEmptyFolders(int at, const std::string& name) {
 
 // What a session without loaders and objects may still hold.
 void RemoveRemains(int folder_fd) {
-  for (const char* prefix : {runtime::kInstancePrefix, ".instance-", "agent-", ".agent-"}) {
+  for (const char* prefix : {runtime::kInstancePrefix, ".instance-", "agent-", ".agent-", runtime::kFunctionPrefix}) {
     for (const std::string& name : NamesIn(folder_fd, prefix)) ::unlinkat(folder_fd, name.c_str(), 0);
   }
   if (const UniqueFd instances{::openat(folder_fd, runtime::kInstanceFolder, kFolderFlags)}) {
@@ -373,7 +387,9 @@ void CollectIn(int folder_fd, const std::string& folder, Sweep sweep, std::vecto
     }
     is_done = sweep == Sweep::kDryRun || collector.Remove() == 0 || !collector.was_short_of_descriptors();
   }
-  if (sweep == Sweep::kRemove) CollectInstances(folder_fd);
+  if (sweep != Sweep::kRemove) return;
+  CollectInstances(folder_fd);
+  CollectFunctions(folder_fd);
 }
 
 SessionReport CollectSession(int runtime_fd, const std::string& runtime_folder, const std::string& name, Sweep sweep) {
@@ -409,10 +425,12 @@ SessionReport CollectSession(int runtime_fd, const std::string& runtime_folder, 
 void SumLink(runtime::LinkHeader* link, std::size_t link_size, int program_fd) {
   const MappedHeader<runtime::ProgramHeader> program(program_fd, runtime::FileMagic::kProgram);
   if (program.get() == nullptr || __atomic_exchange_n(&link->is_summed, 1U, __ATOMIC_ACQ_REL) != 0) return;
-  const runtime::LinkCounters counts = CountsOf(link, link_size);
-  __atomic_fetch_add(&program.get()->run_count, counts.run_count, __ATOMIC_RELAXED);
-  __atomic_fetch_add(&program.get()->run_ticks, counts.run_ticks, __ATOMIC_RELAXED);
-  __atomic_fetch_add(&program.get()->missed_count, counts.missed_count, __ATOMIC_RELAXED);
+  Add(CountsOf(link, link_size), program.get());
+}
+
+void AddRuns(int program_fd, const runtime::LinkCounters& counts) {
+  const MappedHeader<runtime::ProgramHeader> program(program_fd, runtime::FileMagic::kProgram);
+  if (program.get() != nullptr) Add(counts, program.get());
 }
 
 void SumLink(int folder_fd, ObjectId object) {

@@ -45,10 +45,6 @@ LinkTables PlaceTables(const AttachTarget& target, std::size_t plan_size, std::u
   return tables;
 }
 
-std::uint32_t StatsFlags(const Session& session) {
-  return __atomic_load_n(&session.process().root->stats_flags, __ATOMIC_SEQ_CST);
-}
-
 Result<LinkHeader> MakeHeader(const Shared& shared, std::uint32_t id, const BackendProgram& program,
                               const AttachTarget& target, std::size_t plan_size, const LinkTables& tables) {
   LinkHeader header{};
@@ -60,7 +56,7 @@ Result<LinkHeader> MakeHeader(const Shared& shared, std::uint32_t id, const Back
   header.flags = StatsFlags(*shared.session);
   header.cookie = target.cookie;
   header.file_size = tables.size;
-  header.enabled = 1;
+  header.enabled = runtime::link_state::kEnabled;
   header.counters_count = shared.possible_cpus;
   header.counters_offset = tables.counters;
   header.config_offset = tables.config;
@@ -159,7 +155,7 @@ class Link : public BackendLink {
   Result<void> SetEnabled(bool enabled) override {
     STRATA_TRY(CheckIsAttached());
     STRATA_TRY(CheckIsWritable());
-    __atomic_store_n(&view_.shared->enabled, enabled ? 1U : 0U, __ATOMIC_SEQ_CST);
+    runtime::SetLinkState(view_, runtime::link_state::kEnabled, enabled);
     runtime::BeginPublish(session().process());
     runtime::EndPublish(session().process());
     return shared_->ReconcileLocally(false);
@@ -337,6 +333,7 @@ Result<void> Shared::ReconcileLocally(bool is_selected) {
     if (!options.make_local_process)
       return Error(ErrorCode::kNotSupported, "attaching in the own process: not built into this program");
     local_process = STRATA_TRY(options.make_local_process(session->folder()));
+    local_process->ServeFunctions(host_functions);
   }
   return local_process->Reconcile();
 }
@@ -367,11 +364,17 @@ Result<std::unique_ptr<BackendLink>> AttachProgram(const SharedPtr& shared,
     session.RemoveAndWake(std::move(file));
     return std::move(view).error();
   }
+  // Read behind the publication: whoever disables the program meanwhile has seen the link, or is seen here.
+  if (auto disabled = IsProgramDisabled(session, header.program_id); disabled && *disabled) {
+    runtime::SetLinkState(*view, runtime::link_state::kProgramDisabled, true);
+  }
   auto link = std::make_unique<Link>(shared, std::move(own_program), std::move(file), *view);
   // Statistics may have been turned on after the header was made and before others saw the link.
   __atomic_store_n(&view->shared->flags, StatsFlags(session), __ATOMIC_RELAXED);
   const bool is_own = target.pid == ::getpid();
   STRATA_TRY(shared->ReconcileLocally(is_own));
+  // Nobody answers for a link that rests.
+  if (!runtime::IsEnabled(*view)) return std::unique_ptr<BackendLink>(std::move(link));
   if (is_own) STRATA_TRY(link->AnswerOf(target.pid));
   if (target.pid > 0 && !is_own && options.agent == AgentPolicy::kRequire) STRATA_TRY(link->WaitForAnswer(target.pid));
   return std::unique_ptr<BackendLink>(std::move(link));

@@ -13,6 +13,7 @@
 
 #include "registry.h"
 #include "strata/backend/backend.h"
+#include "strata/backend/userspace/runtime/host_functions.h"
 #include "strata/backend/userspace/runtime/map_view.h"
 #include "strata/backend/userspace/runtime/program_instance.h"
 #include "strata/backend/userspace/runtime/session_view.h"
@@ -28,6 +29,7 @@ struct Shared {
   std::uint32_t possible_cpus = 1;
   std::unique_ptr<Session> session;
   std::mutex local_mutex;
+  runtime::HostFunctions host_functions{};      // changed under the session's mutex; before `local_process`
   std::unique_ptr<LocalProcess> local_process;  // guarded by local_mutex; before `session` in destruction
   std::shared_mutex runs;                       // held by runs of programs in this process, shared
 
@@ -221,6 +223,16 @@ Result<std::unique_ptr<BackendLink>> OpenLink(SharedPtr shared, ObjectFile file,
 Result<LinkInfo> MakeLinkInfo(std::span<const std::byte> file, std::uint32_t id);
 
 Result<std::unique_ptr<StatsGuard>> EnableStats(SharedPtr shared, StatsDetail detail);
+// The link_flags that somebody's guard asks for now.
+std::uint32_t StatsFlags(const Session& session);
+
+// Whether links of the program run it; kNotFound for an id that no live program has.
+Result<void> SetProgramEnabled(const SharedPtr& shared, std::uint32_t id, bool is_enabled);
+Result<bool> IsProgramDisabled(const Session& session, std::uint32_t id);
+
+// As Backend::HasFunction and ServeFunction.
+Result<bool> HasFunction(const Session& session, const std::string& name, const btf::Btf& types, btf::TypeId declared);
+Result<std::unique_ptr<HostFunctionGuard>> ServeFunction(const SharedPtr& shared, const HostFunction& function);
 
 // The reader's side of a ring's view, which must outlive it.
 std::unique_ptr<RingMemory> MakeRingMemory(std::shared_ptr<void> keep_alive, runtime::MapView& ring);

@@ -11,11 +11,13 @@
 #include "objects.h"
 #include "pins.h"
 #include "strata/backend/userspace/compile/compiler.h"
+#include "strata/backend/userspace/runtime/functions/table.h"
 #include "strata/backend/userspace/runtime/helpers/table.h"
 #include "strata/backend/userspace/task_layout.h"
 #include "strata/backend/userspace/verifier/dead_calls.h"
 #include "strata/backend/userspace/verifier/guarded_loads.h"
 #include "strata/backend/userspace/verifier/structural_check.h"
+#include "strata/isa/opcode.h"
 #include "strata/spec/type_names.h"
 
 namespace strata::userspace {
@@ -37,6 +39,7 @@ struct TabledProgram {
   std::vector<Instruction> instructions;
   std::vector<std::shared_ptr<BackendMap>> maps;
   std::vector<ProgramMap> table;
+  std::vector<runtime::ProgramImport> imports = {};
   std::vector<std::uint8_t> guarded_loads = {};
 };
 
@@ -75,6 +78,30 @@ Result<TabledProgram> MakeTable(const Shared* shared, const LinkedProgram& linke
   return program;
 }
 
+bool IsCallByName(const Instruction& instruction) {
+  return instruction.opcode == static_cast<std::uint8_t>(isa::Opcode::kCall) &&
+         instruction.src == static_cast<std::uint8_t>(isa::PseudoCall::kKfunc);
+}
+
+// Calls by name become positions in the program's table of names.
+Result<void> MakeImports(const LinkedProgram& linked, TabledProgram* program) {
+  std::vector<std::string> names;
+  for (const FunctionCall& call : linked.function_calls) {
+    const bool is_inside = call.index.value < program->instructions.size();
+    if (!is_inside || !IsCallByName(program->instructions[call.index.value]) ||
+        call.name.size() >= runtime::kNameSize) {
+      return Error(ErrorCode::kInvalidArgument, fmt::format("instruction {}: a bad call by name", call.index.value));
+    }
+    const auto known = std::find(names.begin(), names.end(), call.name);
+    program->instructions[call.index.value].imm = static_cast<std::int32_t>(known - names.begin());
+    if (known == names.end()) names.push_back(call.name);
+  }
+  for (const std::string& name : names) {
+    std::memcpy(program->imports.emplace_back().name, name.c_str(), name.size() + 1);
+  }
+  return {};
+}
+
 // kernel/bpf/verifier.c: map values are reached directly in arrays alone, inside of the first element... here, of the
 // data.
 Result<void> CheckValueOffsets(const LinkedProgram& linked) {
@@ -100,10 +127,15 @@ Result<void> CheckPoison(const LinkedProgram& linked, std::span<const Instructio
   return {};
 }
 
+constexpr std::uint32_t kOverrideReturn = 58;
+constexpr std::uint32_t kTimerSetCallback = 170;
+
+bool Calls(const verifier::StructuralFacts& facts, std::uint32_t helper) {
+  return std::binary_search(facts.helpers.begin(), facts.helpers.end(), helper);
+}
+
 TailCallTraits TailCallTraitsOf(const LinkedProgram& linked, const verifier::StructuralFacts& facts) {
-  constexpr std::uint32_t kOverrideReturn = 58;
-  const bool overrides = std::binary_search(facts.helpers.begin(), facts.helpers.end(), kOverrideReturn);
-  return {linked.type, linked.attach_type, overrides};
+  return {linked.type, linked.attach_type, Calls(facts, kOverrideReturn)};
 }
 
 // bpf_check_tail_call
@@ -122,6 +154,13 @@ Result<void> ClaimProgArrays(const TabledProgram& program, const TailCallTraits&
 Result<void> CheckLicence(const LinkedProgram& linked, const verifier::StructuralFacts& facts) {
   const std::string_view licence = linked.license;
   if (IsGplCompatible(licence)) return {};
+  for (const FunctionCall& call : linked.function_calls) {
+    if (runtime::FindFunctionRow(call.name.c_str()) == nullptr) continue;  // of the host, whose licence is its own
+    return Error(
+        ErrorCode::kVerifierRejected,
+        fmt::format("cannot call kernel function {} from a program under the licence \"{}\"", call.name, licence),
+        EINVAL);
+  }
   for (const std::uint32_t id : facts.helpers) {
     const runtime::HelperRow* row = runtime::FindHelperRow(id);
     if (row == nullptr || (row->flags & runtime::helper_flags::kGplOnly) == 0) continue;
@@ -193,7 +232,8 @@ std::uint64_t BootTimeNs() {
 // Compiled, or empty where the compiler does not know an instruction: the interpreter then runs it.
 Result<compile::CompiledImage> Compile(const Shared& shared, const TabledProgram& program) {
   if (shared.options.engine == UserspaceEngine::kInterpreted) return compile::CompiledImage{};
-  auto image = compile::CompileImage({program.instructions, program.table, program.guarded_loads});
+  auto image = compile::CompileImage(
+      {program.instructions, program.table, program.guarded_loads, static_cast<std::uint32_t>(program.imports.size())});
   if (!image && image.error().code() == ErrorCode::kNotSupported) return compile::CompiledImage{};
   return image;
 }
@@ -209,9 +249,10 @@ std::vector<runtime::ProgramFunction> CallbackTable(const verifier::StructuralFa
   return functions;
 }
 
-bool SetsTimers(const verifier::StructuralFacts& facts) {
-  constexpr std::uint32_t kTimerSetCallback = 170;
-  return std::binary_search(facts.helpers.begin(), facts.helpers.end(), kTimerSetCallback);
+// kernel/trace/bpf_trace.c: the helper is one of kprobe programs.
+Result<void> CheckOverride(const LinkedProgram& linked, const verifier::StructuralFacts& facts) {
+  if (linked.type == ProgramType::kKprobe || !Calls(facts, kOverrideReturn)) return {};
+  return Error(ErrorCode::kVerifierRejected, "program of this type cannot use helper bpf_override_return", EINVAL);
 }
 
 // For the interpreter.
@@ -232,8 +273,8 @@ std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& li
   header.type = linked.type;
   header.attach_type = linked.attach_type;
   header.flags = runtime::program_flags::kUnverified;
-  if (TailCallTraitsOf(linked, facts).overrides_return) header.flags |= runtime::program_flags::kOverridesReturn;
-  if (SetsTimers(facts)) header.flags |= runtime::program_flags::kSetsTimers;
+  if (Calls(facts, kOverrideReturn)) header.flags |= runtime::program_flags::kOverridesReturn;
+  if (Calls(facts, kTimerSetCallback)) header.flags |= runtime::program_flags::kSetsTimers;
   if (UsesSlot(program, facts)) header.flags |= runtime::program_flags::kUsesSlot;
   if (image.code.empty()) header.flags |= runtime::program_flags::kInterpreted;
   header.load_time_ns = BootTimeNs();
@@ -247,6 +288,7 @@ std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& li
   header.map_count = static_cast<std::uint32_t>(program.table.size());
   const std::vector<runtime::ProgramFunction> functions = CallbackTable(facts, image);
   header.function_count = static_cast<std::uint32_t>(functions.size());
+  header.import_count = static_cast<std::uint32_t>(program.imports.size());
   CopyName(header.name, linked.name);
   std::copy(tag.begin(), tag.end(), header.tag);
   CopyName(header.license, linked.license);
@@ -262,6 +304,7 @@ std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& li
   header.task_layout_offset = file.Add(task_layout);
   header.task_layout_size = static_cast<std::uint32_t>(task_layout.size());
   header.functions_offset = file.Add(BytesOf(functions));
+  header.imports_offset = file.Add(BytesOf(program.imports));
   return std::move(file).Finish(header);
 }
 
@@ -328,6 +371,7 @@ Result<ProgramInfo> ReadProgramInfo(int fd, std::uint32_t id) {
   info.instruction_count = header.instruction_count;
   std::copy(std::begin(header.tag), std::end(header.tag), info.tag.begin());
   info.is_verified = (header.flags & runtime::program_flags::kUnverified) == 0;
+  info.is_enabled = header.disabled == 0;
   info.jited_bytes = header.image_size;
   info.load_time_ns = header.load_time_ns;
   info.created_by_uid = header.created_by_uid;
@@ -346,13 +390,15 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
                                                                isa::TagHash tag_hash, const KernelFacts& kernel) {
   const std::string what = "program " + linked.name;
   TabledProgram program = STRATA_TRY(MakeTable(shared.get(), linked).Context(what));
+  STRATA_TRY(MakeImports(linked, &program).Context(what));
   STRATA_TRY(CheckValueOffsets(linked).Context(what));
   STRATA_TRY(verifier::RemoveDeadCalls(program.instructions, runtime::IsHelperKnown).Context(what));
   STRATA_TRY(CheckPoison(linked, program.instructions).Context(what));
-  const auto facts = STRATA_TRY(
-      verifier::CheckStructure(program.instructions, linked.type, runtime::IsHelperKnown, program.table.size())
-          .Context(what));
+  const auto facts = STRATA_TRY(verifier::CheckStructure(program.instructions, linked.type, runtime::IsHelperKnown,
+                                                         program.table.size(), program.imports.size())
+                                    .Context(what));
   STRATA_TRY(CheckLicence(linked, facts).Context(what));
+  STRATA_TRY(CheckOverride(linked, facts).Context(what));
   const std::vector<std::byte> task_layout = STRATA_TRY(TaskLayoutFor(facts, kernel).Context(what));
   const TailCallTraits traits = TailCallTraitsOf(linked, facts);
   STRATA_TRY(ClaimProgArrays(program, traits).Context(what));

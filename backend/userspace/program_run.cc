@@ -1,6 +1,7 @@
 // Runs of a program without an event, in the caller's own process (BPF_PROG_TEST_RUN).
 #include <fmt/format.h>
 #include <time.h>
+#include <x86intrin.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -33,6 +34,32 @@ Result<void> CheckOptions(const ProgramInfo& info, const TestRunOptions& options
   return {};
 }
 
+// Runs without a link, added to the program's totals in the end while somebody wants runs counted.
+class RunCounter {
+ public:
+  RunCounter(const Session& session, int program_fd) : flags_(StatsFlags(session)), program_fd_(program_fd) {}
+  ~RunCounter() {
+    if (flags_ != 0) AddRuns(program_fd_, counts_);
+  }
+  RunCounter(const RunCounter&) = delete;
+  RunCounter& operator=(const RunCounter&) = delete;
+
+  std::uint64_t Start() const { return (flags_ & runtime::link_flags::kTimed) != 0 ? __rdtsc() : 0; }
+  void Count(bool is_missed, std::uint64_t start_ticks) {
+    if (is_missed) {
+      ++counts_.missed_count;
+      return;
+    }
+    ++counts_.run_count;
+    counts_.run_ticks += Start() - start_ticks;
+  }
+
+ private:
+  std::uint32_t flags_;
+  int program_fd_;
+  runtime::LinkCounters counts_{};
+};
+
 }  // namespace
 
 Result<runtime::ProgramInstance*> UserspaceProgram::Instance() {
@@ -59,11 +86,15 @@ Result<TestRunResult> UserspaceProgram::TestRun(const TestRunOptions& options) {
   TestRunResult result;
   std::copy(options.context_in.begin(), options.context_in.end(), context.begin());
   const std::uint64_t start_ns = NowNs();
+  RunCounter counter(*shared_->session, object_->file.fd.get());
   for (std::uint32_t i = 0; i < runs; ++i) {
     runtime::RunContext run;
     run.context = context.data();
+    const std::uint64_t start_ticks = counter.Start();
     result.return_value = static_cast<std::uint32_t>(runtime::RunProgram(*instance, run));
-    if ((run.flags & runtime::run_flags::kMissed) != 0) {
+    const bool is_missed = (run.flags & runtime::run_flags::kMissed) != 0;
+    counter.Count(is_missed, start_ticks);
+    if (is_missed) {
       return Error(
           ErrorCode::kBusy,
           fmt::format("program {}: a per-CPU slot of the session or a lock was not to be had in time", info_.name),

@@ -275,8 +275,9 @@ Result<ObjectFile> Session::OpenHeld(const std::string& name, const std::string&
 
 bool Session::Close(ObjectFile object) {
   object.fd.Reset();
-  const auto id = ObjectOfFile(object.name);
-  return id && RemoveIfUnused(*id);
+  if (const auto id = ObjectOfFile(object.name)) return RemoveIfUnused(*id);
+  const UniqueFd locked = LockDead(folder_fd_.get(), object.name);  // a function's, which nothing refers to
+  return locked && ::unlinkat(folder_fd_.get(), object.name.c_str(), 0) == 0;
 }
 
 bool Session::RemoveIfUnused(ObjectId object) {

@@ -23,6 +23,10 @@ class Guard : public StatsGuard {
 
 }  // namespace
 
+std::uint32_t StatsFlags(const Session& session) {
+  return __atomic_load_n(&session.process().root->stats_flags, __ATOMIC_SEQ_CST);
+}
+
 // A file as objects have them: who is killed while it holds one leaves what the next collection puts right.
 Result<std::unique_ptr<StatsGuard>> EnableStats(SharedPtr shared, StatsDetail detail) {
   Session& session = *shared->session;

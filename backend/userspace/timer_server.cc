@@ -78,11 +78,13 @@ TimerServer::~TimerServer() {
 
 void TimerServer::Serve() {
   runtime::BeginServing(map_);
+  std::uint32_t next = 0;
   while (!is_stopping_.load()) {
     const std::uint32_t seen = __atomic_load_n(&runtime::TimersOf(map_).wake_word, __ATOMIC_SEQ_CST);
     runtime::DueTimer due;
     std::uint64_t wait_ns = 0;
-    if (runtime::TakeDueTimer(map_, &due, &wait_ns)) {
+    if (runtime::TakeDueTimer(map_, next, &due, &wait_ns)) {
+      next = due.entry + 1;
       RunCallback(due);
     } else if (!is_stopping_.load()) {
       Sleep(map_, seen, wait_ns);

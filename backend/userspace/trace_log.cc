@@ -36,6 +36,8 @@ class SessionLog : public TraceLog {
 
   int poll_descriptor() const override { return ring_->poll_descriptor(); }
 
+  std::uint64_t lost_count() const override { return __atomic_load_n(&log_.header->dropped, __ATOMIC_RELAXED); }
+
   Result<void> Drain(const std::function<void(std::string_view)>& on_line) override {
     runtime::Process& process = shared_->session->process();
     runtime::OwnerWord* lock = &log_.header->kind_state[kReaderLock];

@@ -98,6 +98,15 @@ class UserspaceBackend : public Backend {
                                               const BackendAttachOptions& options) override {
     return userspace::AttachProgram(shared_, program, target, options);
   }
+  Result<bool> HasFunction(const std::string& name, const btf::Btf& types, btf::TypeId declared) override {
+    return userspace::HasFunction(*shared_->session, name, types, declared);
+  }
+  Result<std::unique_ptr<HostFunctionGuard>> ServeFunction(const HostFunction& function) override {
+    return userspace::ServeFunction(shared_, function);
+  }
+  Result<void> SetProgramEnabled(std::uint32_t id, bool is_enabled) override {
+    return userspace::SetProgramEnabled(shared_, id, is_enabled);
+  }
   Result<std::unique_ptr<TraceLog>> OpenTraceLog() override { return userspace::OpenTraceLog(shared_); }
   Result<std::unique_ptr<StatsGuard>> EnableStats(StatsDetail detail) override {
     return userspace::EnableStats(shared_, detail);
@@ -134,6 +143,7 @@ Result<std::shared_ptr<Backend>> OpenUserspaceBackend(UserspaceOptions options) 
     if (const long error = runtime::UseFaultTable(shared->session->process()); error != 0)
       return Error::FromErrno(static_cast<int>(-error), "handlers of SIGSEGV and SIGBUS");
   }
+  shared->session->process().host_functions = &shared->host_functions;
   // Another loader may have made it where the kernel says otherwise (a container).
   shared->possible_cpus = shared->session->process().slot_count;
   return std::shared_ptr<Backend>(std::make_shared<UserspaceBackend>(std::move(shared)));

@@ -18,12 +18,18 @@
 
 namespace strata {
 
+namespace runtime {
+struct HostFunctions;
+}
+
 // The caller's own process as one that programs may be attached in. Implemented above this layer (AttachManager).
 class STRATA_EXPORT LocalProcess {
  public:
   virtual ~LocalProcess() = default;
   // Makes what is attached here agree with the session's links. Any thread.
   virtual Result<void> Reconcile() = 0;
+  // What programs may call here; called once, before anything is attached. They outlive it.
+  virtual void ServeFunctions(const runtime::HostFunctions& /*functions*/) {}
 };
 
 // Makes the plan that an agent needs for `target`: the record goes into the link's file as it is. Any thread.

@@ -61,7 +61,8 @@ Result<void> CheckForm(const Reference& reference, std::span<const Instruction> 
 }  // namespace
 
 Result<std::vector<PoisonedInstruction>> ExternsPass::Bind(std::span<const Reference> references,
-                                                           std::span<Instruction> code) {
+                                                           std::span<Instruction> code,
+                                                           std::vector<FunctionCall>* calls) {
   std::vector<PoisonedInstruction> poisoned;
   for (const Reference& reference : references) {
     if (!IsOurs(reference)) continue;
@@ -69,7 +70,15 @@ Result<std::vector<PoisonedInstruction>> ExternsPass::Bind(std::span<const Refer
     STRATA_TRY(CheckForm(reference, code).Context(place));
     const Symbol& symbol = *STRATA_TRY(Find(reference).Context(place));
     const auto at = code.subspan(reference.index.value);
-    if (reference.kind == ReferenceKind::kKsym) {
+    if (symbol.is_outside) {
+      // The address of a function is compared with null only.
+      if (reference.kind == ReferenceKind::kKsym) {
+        SetLoad(at, isa::PseudoLoad::kNone, 1);
+      } else {
+        SetCall(at[0], isa::PseudoCall::kKfunc, 0);
+        calls->push_back({reference.index, std::string(reference.symbol)});
+      }
+    } else if (reference.kind == ReferenceKind::kKsym) {
       SetLoad(at, symbol.id ? isa::PseudoLoad::kBtfId : isa::PseudoLoad::kNone,
               symbol.id ? symbol.id->value : symbol.address.value_or(0));
     } else if (symbol.id) {
@@ -120,6 +129,10 @@ Result<ExternsPass::Symbol> ExternsPass::ResolveAddress(const ExternSpec& spec) 
 Result<ExternsPass::Symbol> ExternsPass::ResolveType(const ExternSpec& spec) {
   Symbol symbol;
   if (!options_.runs_in_kernel) {
+    if (STRATA_TRY(IsOutside(spec))) {
+      symbol.is_outside = true;
+      return symbol;
+    }
     symbol.why_missing = "programs that run outside of the kernel cannot reach it";
     if (spec.is_weak) return symbol;
     return Error(ErrorCode::kNotSupported,
@@ -145,6 +158,17 @@ Result<ExternsPass::Symbol> ExternsPass::ResolveType(const ExternSpec& spec) {
   }
   if (!spec.is_weak) return Missing(spec, symbol.why_missing);
   return symbol;
+}
+
+// One of another prototype is missing where it is weak, as with kernels.
+Result<bool> ExternsPass::IsOutside(const ExternSpec& spec) const {
+  if (spec.kind != ExternKind::kFunction || !spec.type || collection_.types == nullptr || !options_.has_function) {
+    return false;
+  }
+  const auto name = std::string(btf::EssentialName(spec.name));
+  auto found = options_.has_function(name, *collection_.types, spec.type);
+  if (!found && spec.is_weak && found.error().code() == ErrorCode::kInvalidArgument) return false;
+  return found;
 }
 
 // Of a function its prototype is compared, of a variable its type.

@@ -29,14 +29,16 @@ class ExternsPass {
   // Fills in the instructions that `references` (those of other kinds are left alone) name; returns the calls that had
   // to be poisoned. Errors name instruction and symbol: kNotFound for one that does not exist and is not weak,
   // kInvalidArgument for one whose type is another in this kernel, kNotSupported where programs run elsewhere.
-  Result<std::vector<PoisonedInstruction>> Bind(std::span<const Reference> references,
-                                                std::span<isa::Instruction> code);
+  // Calls of functions that the backend has outside of the kernel are appended to `calls`.
+  Result<std::vector<PoisonedInstruction>> Bind(std::span<const Reference> references, std::span<isa::Instruction> code,
+                                                std::vector<FunctionCall>* calls);
 
  private:
   // What a name stands for; neither for a weak one that does not exist.
   struct Symbol {
     std::optional<std::uint64_t> address;
     std::optional<btf::TypeId> id;
+    bool is_outside = false;  // a function that the backend has
     std::string why_missing;
   };
 
@@ -44,6 +46,7 @@ class ExternsPass {
   Result<Symbol> Resolve(const ExternSpec& spec);
   Result<Symbol> ResolveAddress(const ExternSpec& spec);
   Result<Symbol> ResolveType(const ExternSpec& spec);
+  Result<bool> IsOutside(const ExternSpec& spec) const;
   Result<bool> HasKernelsType(const ExternSpec& spec, const btf::Btf& kernel, btf::TypeId id) const;
   Result<void> ReadAddresses(const std::string& name);
   std::int32_t PositionOf(std::string_view name) const;

@@ -65,7 +65,8 @@ Result<void> RelocateTypes(Preparation& work) {
 }
 
 Result<void> BindExterns(Preparation& work) {
-  auto poisoned = STRATA_TRY(work.externs.Bind(work.flat.references, work.linked.instructions));
+  auto poisoned =
+      STRATA_TRY(work.externs.Bind(work.flat.references, work.linked.instructions, &work.linked.function_calls));
   auto& all = work.linked.poisoned;
   all.insert(all.end(), std::make_move_iterator(poisoned.begin()), std::make_move_iterator(poisoned.end()));
   return {};

@@ -30,6 +30,8 @@ struct PrepareOptions {
   std::vector<ContextFunction> context_functions = {};
   // By program: the one whose function it hooks instead of one of the kernel's.
   std::map<std::string, std::shared_ptr<BackendProgram>, std::less<>> attach_programs = {};
+  // Functions that programs outside of the kernel may call (Backend::HasFunction); empty for none.
+  std::function<Result<bool>(const std::string& name, const btf::Btf& types, btf::TypeId declared)> has_function = {};
 };
 
 // Prepares the programs of one collection; what they share (CO-RE candidates) is found once. Not thread-safe.

@@ -37,8 +37,8 @@ TYPED_TEST(LoopsTest, WalksVisitEachElementOnce) {
   for (std::uint32_t i = 0; i < 5; ++i) ASSERT_TRUE(numbers.Update(i, i));
   EXPECT_EQ(this->Run("walks"), 5U);
   EXPECT_THAT(this->Results(15), ElementsAre(5, 1010, -EINVAL, 3, 0,  // arrays; nothing in the hash yet
-                                             6, 1515, 6, 3, 3,       // a hash, emptied by half under way
-                                             2, 101, 3, 5, 25));     // per-CPU kinds, nesting
+                                             6, 1515, 6, 3, 3,        // a hash, emptied by half under way
+                                             2, 101, 3, 5, 25));      // per-CPU kinds, nesting
 }
 
 }  // namespace

@@ -67,10 +67,10 @@ TYPED_TEST(TimerTest, CallbacksMayStartTheirTimerAndNotCancelIt) {
 
 TYPED_TEST(TimerTest, EachMisuseHasItsErrno) {
   this->Run("refusals");
-  EXPECT_THAT(this->Results(15), ElementsAre(-EINVAL, -EINVAL, -EINVAL,       // not initialized
-                                             -EINVAL, -EINVAL, 0, -EBUSY,     // clocks
-                                             -EINVAL, 0, -EINVAL,             // no callback, unknown flag
-                                             0, -EINVAL, 0, 0, 1));           // cancelled: the callback is gone too
+  EXPECT_THAT(this->Results(15), ElementsAre(-EINVAL, -EINVAL, -EINVAL,    // not initialized
+                                             -EINVAL, -EINVAL, 0, -EBUSY,  // clocks
+                                             -EINVAL, 0, -EINVAL,          // no callback, unknown flag
+                                             0, -EINVAL, 0, 0, 1));        // cancelled: the callback is gone too
 }
 
 TYPED_TEST(TimerTest, CallbacksMayDeleteTheirElement) {

@@ -113,8 +113,14 @@ strata_uprobe_entry:
         movq    %rsp, %rsi
         movq    %rax, SP(%rsp)
         CALL_ALIGNED strata_uprobe_dispatch
+        testb   %al, %al
+        jnz     7f
         RESTORE_REGISTERS
         leaq    REGS_SIZE(%rsp), %rsp
+        ret
+// The function returns at once: rax is what PtRegs says, the stack as its caller left it.
+7:      RESTORE_REGISTERS
+        movq    SP(%rsp), %rsp
         ret
         .size   strata_uprobe_entry, . - strata_uprobe_entry
 

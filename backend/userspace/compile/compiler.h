@@ -22,6 +22,7 @@ struct CompileInput {
   std::span<const isa::Instruction> instructions;
   std::span<const runtime::ProgramMap> maps;
   std::span<const std::uint8_t> guarded_loads = {};  // verifier::FindGuardedLoads; may be empty
+  std::uint32_t function_count = 0;  // calls with src kKfunc are positions in a table of so many functions
 };
 
 // Written to the program's file as it is. `code` may lie at any address that is a multiple of 8, once the relocations

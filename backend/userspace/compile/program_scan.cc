@@ -186,7 +186,8 @@ Result<void> Scanner::CheckSupported(InsnIndex at, const OpcodeInfo& info) const
   if (info.form == OperandForm::kMoveReg && insn.offset == 1) {
     return refuse(ErrorCode::kNotSupported, "address space casts: not on the userspace backend");
   }
-  if (info.form == OperandForm::kCall && insn.src == static_cast<std::uint8_t>(isa::PseudoCall::kKfunc)) {
+  if (info.form == OperandForm::kCall && insn.src == static_cast<std::uint8_t>(isa::PseudoCall::kKfunc) &&
+      static_cast<std::uint32_t>(insn.imm) >= input_.function_count) {
     return refuse(ErrorCode::kNotSupported, fmt::format("kernel function #{}: not on the userspace backend",
                                                         static_cast<std::uint32_t>(insn.imm)));
   }
@@ -237,13 +238,13 @@ void Scanner::ScanCall(ScannedFunction& function, InsnIndex at) {
   const bool is_inline = is_helper && (insn.imm == kGetSmpProcessorId || TryInlineLookup(at));
   if (!is_inline) function.calls = true;
   if (!is_inline || insn.imm == kGetSmpProcessorId) scan_.uses_run = true;
-  if (!is_helper) {
+  if (isa::IsFunctionCall(insn, OperandForm::kCall)) {
     function.spends_budget = true;
     function.callees.push_back(static_cast<std::uint32_t>(isa::TargetOf(insn, at, OperandForm::kCall)));
-  } else if (insn.imm == kTailCall) {
+  } else if (is_helper && insn.imm == kTailCall) {
     function.may_tail_call = true;
     ScanTailCall(at);
-  } else if (insn.imm == kMapLookupElem && !is_inline) {
+  } else if (is_helper && insn.imm == kMapLookupElem && !is_inline) {
     ScanMapLookup(at);
   }
   if (is_helper && MayEndRun(insn.imm)) function.spends_budget = true;

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "strata/spec/function_signature.h"
 #include "strata/spec/map_type.h"
 #include "strata/spec/program_type.h"
 
@@ -28,6 +29,7 @@ inline constexpr char kTypesPrefix[] = "btf-";
 inline constexpr char kStatsPrefix[] = "stats-";        // somebody wants runs counted or timed, as long as it is held
 inline constexpr char kPinnedFolder[] = "pinned";       // second names of objects, in any folders
 inline constexpr char kInstancePrefix[] = "instance-";  // instance-<link id>-<pid>
+inline constexpr char kFunctionPrefix[] = "func-";      // func-<name>
 inline constexpr char kInstanceFolder[] = "instances";  // of shared sessions: where instance records lie
 inline constexpr char kSharingFile[] = "sharing";
 inline constexpr char kLogFile[] = "log";  // a ring buffer map (id 0): what bpf_printk wrote
@@ -42,6 +44,7 @@ enum class FileMagic : std::uint32_t {
   kTypes = 0x53545242,     // "STRB"
   kStats = 0x53545253,     // "STRS"
   kSharing = 0x53545248,   // "STRH"
+  kFunction = 0x53545246,  // "STRF"
 };
 
 // --- root ----------------------------------------------------------------------------------------------------------
@@ -144,6 +147,7 @@ enum class ImageRelocationKind : std::uint16_t {
   kImage = 5,         // 64-bit address of the image plus addend (callbacks)
   kMapOperation = 6,  // 64-bit address of that map's function for MapOperation `addend`
   kMapResolved = 7,   // 64-bit address of what the process knows of that map's objects (ResolvedObject) plus addend
+  kFunction = 8,      // 64-bit address of a function that the program calls by name: `index` into its imports
 };
 
 // What compiled code calls directly where it knows the map: MapOps::lookup, update, erase.
@@ -173,17 +177,23 @@ struct ProgramMap {
 };
 
 namespace program_flags {
-inline constexpr std::uint32_t kUnverified = 1U << 0;       // structural check only
-inline constexpr std::uint32_t kUsesSlot = 1U << 1;         // per-CPU maps, or asks for its CPU number
-inline constexpr std::uint32_t kInterpreted = 1U << 2;      // no image: the interpreter runs the instructions
-inline constexpr std::uint32_t kSetsTimers = 1U << 3;       // its functions may be callbacks of timers
-inline constexpr std::uint32_t kOverridesReturn = 1U << 4;  // calls bpf_override_return
+inline constexpr std::uint32_t kUnverified = 1U << 0;   // structural check only
+inline constexpr std::uint32_t kUsesSlot = 1U << 1;     // per-CPU maps, or asks for its CPU number
+inline constexpr std::uint32_t kInterpreted = 1U << 2;  // no image: the interpreter runs the instructions
+inline constexpr std::uint32_t kSetsTimers = 1U << 3;   // its functions may be callbacks of timers
+inline constexpr std::uint32_t kOverridesReturn =
+    1U << 4;  // calls bpf_override_return: hooks the starts of functions alone
 }  // namespace program_flags
 
 // Where a function starts, for callbacks that run in another process.
 struct ProgramFunction {
   std::uint32_t instruction;   // of the first slot
   std::uint32_t image_offset;  // from the image's start; 0 when interpreted
+};
+
+// A function that the program calls by name: the runtime's own, or one that its host serves.
+struct ProgramImport {
+  char name[kNameSize];
 };
 
 // Header at offset 0, then the tables at their offsets. Instructions: ldimm64 of a map has src = kMapIndex or
@@ -221,7 +231,9 @@ struct ProgramHeader {
   std::uint32_t functions_offset;    // ProgramFunction, in the order of the instructions; of programs with callbacks
   std::uint32_t function_count;
   AttachType attach_type;
-  std::uint32_t reserved;
+  std::uint32_t disabled;  // atomic: 1 while no link of the program runs it
+  std::uint32_t import_count;
+  std::uint32_t imports_offset;  // ProgramImport; a call with src kKfunc has the position as imm
   // Atomic: what links that are gone counted.
   std::uint64_t run_count;
   std::uint64_t run_ticks;
@@ -274,6 +286,12 @@ inline constexpr std::uint32_t kCounted = 1U << 0;
 inline constexpr std::uint32_t kTimed = 1U << 1;
 }  // namespace link_flags
 
+// Of LinkHeader::enabled: a link runs its program while kEnabled alone is set.
+namespace link_state {
+inline constexpr std::uint32_t kEnabled = 1U << 0;
+inline constexpr std::uint32_t kProgramDisabled = 1U << 1;  // what ProgramHeader::disabled says
+}  // namespace link_state
+
 struct LinkHeader {
   std::uint32_t magic;  // FileMagic::kLink
   std::uint32_t version;
@@ -283,7 +301,7 @@ struct LinkHeader {
   std::uint32_t flags;  // atomic: link_flags
   std::uint64_t cookie;
   std::uint64_t file_size;
-  std::uint32_t enabled;  // atomic: 0 while disabled or once the link is gone
+  std::uint32_t enabled;  // atomic, of link_state: 0 while disabled or once the link is gone
   std::uint32_t counters_count;
   std::uint32_t counters_offset;  // LinkCounters
   std::uint32_t config_offset;    // the attach kind's record
@@ -311,6 +329,16 @@ struct SharingRecord {
   std::uint32_t id;  // of the group or user
   std::uint32_t maps_are_read_only;
   std::uint32_t reserved;
+};
+
+// --- func-<name>
+// ------------------------------------------------------------------------------------------------------ Locked by each
+// process that serves a function of that name and prototype.
+struct HostFunctionRecord {
+  std::uint32_t magic;  // FileMagic::kFunction
+  std::uint32_t version;
+  FunctionSignature signature;
+  char name[kNameSize];
 };
 
 // --- instance-<link>-<pid> -------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@
 
 namespace strata::runtime {
 
+struct HostFunctions;
 struct MapView;
 struct ProgramInstance;
 struct TaskTable;
@@ -57,21 +58,22 @@ struct Process {
   ForkPage* fork_page;
   std::uint64_t last_generation;
   VdsoClock clock;
-  MapView* log;               // null until the session has one
-  MapView* maps;              // all open views, linked by MapView::next
-  MapView* rings;             // those of ring buffers, linked by MapView::next_ring
-  MapView* timed_maps;        // those whose values hold a timer, linked by MapView::next_timed
-  ProgramInstance* programs;  // linked by ProgramInstance::next
-  TaskTable* tasks;           // null until a program asks for its task (task_memory.h)
+  MapView* log;                 // null until the session has one
+  MapView* maps;                // all open views, linked by MapView::next
+  MapView* rings;               // those of ring buffers, linked by MapView::next_ring
+  MapView* timed_maps;          // those whose values hold a timer, linked by MapView::next_timed
+  ProgramInstance* programs;    // linked by ProgramInstance::next
+  TaskTable* tasks;             // null until a program asks for its task (task_memory.h)
   UnwindCache* unwind_cache;    // atomic; null until a stack is captured
   std::uint64_t main_segments;  // of the main program: its program headers, by the auxiliary vector
   std::uint64_t main_segment_count;
   std::uint64_t vdso;  // its ELF header; 0 without one
   std::uint64_t tasks_begin;
   std::uint64_t tasks_bytes;
-  Arena arena;                   // guarded by objects_lock, as are the tables above
-  OwnerWord objects_lock;        // object_tables.h
-  std::uint32_t resolved_count;  // objects that were opened because a map holds their ids
+  Arena arena;                          // guarded by objects_lock, as are the tables above
+  OwnerWord objects_lock;               // object_tables.h
+  std::uint32_t resolved_count;         // objects that were opened because a map holds their ids
+  const HostFunctions* host_functions;  // of the embedder; null for none
 };
 
 // From the process's arena, under its lock.

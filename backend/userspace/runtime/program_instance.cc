@@ -5,7 +5,9 @@
 #include <sys/mman.h>
 
 #include "object_tables.h"
+#include "strata/backend/userspace/runtime/functions/table.h"
 #include "strata/backend/userspace/runtime/helpers/table.h"
+#include "strata/backend/userspace/runtime/host_functions.h"
 #include "strata/backend/userspace/runtime/interpreter/interpreter.h"
 #include "strata/backend/userspace/runtime/session_view.h"
 #include "strata/backend/userspace/runtime/sys.h"
@@ -22,6 +24,7 @@ using isa::PseudoLoad;
 constexpr std::uint64_t kMaxProgramFile = 256 << 20;
 constexpr std::uint32_t kMaxMaps = 4096;
 constexpr std::uint32_t kMaxFunctions = 4096;
+constexpr std::uint32_t kMaxImports = 1024;
 constexpr std::uint8_t kLoad64Opcode = 0x18;  // ldimm64
 constexpr std::uint8_t kCallOpcode = 0x85;
 
@@ -95,7 +98,9 @@ long CheckHeader(const ProgramFile& file, std::uint32_t id, Reason* reason) {
       !HoldsTable(file, header.maps_offset, header.map_count, sizeof(ProgramMap)) || header.map_count > kMaxMaps ||
       !HoldsTable(file, header.task_layout_offset, header.task_layout_size, 1) ||
       !HoldsTable(file, header.functions_offset, header.function_count, sizeof(ProgramFunction)) ||
-      header.function_count > kMaxFunctions) {
+      header.function_count > kMaxFunctions ||
+      !HoldsTable(file, header.imports_offset, header.import_count, sizeof(ProgramImport)) ||
+      header.import_count > kMaxImports) {
     return Refuse(reason, -EBADMSG, "program ", id, ": a table lies outside of the file");
   }
   const bool is_interpreted = (header.flags & program_flags::kInterpreted) != 0;
@@ -164,6 +169,30 @@ long CopyFunctions(Process& process, const ProgramFile& file, ProgramInstance* p
   return 0;
 }
 
+long FindImports(Process& process, const ProgramFile& file, ProgramInstance* program, Reason* reason) {
+  const ProgramHeader& header = file.header();
+  if (header.import_count == 0) return 0;
+  program->imports =
+      static_cast<ImportedFunction*>(Allocate(process.arena, header.import_count * sizeof(ImportedFunction)));
+  if (program->imports == nullptr) return Refuse(reason, -ENOMEM, "program ", header.id, ": no memory");
+  program->import_count = header.import_count;
+  const auto* wanted = file.Table<ProgramImport>(header.imports_offset);
+  for (std::uint32_t i = 0; i < header.import_count; ++i) {
+    const char* name = static_cast<const char*>(wanted[i].name);
+    if (!IsTerminated(wanted[i].name, sizeof(wanted[i].name)))
+      return Refuse(reason, -EBADMSG, "program ", header.id, ": import ", i, " is bad");
+    if (const FunctionRow* row = FindFunctionRow(name); row != nullptr) {
+      program->imports[i].function = row->function;
+      continue;
+    }
+    program->imports[i].address = FindHostFunction(process.host_functions, name);
+    if (program->imports[i].address == nullptr) {
+      return Refuse(reason, -ENOSYS, "program ", header.id, ": function ", name, " is not served in this process");
+    }
+  }
+  return 0;
+}
+
 // Offsets of at most the area's size: the address one past its end is a valid one to compute.
 bool IsInArea(std::int64_t addend, std::uint64_t size) {
   return addend >= 0 && static_cast<std::uint64_t>(addend) <= size;
@@ -180,6 +209,16 @@ std::uint64_t AddressOf(const MapOps& ops, std::int64_t operation) {
     default:
       return 0;
   }
+}
+
+// Behind the image: what calls functions of the host.
+std::uint64_t StubsOffset(const ProgramInstance& program) {
+  return (program.image_size + kHostStubSize - 1) / kHostStubSize * kHostStubSize;
+}
+
+// What lies in memory for a compiled program.
+std::uint64_t MappedSize(const ProgramInstance& program) {
+  return RoundUpToPages(StubsOffset(program) + std::uint64_t{program.import_count} * kHostStubSize);
 }
 
 long RelocationValue(const ProgramInstance& program, const ImageRelocation& relocation, std::uint64_t* out) {
@@ -206,6 +245,14 @@ long RelocationValue(const ProgramInstance& program, const ImageRelocation& relo
     case ImageRelocationKind::kHelper:
       *out = reinterpret_cast<std::uint64_t>(FindHelper(relocation.index));
       return *out != 0 ? 0 : -ENOSYS;
+    case ImageRelocationKind::kFunction: {
+      if (relocation.index >= program.import_count) return -EBADMSG;
+      const ImportedFunction& import = program.imports[relocation.index];
+      const std::byte* stub = program.image + StubsOffset(program) + std::uint64_t{relocation.index} * kHostStubSize;
+      *out = import.function != nullptr ? reinterpret_cast<std::uint64_t>(import.function)
+                                        : reinterpret_cast<std::uint64_t>(stub);
+      return 0;
+    }
     case ImageRelocationKind::kImage:
       *out = reinterpret_cast<std::uint64_t>(program.image) + addend;
       return IsInArea(relocation.addend, program.image_size) ? 0 : -EBADMSG;
@@ -234,13 +281,17 @@ long Relocate(const ProgramFile& file, ProgramInstance* program, Reason* reason)
 
 long LoadImage(const ProgramFile& file, ProgramInstance* program, Reason* reason) {
   const ProgramHeader& header = file.header();
-  program->image = MapPrivate(RoundUpToPages(header.image_size));
-  if (program->image == nullptr) return Refuse(reason, -ENOMEM, "program ", header.id, ": no memory");
   program->image_size = header.image_size;
+  program->image = MapPrivate(MappedSize(*program));
+  if (program->image == nullptr) return Refuse(reason, -ENOMEM, "program ", header.id, ": no memory");
   memcpy(program->image, file.bytes + header.image_offset, header.image_size);
+  for (std::uint32_t i = 0; i < program->import_count; ++i) {
+    WriteHostStub(program->image + StubsOffset(*program) + std::uint64_t{i} * kHostStubSize,
+                  program->imports[i].address);
+  }
   long error = Relocate(file, program, reason);
   if (error != 0) return error;
-  error = sys::Mprotect(program->image, RoundUpToPages(header.image_size), PROT_READ | PROT_EXEC);
+  error = sys::Mprotect(program->image, MappedSize(*program), PROT_READ | PROT_EXEC);
   if (error != 0) return Refuse(reason, error, "program ", header.id, ": its code cannot be made executable here");
   program->entry = reinterpret_cast<ImageEntry>(program->image + header.entry_offset);
   if (header.callback_offset != 0)
@@ -294,7 +345,7 @@ long LoadInstructions(const ProgramFile& file, ProgramInstance* program, Reason*
   const ProgramHeader& header = file.header();
   const std::uint64_t code_size = std::uint64_t{header.instruction_count} * sizeof(Instruction);
   program->image_size = code_size + sizeof(InterpretedProgram);
-  program->image = MapPrivate(RoundUpToPages(program->image_size));
+  program->image = MapPrivate(MappedSize(*program));
   if (program->image == nullptr) return Refuse(reason, -ENOMEM, "program ", header.id, ": no memory");
   auto* instructions = reinterpret_cast<Instruction*>(program->image);
   memcpy(instructions, file.bytes + header.instructions_offset, code_size);
@@ -304,6 +355,9 @@ long LoadInstructions(const ProgramFile& file, ProgramInstance* program, Reason*
   interpreted->instructions = instructions;
   interpreted->count = header.instruction_count;
   interpreted->find_helper = FindHelper;
+  interpreted->imports = program->imports;
+  interpreted->import_count = program->import_count;
+  interpreted->call_host = strata_call_host;
   program->engine_state = interpreted;
   program->entry = RunInterpreted;
   return 0;
@@ -315,11 +369,13 @@ void Destroy(ProgramInstance* program) {
     if (program->maps[i] != nullptr) ReleaseMapLocked(program->maps[i]);
   }
   if (program->maps != nullptr) Free(process.arena, program->maps, program->map_count * sizeof(MapView*));
+  if (program->imports != nullptr)
+    Free(process.arena, program->imports, program->import_count * sizeof(ImportedFunction));
   if (program->functions != nullptr) {
     Free(process.arena, const_cast<ProgramFunction*>(program->functions),
          program->function_count * sizeof(ProgramFunction));
   }
-  if (program->image != nullptr) sys::Munmap(program->image, RoundUpToPages(program->image_size));
+  if (program->image != nullptr) sys::Munmap(program->image, MappedSize(*program));
   Free(process.arena, program, sizeof(ProgramInstance));
 }
 
@@ -337,6 +393,7 @@ long Build(Process& process, int folder_fd, const ProgramFile& file, ProgramInst
   long error = UseTaskLayout(process, file, reason);
   if (error == 0) error = OpenMaps(process, folder_fd, file, program, reason);
   if (error == 0) error = CopyFunctions(process, file, program, reason);
+  if (error == 0) error = FindImports(process, file, program, reason);
   if (error == 0) {
     const bool is_interpreted = (header.flags & program_flags::kInterpreted) != 0;
     error = is_interpreted ? LoadInstructions(file, program, reason) : LoadImage(file, program, reason);

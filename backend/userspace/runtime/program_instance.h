@@ -34,6 +34,8 @@ struct ProgramInstance {
   std::uint64_t image_size;
   const ProgramFunction* functions;  // those that may be callbacks
   std::uint32_t function_count;
+  std::uint32_t import_count;
+  ImportedFunction* imports;
   ProgramInstance* next;
   char name[kNameSize];
 };

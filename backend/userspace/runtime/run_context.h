@@ -28,8 +28,10 @@ inline constexpr std::int32_t kResolvedObjectOffset = 8;
 
 // Of RunContext::flags.
 namespace run_flags {
-inline constexpr std::uint32_t kMissed = 1U
-                                         << 0;  // the program did not run, or not to its end, because no slot was free
+// The program did not run, or not to its end, because no slot was free.
+inline constexpr std::uint32_t kMissed = 1U << 0;
+// The hooked function shall return at once, with override_result.
+inline constexpr std::uint32_t kOverride = 1U << 1;
 }  // namespace run_flags
 
 struct RunContext;
@@ -60,6 +62,12 @@ using Helper = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std::uint64
 // the address, R2 the size in bytes; gives the value without its sign, or 0.
 inline constexpr std::uint32_t kGuardedLoadHelper = 1U << 30;
 
+// A function that a program calls by name.
+struct ImportedFunction {
+  Helper function;      // the runtime's own, called as helpers are; null for
+  const void* address;  // one of the host
+};
+
 // On the stack of whoever starts the run. Compiled code holds its address in r12 and knows the offsets of those
 // fields that the assertion below names.
 struct RunContext {
@@ -78,6 +86,7 @@ struct RunContext {
   std::uint32_t* held_lock = nullptr;  // the spin lock of a map's value that the run holds
   std::uint32_t open_records = 0;      // of ring buffers: reserved, not yet submitted or discarded
   std::uint32_t reserved2 = 0;
+  std::uint64_t override_result = 0;  // bpf_override_return
 };
 static_assert(offsetof(RunContext, budget) == 0 && offsetof(RunContext, slot) == 8 &&
               offsetof(RunContext, callback) == 48 && offsetof(RunContext, engine_state) == 56 &&

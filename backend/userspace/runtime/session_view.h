@@ -57,7 +57,15 @@ long MapLinkFile(int fd, std::uint32_t id, LinkView* out, Reason* reason) noexce
 void UnmapLink(LinkView* link) noexcept;
 
 inline bool IsEnabled(const LinkView& link) noexcept {
-  return __atomic_load_n(&link.shared->enabled, __ATOMIC_ACQUIRE) != 0;
+  return __atomic_load_n(&link.shared->enabled, __ATOMIC_ACQUIRE) == link_state::kEnabled;
+}
+
+inline void SetLinkState(const LinkView& link, std::uint32_t bit, bool is_set) noexcept {
+  if (is_set) {
+    __atomic_fetch_or(&link.shared->enabled, bit, __ATOMIC_SEQ_CST);
+  } else {
+    __atomic_fetch_and(&link.shared->enabled, ~bit, __ATOMIC_SEQ_CST);
+  }
 }
 
 // link_flags: whether runs are counted and timed, which may change at any time.

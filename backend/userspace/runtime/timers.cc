@@ -279,18 +279,20 @@ void EndServing(MapView& map) noexcept {
   }
 }
 
-bool TakeDueTimer(MapView& map, DueTimer* out, std::uint64_t* wait_ns) noexcept {
+bool TakeDueTimer(MapView& map, std::uint32_t start, DueTimer* out, std::uint64_t* wait_ns) noexcept {
   TimerTable& table = TimersOf(map);
   const Process& process = *map.process;
   // Whoever arms a timer from here on wakes the server, or is seen by the walk.
   __atomic_store_n(&table.wake_time, kNever, __ATOMIC_SEQ_CST);
   std::uint64_t shortest = kNever;
-  for (std::uint32_t i = 0; i < UsedEntries(map); ++i) {
-    const TimerEntry& entry = EntriesOf(map)[i];
+  const std::uint32_t used = UsedEntries(map);
+  for (std::uint32_t i = 0; i < used; ++i) {
+    const auto position = static_cast<std::uint32_t>((std::uint64_t{start} + i) % used);
+    const TimerEntry& entry = EntriesOf(map)[position];
     const std::uint64_t expires = Load(entry.expires_ns);
     if (expires == 0 || !IsTimerClock(entry.clock)) continue;
     std::uint64_t remaining = RemainingNs(process, entry, expires);
-    if (remaining == 0 && TakeIfDue(map, i, out)) return true;
+    if (remaining == 0 && TakeIfDue(map, position, out)) return true;
     if (entry.clock == CLOCK_REALTIME && remaining > kSettableInterval) remaining = kSettableInterval;
     if (remaining < shortest) shortest = remaining;
   }

@@ -81,9 +81,10 @@ struct DueTimer {
 void BeginServing(MapView& map) noexcept;
 // Frees all timers; those that are set from now on are refused.
 void EndServing(MapView& map) noexcept;
-// Takes one timer that is due, as disarmed and running. False when none is: `wait_ns` is then how long the server may
-// sleep while the wake word stays what it was before the call.
-bool TakeDueTimer(MapView& map, DueTimer* out, std::uint64_t* wait_ns) noexcept;
+// Takes one timer that is due, as disarmed and running; the first one from entry `start` on, so that none that is
+// always due comes before all others. False when none is: `wait_ns` is then how long the server may sleep while the
+// wake word stays what it was before the call.
+bool TakeDueTimer(MapView& map, std::uint32_t start, DueTimer* out, std::uint64_t* wait_ns) noexcept;
 void FinishTimer(MapView& map, const DueTimer& due) noexcept;
 // Arms it again, to be due at once: its callback could not run.
 void RetryTimer(MapView& map, const DueTimer& due) noexcept;

@@ -50,8 +50,8 @@ bool MayLoadPacket(ProgramType type) {
 class StructureChecker {
  public:
   StructureChecker(std::span<const Instruction> code, ProgramType type, bool (*helper_known)(std::uint32_t),
-                   std::size_t map_count)
-      : code_(code), type_(type), helper_known_(helper_known), map_count_(map_count) {}
+                   std::size_t map_count, std::size_t function_count)
+      : code_(code), type_(type), helper_known_(helper_known), map_count_(map_count), function_count_(function_count) {}
 
   Result<StructuralFacts> Check() {
     if (code_.size() > kMaxInstructions) {
@@ -96,6 +96,7 @@ class StructureChecker {
   ProgramType type_;
   bool (*helper_known_)(std::uint32_t);
   std::size_t map_count_;
+  std::size_t function_count_;
   StructuralFacts facts_;
   std::vector<std::vector<CallSite>> calls_;          // by caller
   std::vector<std::optional<InsnIndex>> tail_calls_;  // by function, one that it makes
@@ -198,6 +199,7 @@ Result<void> StructureChecker::CheckCall(std::uint32_t function, InsnIndex at) {
   if (insn.src == static_cast<std::uint8_t>(isa::PseudoCall::kFunction)) return {};
   const auto number = static_cast<std::uint32_t>(insn.imm);
   if (insn.src == static_cast<std::uint8_t>(isa::PseudoCall::kKfunc)) {
+    if (number < function_count_) return {};
     return At(at, ErrorCode::kNotSupported, fmt::format("kernel function #{}: not on the userspace backend", number));
   }
   if (!helper_known_(number)) {
@@ -290,8 +292,9 @@ Result<void> StructureChecker::CheckTailCalls() {
 }  // namespace
 
 Result<StructuralFacts> CheckStructure(std::span<const Instruction> code, ProgramType type,
-                                       bool (*helper_known)(std::uint32_t id), std::size_t map_count) {
-  return StructureChecker(code, type, helper_known, map_count).Check();
+                                       bool (*helper_known)(std::uint32_t id), std::size_t map_count,
+                                       std::size_t function_count) {
+  return StructureChecker(code, type, helper_known, map_count, function_count).Check();
 }
 
 }  // namespace strata::verifier

@@ -321,6 +321,10 @@ void Assembler::CallMapOperation(std::uint32_t map, runtime::MapOperation operat
   CallThroughTable({runtime::ImageRelocationKind::kMapOperation, map, static_cast<std::int64_t>(operation)});
 }
 
+void Assembler::CallImport(std::uint32_t position) {
+  CallThroughTable({runtime::ImageRelocationKind::kFunction, position, 0});
+}
+
 void Assembler::CallThroughTable(const Callee& callee) {
   const auto known = std::find(callees_.begin(), callees_.end(), callee);
   const auto entry = static_cast<std::uint32_t>(known - callees_.begin());

@@ -112,6 +112,7 @@ class Assembler {
   void CallReg(Reg reg);
   void CallHelper(std::uint32_t helper);  // through a table behind the code
   void CallMapOperation(std::uint32_t map, runtime::MapOperation operation);
+  void CallImport(std::uint32_t position);
   void Push(Reg reg);
   void PushMem(Mem from);
   void Pop(Reg reg);

@@ -900,6 +900,11 @@ std::uint32_t Translator::Call(InsnIndex at) {
     CallFunction(at);
     return 1;
   }
+  if (insn.src == static_cast<std::uint8_t>(isa::PseudoCall::kKfunc)) {
+    out_.Mov(Bits::k64, kHelperRun, run_);
+    out_.CallImport(static_cast<std::uint32_t>(insn.imm));
+    return 1;
+  }
   if (insn.imm == kGetSmpProcessorId) {
     out_.Load(kResult, {run_, kSlotOffset}, 4);
     return 1;

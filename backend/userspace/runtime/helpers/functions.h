@@ -90,6 +90,7 @@ STRATA_HELPER(HelperSendSignalThread);
 STRATA_HELPER(HelperRandom);
 STRATA_HELPER(HelperFunctionAddress);
 STRATA_HELPER(HelperCookie);
+STRATA_HELPER(HelperOverrideReturn);
 STRATA_HELPER(HelperLoop);
 STRATA_HELPER(HelperBranchSnapshot);
 

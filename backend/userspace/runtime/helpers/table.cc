@@ -46,6 +46,7 @@ constexpr HelperRow kHelpers[] = {
     {36, "probe_write_user", HelperProbeWriteUser, kInteger, {kAnything, kMemory, kSize}, kGplOnly},
     {42, "get_numa_node_id", HelperNumaNode, kInteger, {}, 0},
     {45, "probe_read_str", HelperProbeReadString, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
+    {58, "override_return", HelperOverrideReturn, kInteger, {kContext, kAnything}, kGplOnly},
     {67, "get_stack", HelperStack, kInteger, {kContext, kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
     {87, "map_push_elem", HelperMapPush, kInteger, {kMap, kMapValue, kAnything}, 0},
     {88, "map_pop_elem", HelperMapPop, kInteger, {kMap, kUninitMapValue}, 0},

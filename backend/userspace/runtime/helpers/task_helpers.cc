@@ -95,6 +95,13 @@ STRATA_HELPER(HelperCookie) { return run->cookie; }
 // What a kernel says on a processor that records no branches.
 STRATA_HELPER(HelperBranchSnapshot) { return Status(r3 != 0 ? -EINVAL : -ENOENT); }
 
+// Taken up by whoever runs the program at a function's start; elsewhere there is nothing to return from.
+STRATA_HELPER(HelperOverrideReturn) {
+  run->flags |= run_flags::kOverride;
+  run->override_result = r2;
+  return 0;
+}
+
 STRATA_HELPER(HelperLoop) {
   if (r4 != 0) return Status(-EINVAL);
   const auto rounds = static_cast<std::uint32_t>(r1);

@@ -262,12 +262,22 @@ u64 Callback(u64 r1, u64 r2, u64 r3, u64 r4, u64 function, RunContext* run) {
   return run->budget < 0 ? 1 : result;
 }
 
+u64 CallImport(const InterpretedProgram& program, u32 position, const u64* r, RunContext* run) noexcept {
+  if (position >= program.import_count) return EndRun(run);
+  const ImportedFunction& import = program.imports[position];
+  if (import.function != nullptr) return import.function(r[1], r[2], r[3], r[4], r[5], run);
+  return program.call_host(r[1], r[2], r[3], r[4], r[5], import.address);
+}
+
 // Calls what the instruction names; the budget is below zero when the run must end.
 u64 Call(Engine& engine, u32 pc, const u64* r, RunContext* run) noexcept {
   const Instruction& insn = engine.program->instructions[pc];
   if (insn.src == static_cast<u32>(isa::PseudoCall::kFunction)) {
     if (!Spend(run)) return 0;
     return EnterFunction(engine, pc + 1 + static_cast<i64>(insn.imm), {{r[1], r[2], r[3], r[4], r[5]}}, run);
+  }
+  if (insn.src == static_cast<u32>(isa::PseudoCall::kKfunc)) {
+    return CallImport(*engine.program, static_cast<u32>(insn.imm), r, run);
   }
   const bool is_helper = insn.src == static_cast<u32>(isa::PseudoCall::kHelper);
   const Helper helper = is_helper ? engine.program->find_helper(static_cast<u32>(insn.imm)) : nullptr;

@@ -16,7 +16,11 @@ struct InterpretedProgram {
   const isa::Instruction* instructions = nullptr;  // borrowed
   std::uint32_t count = 0;                         // slots
   Helper (*find_helper)(std::uint32_t id) noexcept =
-      nullptr;  // null for an id that does not exist: ends the run with result 0
+      nullptr;                                // null for an id that does not exist: ends the run with result 0
+  const ImportedFunction* imports = nullptr;  // borrowed; calls with src kKfunc have the position as imm
+  std::uint32_t import_count = 0;
+  std::uint64_t (*call_host)(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4, std::uint64_t r5,
+                             const void* function) noexcept = nullptr;
 };
 
 // Runs `program` with R1 = `context` and gives R0; 0 when the run's budget is used up. Takes up to 8 frames of 512

@@ -60,14 +60,14 @@ TEST_F(TimersTest, DueOnesAreTakenOnceWithTheirElement) {
   ASSERT_EQ(Start(map, Insert(map, 42), 0), 0);
   DueTimer due;
   std::uint64_t wait_ns = 0;
-  ASSERT_TRUE(TakeDueTimer(map, &due, &wait_ns));
+  ASSERT_TRUE(TakeDueTimer(map, 0, &due, &wait_ns));
   EXPECT_EQ(*static_cast<const std::uint32_t*>(due.key), 42U);
   EXPECT_EQ(due.value, Find(map, 42));
   EXPECT_EQ(due.function, kSetCallback);
   EXPECT_EQ(CancelTimer(map, Find(map, 42)->timer), -EDEADLK) << "this thread runs the callback";
   FinishTimer(map, due);
   EXPECT_EQ(CancelTimer(map, Find(map, 42)->timer), 0);
-  EXPECT_FALSE(TakeDueTimer(map, &due, &wait_ns));
+  EXPECT_FALSE(TakeDueTimer(map, 0, &due, &wait_ns));
   EXPECT_EQ(wait_ns, kNever);
 }
 
@@ -79,7 +79,7 @@ TEST_F(TimersTest, TheNearestOneTellsHowLongToWait) {
   ASSERT_EQ(Start(map, Find(map, 2), kNever), 0) << "saturates";
   DueTimer due;
   std::uint64_t wait_ns = 0;
-  EXPECT_FALSE(TakeDueTimer(map, &due, &wait_ns));
+  EXPECT_FALSE(TakeDueTimer(map, 0, &due, &wait_ns));
   EXPECT_LE(wait_ns, 60'000'000'000U);
   EXPECT_GT(wait_ns, 0U);
   const std::uint32_t seen = TimersOf(map).wake_word;
@@ -87,6 +87,24 @@ TEST_F(TimersTest, TheNearestOneTellsHowLongToWait) {
   EXPECT_EQ(TimersOf(map).wake_word, seen) << "a later one wakes nobody";
   EXPECT_EQ(StartTimer(map, Find(map, 0)->timer, 1'000'000, 0), 0);
   EXPECT_NE(TimersOf(map).wake_word, seen);
+}
+
+TEST_F(TimersTest, OneThatIsAlwaysDueDoesNotHoldUpOthers) {
+  MapView& map = MakeTimedMap(MapType::kArray, 3);
+  BeginServing(map);
+  for (std::uint32_t key = 0; key < 3; ++key) ASSERT_EQ(Start(map, Find(map, key), 0), 0);
+  std::vector<std::uint32_t> served;
+  DueTimer due{};
+  std::uint64_t wait_ns = 0;
+  for (std::uint32_t next = 0; served.size() < 5; next = due.entry + 1) {
+    ASSERT_TRUE(TakeDueTimer(map, next, &due, &wait_ns));
+    served.push_back(due.index);
+    FinishTimer(map, due);
+    if (due.index == 0) {
+      EXPECT_EQ(StartTimer(map, Find(map, 0)->timer, 0, 0), 0);
+    }
+  }
+  EXPECT_THAT(served, ::testing::ElementsAre(0, 1, 2, 0, 0));
 }
 
 // Elements that vanish without an operation that knows of timers: eviction, or a deleter that was killed half-way.
@@ -100,7 +118,7 @@ TEST_F(TimersTest, EntriesOfLostElementsAreTakenAgain) {
   }
   DueTimer due;
   std::uint64_t wait_ns = 0;
-  EXPECT_FALSE(TakeDueTimer(map, &due, &wait_ns)) << "none of them is called";
+  EXPECT_FALSE(TakeDueTimer(map, 0, &due, &wait_ns)) << "none of them is called";
 }
 
 TEST_F(TimersTest, OneThatAKilledProcessSetIsServed) {
@@ -111,7 +129,7 @@ TEST_F(TimersTest, OneThatAKilledProcessSetIsServed) {
   });
   DueTimer due;
   std::uint64_t wait_ns = 0;
-  ASSERT_TRUE(TakeDueTimer(map, &due, &wait_ns));
+  ASSERT_TRUE(TakeDueTimer(map, 0, &due, &wait_ns));
   EXPECT_EQ(due.index, 3U);
   EXPECT_EQ(due.value, Find(map, 3));
 }
@@ -131,7 +149,7 @@ TEST_F(TimersTest, GarbageOfAPeerLeadsNowhereOutside) {
       for (std::uint32_t key = 0; key < 8; ++key) Find(map, key)->timer[0] = random() >> (random() % 64);
       DueTimer due;
       std::uint64_t wait_ns = 0;
-      for (int i = 0; i < 16 && TakeDueTimer(map, &due, &wait_ns); ++i) {
+      for (int i = 0; i < 16 && TakeDueTimer(map, 0, &due, &wait_ns); ++i) {
         EXPECT_GE(static_cast<std::byte*>(due.value), begin);
         EXPECT_LE(static_cast<std::byte*>(due.value) + sizeof(Value), end);
         FinishTimer(map, due);
