@@ -244,7 +244,7 @@ Result<std::unique_ptr<PerfMemory>> UserspaceMap::PerfBuffer(std::uint32_t cpu, 
   if (!hold.is_held()) return Error(ErrorCode::kBusy, fmt::format("{}: a program holds its slot", what), EBUSY);
   if (IsRead(*view_, cpu)) return Error(ErrorCode::kBusy, fmt::format("{}: is read already", what), EBUSY);
   const auto offset = static_cast<std::uint64_t>(runtime::PerfPagesAt(*view_, cpu) - view_->mapping);
-  STRATA_TRY(AllocatePages(file_.fd.get(), offset, runtime::kPageSize + options.size_bytes, what));
+  STRATA_TRY(AllocatePages(object_->file.fd.get(), offset, runtime::kPageSize + options.size_bytes, what));
   StartBuffer(*view_, cpu, options);
   return std::unique_ptr<PerfMemory>(
       std::make_unique<PerfBufferMemory>(shared_from_this(), Watcher(), cpu, std::move(event_fd), options.size_bytes));

@@ -12,6 +12,7 @@ using helper_flags::kMayEndRun;
 using helper_flags::kUsesSlot;
 using helper_flags::kUsesTask;
 using ReturnKind::kInteger;
+using ReturnKind::kKernelPointer;
 using ReturnKind::kMapValueOrNull;
 using ReturnKind::kRingRecordOrNull;
 using ReturnKind::kVoid;
