@@ -111,7 +111,8 @@ Result<std::shared_ptr<Backend>> OpenUserspace(const BackendOptions& options) {
   userspace.planners = {{"uprobe", UprobePlannerOf(cache, attach::ProbeKind::kEntry)},
                         {"uretprobe", UprobePlannerOf(cache, attach::ProbeKind::kReturn)}};
   userspace.handle_fault_signals = options.handle_fault_signals;
-  const auto fault_signals = options.handle_fault_signals ? attach::FaultSignals::kManager : attach::FaultSignals::kHost;
+  const auto fault_signals =
+      options.handle_fault_signals ? attach::FaultSignals::kManager : attach::FaultSignals::kHost;
   userspace.make_local_process = [fault_signals](const std::string& session_folder) {
     return OwnProcess::Make(session_folder, fault_signals);
   };

@@ -196,4 +196,10 @@ int read_task(void* ctx) {
   return 0;
 }
 
+SEC("syscall")
+int touch_task(void* ctx) {
+  struct task_struct* task = (struct task_struct*)bpf_get_current_task();
+  return BPF_CORE_READ(task, tgid) != bpf_get_current_pid_tgid() >> 32;
+}
+
 char LICENSE[] SEC("license") = "GPL";

@@ -101,14 +101,25 @@ void Uninstall(int signal) {
   SetAction(signal, &handlers.previous[IndexOf(signal)], nullptr);
 }
 
+// A forked child may have inherited it from a thread that it does not have: the wait is bounded.
 class HandlersLock {
  public:
   HandlersLock() {
-    while (__atomic_exchange_n(&handlers.lock, 1, __ATOMIC_ACQUIRE) != 0) sys::SchedYield();
+    constexpr int kYields = 100'000;
+    for (int i = 0; i < kYields && !is_held_; ++i) {
+      is_held_ = __atomic_exchange_n(&handlers.lock, 1, __ATOMIC_ACQUIRE) == 0;
+      if (!is_held_) sys::SchedYield();
+    }
   }
-  ~HandlersLock() { __atomic_store_n(&handlers.lock, 0, __ATOMIC_RELEASE); }
+  ~HandlersLock() {
+    if (is_held_) __atomic_store_n(&handlers.lock, 0, __ATOMIC_RELEASE);
+  }
+  bool is_held() const { return is_held_; }
   HandlersLock(const HandlersLock&) = delete;
   HandlersLock& operator=(const HandlersLock&) = delete;
+
+ private:
+  bool is_held_ = false;
 };
 
 }  // namespace
@@ -127,6 +138,7 @@ bool HandleFault(void* context) noexcept {
 long UseFaultTable(Process& process) noexcept {
   if (process.has_fault_table) return 0;
   const HandlersLock lock;
+  if (!lock.is_held()) return -EBUSY;
   if (handlers.users == 0) {
     for (const int signal : kSignals) {
       if (const long error = Install(signal); error != 0) {
@@ -146,7 +158,7 @@ void LeaveFaultTable(Process& process) noexcept {
   process.has_fault_table = false;
   process.owns_fault_signals = false;
   const HandlersLock lock;
-  if (--handlers.users != 0) return;
+  if (!lock.is_held() || --handlers.users != 0) return;
   for (const int signal : kSignals) Uninstall(signal);
 }
 

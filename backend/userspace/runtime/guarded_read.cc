@@ -67,13 +67,9 @@ long CopyStringBySystemCall(Process& process, char* to, std::uint64_t from, std:
 
 // What strata_guarded_copy_string returns, of task memory.
 [[gnu::noinline]] long CopyTaskString(Process& process, char* to, std::uint64_t from, std::size_t size_bytes) {
-  // No string of a task's is longer than a page, and pages are whole.
-  const std::size_t in_page = kPageSize - from % kPageSize;
-  std::size_t most = size_bytes < in_page + kPageSize ? size_bytes : in_page + kPageSize;
-  if (!RefreshTaskMemory(process, from, most)) {
-    if (most > in_page) most = in_page;
-    if (!RefreshTaskMemory(process, from, most)) return -EFAULT;
-  }
+  const std::size_t left = BytesLeftOfTask(process, from);
+  const std::size_t most = size_bytes < left ? size_bytes : left;
+  if (!RefreshTaskMemory(process, from, most)) return -EFAULT;
   const auto* text = reinterpret_cast<const char*>(from);
   for (std::size_t i = 0; i < most; ++i) {
     to[i] = text[i];

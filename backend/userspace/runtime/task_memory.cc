@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 
 #include "strata/backend/userspace/runtime/layout.h"
-#include "strata/backend/userspace/runtime/owner_lock.h"
 #include "strata/backend/userspace/runtime/sys.h"
 #include "task_slots.h"
 
@@ -102,50 +101,68 @@ void FillTask(const TaskTable& table, TaskSlot* task, std::uint32_t tid, std::ui
   PutTaskField(table, task, TaskField::kTaskPid, tid);
   PutTaskField(table, task, TaskField::kTaskTgid, tgid);
   PutTaskField(table, task, TaskField::kUpidNumber, tid);
+  // Of a thread that is no leader, the thread itself says who is.
+  if (tid == tgid) PutTaskField(table, task, TaskField::kTaskGroupLeader, table.AddressOf(task, TaskObject::kTask));
   FillPointers(table, task);
 }
 
-// Of a thread that ended, or the next one that was never used; kMaxTasks when there is none. Under the lock.
-std::uint32_t FreeSlot(TaskMemoryHead* head) {
-  const std::uint32_t searched = head->used < kMaxTasks ? kSearchedForEnded : kMaxTasks;
-  for (std::uint32_t i = 0; i < searched && head->used != 0; ++i) {
-    head->cursor = (head->cursor + 1) % head->used;
-    const std::uint32_t tid = head->tids[head->cursor];
-    // Slots keep their thread's id plus one: 0 is the idle task's.
-    if (tid > 1 && IsThreadDead(tid - 1)) return head->cursor;
-  }
-  return head->used;
+bool Exchange(std::uint32_t* state, std::uint32_t expected, std::uint32_t desired) {
+  return __atomic_compare_exchange_n(state, &expected, desired, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
-TaskSlot* FindUsed(const TaskTable& table, std::uint32_t tid) {
-  const std::uint32_t used = __atomic_load_n(&table.head->used, __ATOMIC_ACQUIRE);
-  for (std::uint32_t i = 0; i < used && i < kMaxTasks; ++i) {
-    if (__atomic_load_n(&table.head->tids[i], __ATOMIC_ACQUIRE) == tid + 1) return table.slot(i);
-  }
-  return nullptr;
+std::uint32_t UsedSlots(const TaskMemoryHead* head) {
+  const std::uint32_t used = __atomic_load_n(&head->used, __ATOMIC_ACQUIRE);
+  return used < kMaxTasks ? used : kMaxTasks;
 }
 
-TaskSlot* TakeSlot(const TaskTable& table, std::uint32_t tid, std::uint32_t tgid) {
+// Takes a slot that was given back or whose thread has ended; kMaxTasks when the search finds none.
+std::uint32_t TakeEndedSlot(TaskMemoryHead* head, std::uint32_t searched) {
+  const std::uint32_t used = UsedSlots(head);
+  for (std::uint32_t i = 0; i < searched && used != 0; ++i) {
+    const std::uint32_t index = __atomic_fetch_add(&head->cursor, 1, __ATOMIC_RELAXED) % used;
+    const std::uint32_t state = __atomic_load_n(&head->states[index], __ATOMIC_RELAXED);
+    const bool has_ended = IsShown(state) && state > 1 && IsThreadDead(state - 1);
+    if ((state == kSlotFree || has_ended) && Exchange(&head->states[index], state, kSlotTaken)) return index;
+  }
+  return kMaxTasks;
+}
+
+// An empty slot that nobody else fills; kMaxTasks when there is no room.
+std::uint32_t TakeSlot(const TaskTable& table) {
   TaskMemoryHead* head = table.head;
-  const std::uint32_t index = FreeSlot(head);
-  if (index >= kMaxTasks) return nullptr;
-  TaskSlot* task = table.slot(index);
-  __atomic_store_n(&head->tids[index], 0U, __ATOMIC_RELEASE);
-  if (index < head->used) {
-    sys::Madvise(task, table.slot_bytes, MADV_DONTNEED);
-  } else if (sys::Mprotect(task, table.slot_bytes, PROT_READ | PROT_WRITE) != 0) {
-    return nullptr;
+  std::uint32_t index = TakeEndedSlot(head, kSearchedForEnded);
+  if (index == kMaxTasks && UsedSlots(head) < kMaxTasks) {
+    index = __atomic_fetch_add(&head->used, 1, __ATOMIC_ACQ_REL);
+    if (index < kMaxTasks) {
+      const long error = sys::Mprotect(table.slot(index), table.slot_bytes, PROT_READ | PROT_WRITE);
+      return error == 0 ? index : kMaxTasks;
+    }
   }
-  FillTask(table, task, tid, tgid);
-  __atomic_store_n(&head->tids[index], tid + 1, __ATOMIC_RELEASE);
-  if (index == head->used) __atomic_store_n(&head->used, index + 1, __ATOMIC_RELEASE);
-  return task;
+  if (index >= kMaxTasks) index = TakeEndedSlot(head, kMaxTasks);
+  if (index < kMaxTasks) sys::Madvise(table.slot(index), table.slot_bytes, MADV_DONTNEED);
+  return index;
 }
 
-// A task whose number was that of another process's before.
-void TakeOver(const TaskTable& table, TaskSlot* task, std::uint32_t tid, std::uint32_t tgid) {
-  sys::Madvise(task, table.slot_bytes, MADV_DONTNEED);
-  FillTask(table, task, tid, tgid);
+// The first slot that shows the thread; kMaxTasks when none does.
+std::uint32_t FindShown(const TaskTable& table, std::uint32_t tid) {
+  const std::uint32_t used = UsedSlots(table.head);
+  for (std::uint32_t i = 0; i < used; ++i) {
+    if (__atomic_load_n(&table.head->states[i], __ATOMIC_ACQUIRE) == tid + 1) return i;
+  }
+  return kMaxTasks;
+}
+
+void Show(const TaskTable& table, std::uint32_t index, std::uint32_t tid, std::uint32_t tgid) {
+  FillTask(table, table.slot(index), tid, tgid);
+  __atomic_store_n(&table.head->states[index], tid + 1, __ATOMIC_RELEASE);
+}
+
+// A number that was another process's before: its slot is emptied.
+bool TakeOver(const TaskTable& table, std::uint32_t index, std::uint32_t tid, std::uint32_t tgid) {
+  if (!Exchange(&table.head->states[index], tid + 1, kSlotTaken)) return false;
+  sys::Madvise(table.slot(index), table.slot_bytes, MADV_DONTNEED);
+  Show(table, index, tid, tgid);
+  return true;
 }
 
 TaskSlot* MakeCurrentTask(Process& process) {
@@ -180,20 +197,17 @@ void PutTaskField(const TaskTable& table, TaskSlot* task, TaskField field, std::
 
 TaskSlot* FindTask(Process& process, std::uint32_t tid, std::uint32_t tgid) noexcept {
   const TaskTable& table = *process.tasks;
-  TaskSlot* task = FindUsed(table, tid);
-  if (task != nullptr && task->tgid == tgid) return task;
-  if (Take(process, &table.head->lock, CurrentOwner(process)) == Taken::kNot) return nullptr;
-  task = FindUsed(table, tid);
-  if (task == nullptr) {
-    task = TakeSlot(table, tid, tgid);
-  } else if (task->tgid != tgid) {
-    TakeOver(table, task, tid, tgid);
-  }
-  // A task of another process stands for its leader; one of this process is told its leader by its thread.
-  if (task != nullptr && tid == tgid)
-    PutTaskField(table, task, TaskField::kTaskGroupLeader, table.AddressOf(task, TaskObject::kTask));
-  Drop(&table.head->lock);
-  return task;
+  const std::uint32_t known = FindShown(table, tid);
+  if (known != kMaxTasks && (table.slot(known)->tgid == tgid || TakeOver(table, known, tid, tgid)))
+    return table.slot(known);
+  const std::uint32_t made = TakeSlot(table);
+  if (made >= kMaxTasks) return nullptr;
+  Show(table, made, tid, tgid);
+  // Another thread may have made the same one meanwhile, of a leader or a parent: the first is everybody's.
+  const std::uint32_t first = FindShown(table, tid);
+  if (first >= made) return table.slot(made);
+  Exchange(&table.head->states[made], tid + 1, kSlotFree);
+  return table.slot(first);
 }
 
 void LinkParent(Process& process, TaskSlot* task, std::uint32_t pid) noexcept {
@@ -247,14 +261,23 @@ std::uint64_t CurrentTask(Process& process) noexcept {
   return task == nullptr ? 0 : process.tasks->AddressOf(task, TaskObject::kTask);
 }
 
+std::size_t BytesLeftOfTask(const Process& process, std::uint64_t address) noexcept {
+  const TaskTable& table = *process.tasks;
+  const std::uint64_t offset = address - process.tasks_begin;
+  if (offset < table.head_bytes) return 0;
+  return table.slot_bytes - (offset - table.head_bytes) % table.slot_bytes;
+}
+
 bool RefreshTaskMemory(Process& process, std::uint64_t address, std::size_t size_bytes) noexcept {
   const TaskTable& table = *process.tasks;
-  const std::uint64_t used = __atomic_load_n(&table.head->used, __ATOMIC_ACQUIRE);
-  const std::uint64_t end = table.head_bytes + used * table.slot_bytes;
   const std::uint64_t offset = address - process.tasks_begin;
-  if (offset < table.head_bytes || offset > end || size_bytes > end - offset) return false;
+  if (offset < table.head_bytes) return false;
   const std::uint64_t index = (offset - table.head_bytes) / table.slot_bytes;
   const std::uint64_t in_slot = (offset - table.head_bytes) % table.slot_bytes;
+  if (index >= kMaxTasks || size_bytes > table.slot_bytes - in_slot) return false;
+  // One that is taken has memory, but nothing to show yet.
+  const std::uint32_t state = __atomic_load_n(&table.head->states[index], __ATOMIC_ACQUIRE);
+  if (!IsShown(state)) return false;
   RefreshTask(process, table.slot(static_cast<std::uint32_t>(index)), in_slot, size_bytes);
   return true;
 }
@@ -264,7 +287,9 @@ std::uint32_t ProcessOfTask(const Process& process, std::uint64_t address) noexc
   const TaskTable& table = *process.tasks;
   const std::uint64_t first = process.tasks_begin + table.head_bytes + table.OffsetOf(TaskObject::kTask);
   if (address < first || (address - first) % table.slot_bytes != 0) return 0;
-  return table.slot(static_cast<std::uint32_t>((address - first) / table.slot_bytes))->tgid;
+  const std::uint64_t index = (address - first) / table.slot_bytes;
+  if (index >= kMaxTasks || !IsShown(__atomic_load_n(&table.head->states[index], __ATOMIC_ACQUIRE))) return 0;
+  return table.slot(static_cast<std::uint32_t>(index))->tgid;
 }
 
 }  // namespace strata::runtime

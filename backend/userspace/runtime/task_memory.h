@@ -26,7 +26,10 @@ std::uint64_t CurrentTask(Process& process) noexcept;
   return address - process.tasks_begin < process.tasks_bytes;
 }
 
-// For an address in task memory: brings what lies there up to date. False for a range that is not all tasks.
+// From an address in task memory to the end of its task; 0 where no task is.
+std::size_t BytesLeftOfTask(const Process& process, std::uint64_t address) noexcept;
+
+// For an address in task memory: brings what lies there up to date. False for a range that is not all of one task.
 bool RefreshTaskMemory(Process& process, std::uint64_t address, std::size_t size_bytes) noexcept;
 
 // The process that a task_struct at `address` belongs to; 0 for what is no task here.

@@ -16,13 +16,20 @@ struct TaskSlot {
 inline constexpr std::uint32_t kTaskSlotHeadBytes = 256;
 static_assert(sizeof(TaskSlot) == kTaskSlotHeadBytes);
 
-// At the start of the memory; emptied in a forked child, as all of it is.
+// Of TaskMemoryHead::states. A slot in use has its thread's id plus one there: 0 is the idle task's.
+inline constexpr std::uint32_t kSlotUnmade = 0;          // never taken, or its memory is being made
+inline constexpr std::uint32_t kSlotFree = 0xfffffffe;   // given back
+inline constexpr std::uint32_t kSlotTaken = 0xffffffff;  // by a thread that fills it
+
+// At the start of the memory; emptied in a forked child, as all of it is. All of it is atomic, and nobody waits: a
+// slot is taken by compare-and-exchange of its state, filled, and shown by its new state.
 struct TaskMemoryHead {
-  OwnerWord lock;
-  std::uint32_t used;    // slots that were ever taken; atomic
+  std::uint32_t used;    // slots from here on were never taken; may grow past kMaxTasks
   std::uint32_t cursor;  // where the search for ended threads goes on
-  std::uint32_t tids[kMaxTasks];
+  std::uint32_t states[kMaxTasks];
 };
+
+inline bool IsShown(std::uint32_t state) { return state != kSlotUnmade && state < kSlotFree; }
 
 struct TaskTable {
   TaskLayout layout;
@@ -50,8 +57,7 @@ void PutTaskField(const TaskTable& table, TaskSlot* task, TaskField field, std::
 void PutTaskBytes(const TaskTable& table, TaskSlot* task, TaskField field, const void* bytes,
                   std::size_t size_bytes) noexcept;
 
-// The slot of a thread, made when there is none; null when there is no room, or for a signal handler that interrupted
-// this very function.
+// The slot of a thread, made when there is none; null when there is no room.
 TaskSlot* FindTask(Process& process, std::uint32_t tid, std::uint32_t tgid) noexcept;
 
 // Points real_parent and parent to the task of `pid`.

@@ -40,7 +40,7 @@ struct Capture {
   std::vector<std::uint64_t> libc;
 };
 
-// Both from here on; the first frame of each is this function's own, at different places.
+// Both from the caller of this function on.
 __attribute__((noinline)) void CaptureHere(void* argument) {
   auto& capture = *static_cast<Capture*>(argument);
   ucontext_t context;
@@ -51,7 +51,10 @@ __attribute__((noinline)) void CaptureHere(void* argument) {
   capture.ours.assign(frames, frames + count);
   void* addresses[kMost];
   const int libc_count = ::backtrace(addresses, kMost);
-  for (int i = 1; i < libc_count; ++i) capture.libc.push_back(reinterpret_cast<std::uint64_t>(addresses[i]));
+  // A sanitizer puts a frame of its own in front.
+  void** const caller = std::find(addresses, addresses + libc_count, __builtin_return_address(0));
+  for (void** at = caller; at != addresses + libc_count; ++at)
+    capture.libc.push_back(reinterpret_cast<std::uint64_t>(*at));
 }
 
 class StackCaptureTest : public RuntimeTest, public ::testing::WithParamInterface<bool> {
