@@ -65,12 +65,12 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   const runtime::MapView& view() const { return *view_; }
   runtime::MapView& view() { return *view_; }
   const Shared* shared() const { return shared_.get(); }
-  void ReleaseWritableMemory() { writable_memories_.fetch_sub(1); }
 
  private:
   UserspaceMap(SharedPtr shared, ObjectFile file, runtime::MapView* view);
   Error Failed(long error, std::string_view operation) const;
   Result<void> CheckSizes(std::span<const std::byte> key, std::size_t value_size, std::string_view operation) const;
+  Result<UniqueFd> LockForWriting() const;
   Result<bool> LookupWith(std::span<const std::byte> key, std::span<std::byte> value, LookupMode mode);
   Result<bool> TakeWith(std::span<const std::byte> key, std::span<std::byte> value, LookupMode mode);
   Result<void> CheckReadable(std::string_view operation) const;
@@ -80,7 +80,6 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   ObjectFile file_;
   runtime::MapView* view_;
   MapInfo info_;
-  std::atomic<int> writable_memories_{0};
 };
 
 MapInfo MakeMapInfo(const runtime::MapHeader& header);

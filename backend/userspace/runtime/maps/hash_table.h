@@ -68,6 +68,7 @@ struct HashShape {
 };
 
 inline constexpr std::uint32_t kHintShift = 6;
+inline constexpr std::uint8_t kHasSpare = 1;  // a bucket was left one; above: somebody is looking whether one still is
 
 // In MapHeader::kind_state.
 inline constexpr std::uint32_t kLruHand = 0;    // LRU kinds: the next element to be looked at
@@ -245,7 +246,7 @@ bool FreeSpare(MapView& map, std::uint32_t bucket, OwnerWord self) noexcept;
 }
 
 inline void SetHint(MapView& map, std::uint32_t bucket) noexcept {
-  Publish(HintOf(map, bucket), std::uint8_t{1});
+  Publish(HintOf(map, bucket), kHasSpare);
   __atomic_store_n(&map.header->kind_state[kExhausted], std::uint64_t{0}, __ATOMIC_RELAXED);
 }
 
@@ -254,8 +255,8 @@ inline void SetHint(MapView& map, std::uint32_t bucket) noexcept {
   Publish(BucketAt(map, bucket).pending, *place.link);
   Publish(*place.link, place.element->next);
   Publish(place.element->stamp, Hidden(place.element->stamp, bucket + 1));
-  // Who looks for spares clears the hint before it looks, and passes no locked bucket: no spare is overlooked.
-  if (__atomic_load_n(&HintOf(map, bucket), __ATOMIC_RELAXED) == 0) [[unlikely]]
+  // Who looks for spares changes the hint before it looks, and passes no locked bucket: no spare is overlooked.
+  if (__atomic_load_n(&HintOf(map, bucket), __ATOMIC_RELAXED) != kHasSpare) [[unlikely]]
     SetHint(map, bucket);
 }
 
