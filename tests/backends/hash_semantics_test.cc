@@ -244,6 +244,15 @@ TYPED_TEST(HashSemanticsTest, AReaderWithTheLockSeesWholeValues) {
   EXPECT_GT(completed.load(), 0U);
 }
 
+using UserspaceLockTest = HashSemanticsTest<strata::testing::UserspaceKind>;
+TEST_F(UserspaceLockTest, ARunThatIsCutOffDropsItsLock) {
+  this->Load({"loop_under_lock"});
+  EXPECT_EQ(this->Run("loop_under_lock"), 0U);
+  Locked found{};
+  EXPECT_TRUE(*this->Get(this->MapOf("locked_array"), 1, &found, LookupMode::kLock));
+  EXPECT_GT(found.first, 0U);
+}
+
 TYPED_TEST(HashSemanticsTest, OnlySomeKindsHaveLocksInValues) {
   for (const MapType type : {MapType::kLruHash, MapType::kPerCpuHash, MapType::kPerCpuArray}) {
     CollectionSpec spec = LoadCollectionSpec(STRATA_BPF_HASH_SEMANTICS).value();
