@@ -92,23 +92,34 @@ Error CreationError(const MapSpec& spec, std::uint32_t possible_cpus, int error)
   return Error(error == E2BIG ? ErrorCode::kNoSpace : ErrorCodeFromErrno(error), message, error);
 }
 
+// Who maps a map writable holds a read lock on a byte behind its file, by an open of its own: it goes with the last
+// process that has it, as mappings do.
+constexpr off_t kFreezeByte = off_t{1} << 60;
+
+int LockForFreezing(int fd, short type) {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = kFreezeByte;
+  lock.l_len = 1;
+  return ::fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : errno;
+}
+
 class Memory : public MapMemory {
  public:
-  Memory(std::shared_ptr<UserspaceMap> map, std::byte* data, std::size_t mapped, std::size_t size, bool read_only)
-      : map_(std::move(map)), data_(data), mapped_(mapped), size_(size), read_only_(read_only) {}
-  ~Memory() override {
-    ::munmap(data_, mapped_);
-    if (!read_only_) map_->ReleaseWritableMemory();
-  }
+  // `lock` is empty for memory that is read only.
+  Memory(std::shared_ptr<UserspaceMap> map, std::byte* data, std::size_t mapped, std::size_t size, UniqueFd lock)
+      : map_(std::move(map)), data_(data), mapped_(mapped), size_(size), lock_(std::move(lock)) {}
+  ~Memory() override { ::munmap(data_, mapped_); }
   std::span<std::byte> bytes() override { return {data_, size_}; }
-  bool is_read_only() const override { return read_only_; }
+  bool is_read_only() const override { return lock_.get() < 0; }
 
  private:
   std::shared_ptr<UserspaceMap> map_;
   std::byte* data_;
   std::size_t mapped_;
   std::size_t size_;
-  bool read_only_;
+  UniqueFd lock_;
 };
 
 // As programs look elements up. A value that is being changed may be read half old, half new.
@@ -436,8 +447,11 @@ Result<bool> UserspaceMap::NextKey(std::optional<std::span<const std::byte>> key
 Result<void> UserspaceMap::Freeze() {
   if (access_ == MapAccess::kReadOnly) return ClosedTo(info_, "freeze", "this handle may only read it");
   if (HasFields(*view_)) return Failed(-kNotSupportedErrno, "freeze");
-  if (writable_memories_.load() != 0) return Failed(-EBUSY, "freeze");
-  if (__atomic_exchange_n(&view_->header->frozen, 1U, __ATOMIC_SEQ_CST) != 0) return Failed(-EBUSY, "freeze");
+  STRATA_TRY(CheckWritable("freeze"));
+  if (LockForFreezing(object_->file.fd.get(), F_WRLCK) != 0) return Failed(-EBUSY, "freeze");
+  const bool was_frozen = __atomic_exchange_n(&view_->header->frozen, 1U, __ATOMIC_SEQ_CST) != 0;
+  LockForFreezing(object_->file.fd.get(), F_UNLCK);
+  if (was_frozen) return Failed(-EBUSY, "freeze");
   return {};
 }
 
@@ -461,15 +475,26 @@ Result<std::unique_ptr<MapMemory>> UserspaceMap::Memory() {
                  fmt::format("map {}: mapping it into memory: this handle may not read and write it", info_.name),
                  EACCES);
   }
-  const bool read_only = IsFrozen(*view_);
+  UniqueFd lock = STRATA_TRY(LockForWriting());
   const std::size_t mapped = view_->geometry.data_size;
-  void* memory =
-      ::mmap(nullptr, mapped, read_only ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, object_->file.fd.get(), 0);
+  const int protection = lock.get() < 0 ? PROT_READ : PROT_READ | PROT_WRITE;
+  void* memory = ::mmap(nullptr, mapped, protection, MAP_SHARED, object_->file.fd.get(), 0);
   if (memory == MAP_FAILED) return Failed(-errno, "mapping it into memory");
-  if (!read_only) writable_memories_.fetch_add(1);
   const std::size_t size = std::size_t{view_->value_stride} * info_.max_entries;
   return std::unique_ptr<MapMemory>(std::make_unique<userspace::Memory>(
-      shared_from_this(), static_cast<std::byte*>(memory), mapped, size, read_only));
+      shared_from_this(), static_cast<std::byte*>(memory), mapped, size, std::move(lock)));
+}
+
+// Empty for a map that is frozen.
+Result<UniqueFd> UserspaceMap::LockForWriting() const {
+  if (IsFrozen(*view_)) return UniqueFd();
+  const std::string name = runtime::kMapPrefix + std::to_string(info_.id);
+  UniqueFd lock(::openat(object_->shared->session->folder_fd(), name.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (lock.get() < 0) return Failed(-errno, "mapping it into memory");
+  if (const int error = LockForFreezing(lock.get(), F_RDLCK); error != 0)
+    return Failed(-error, "mapping it into memory");
+  if (IsFrozen(*view_)) return UniqueFd();  // meanwhile
+  return lock;
 }
 
 Result<std::unique_ptr<RingMemory>> UserspaceMap::Ring() {

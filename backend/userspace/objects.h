@@ -130,12 +130,12 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   runtime::MapView& view() { return *view_; }
   const Shared* shared() const { return object_->shared.get(); }
   const std::shared_ptr<MapObject>& object() const { return object_; }
-  void ReleaseWritableMemory() { writable_memories_.fetch_sub(1); }
 
  private:
   UserspaceMap(std::shared_ptr<MapObject> object, MapAccess access);
   Error Failed(long error, std::string_view operation) const;
   Result<void> CheckSizes(std::span<const std::byte> key, std::size_t value_size, std::string_view operation) const;
+  Result<UniqueFd> LockForWriting() const;
   Result<bool> LookupWith(std::span<const std::byte> key, std::span<std::byte> value, LookupMode mode);
   Result<bool> TakeWith(std::span<const std::byte> key, std::span<std::byte> value, LookupMode mode);
   std::shared_ptr<PerfWatcher> Watcher();
@@ -150,7 +150,6 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   runtime::MapView* view_;  // object_'s
   MapAccess access_;
   MapInfo info_;
-  std::atomic<int> writable_memories_{0};
   std::unique_ptr<TimerServer> timers_;  // of a map whose values hold a timer
   std::mutex watcher_mutex_;
   std::weak_ptr<PerfWatcher> watcher_;  // guarded by watcher_mutex_: of the perf buffers that are open

@@ -72,6 +72,18 @@ SEC("tc") int count_under_lock(struct __sk_buff* context) {
   return 100;
 }
 
+// Only where nothing verifies it: it never ends.
+SEC("?tc") int loop_under_lock(struct __sk_buff* context) {
+  __u32 key = 1;
+  struct locked* value = bpf_map_lookup_elem(&locked_array, &key);
+  if (!value) return 1;
+  bpf_spin_lock(&value->lock);
+  for (;;) {
+    value->first += 1;
+    asm volatile("" ::: "memory");
+  }
+}
+
 // The lock's bytes of an element belong to nobody but the lock.
 SEC("tc") int update_locked_hash(struct __sk_buff* context) {
   __u32 key = 2;

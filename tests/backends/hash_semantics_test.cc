@@ -1,5 +1,8 @@
 // What hashes and arrays answer, on both backends: creation, LRU eviction, locks in values, walks by programs.
 #include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -241,6 +244,15 @@ TYPED_TEST(HashSemanticsTest, AReaderWithTheLockSeesWholeValues) {
   EXPECT_GT(completed.load(), 0U);
 }
 
+using UserspaceLockTest = HashSemanticsTest<strata::testing::UserspaceKind>;
+TEST_F(UserspaceLockTest, ARunThatIsCutOffDropsItsLock) {
+  this->Load({"loop_under_lock"});
+  EXPECT_EQ(this->Run("loop_under_lock"), 0U);
+  Locked found{};
+  EXPECT_TRUE(*this->Get(this->MapOf("locked_array"), 1, &found, LookupMode::kLock));
+  EXPECT_GT(found.first, 0U);
+}
+
 TYPED_TEST(HashSemanticsTest, OnlySomeKindsHaveLocksInValues) {
   for (const MapType type : {MapType::kLruHash, MapType::kPerCpuHash, MapType::kPerCpuArray}) {
     CollectionSpec spec = LoadCollectionSpec(STRATA_BPF_HASH_SEMANTICS).value();
@@ -252,6 +264,31 @@ TYPED_TEST(HashSemanticsTest, OnlySomeKindsHaveLocksInValues) {
     const auto loaded = LoadCollection(this->backend_, std::move(spec), options);
     EXPECT_EQ(ErrnoOf(loaded), EOPNOTSUPP) << static_cast<int>(type);
   }
+}
+
+// --- Freezing --------------------------------------------------------------------------------------------------------
+// A mapping that a child has inherited is one, also when the parent has given its own up.
+TYPED_TEST(HashSemanticsTest, IsNotFrozenWhileAnotherProcessMayWriteThroughAMapping) {
+  Map map = this->CreateMap(MapType::kArray, 4, 8, 4, map_flags::kMmapable);
+  auto memory = map.Memory().value();
+  EXPECT_FALSE(memory->is_read_only());
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  memory.reset();
+  EXPECT_EQ(ErrnoOf(map.Freeze()), EBUSY);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_EQ(ErrnoOf(map.Freeze()), 0);
+  EXPECT_EQ(ErrnoOf(map.Freeze()), EPERM) << "what is frozen may not be changed, not even so";
+  EXPECT_TRUE(map.Memory().value()->is_read_only());
+}
+
+TYPED_TEST(HashSemanticsTest, MapsWithLocksInValuesAreNotFrozen) {
+  this->Load({"count_under_lock"});
+  EXPECT_EQ(ErrnoOf(this->MapOf("locked_array").Freeze()), 524);  // ENOTSUPP, the kernel's own
 }
 
 // --- Walks -----------------------------------------------------------------------------------------------------------

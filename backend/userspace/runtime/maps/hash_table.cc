@@ -173,24 +173,25 @@ class SpareSearch {
     return false;
   }
 
-  // The hint is cleared first: a spare left behind the search's back sets it again.
+  // The hint becomes a mark of this search first. It is cleared if it still is one when nothing was found: a spare left
+  // behind the search's back, or another search, has changed it.
   bool SearchGroup(std::uint32_t first, HashElement** out) {
     std::uint8_t& hint = HintOf(map_, first);
     if (__atomic_load_n(&hint, __ATOMIC_RELAXED) == 0) return false;
-    __atomic_exchange_n(&hint, std::uint8_t{0}, __ATOMIC_SEQ_CST);
+    auto mark = static_cast<std::uint8_t>(__builtin_ia32_rdtsc() | (kHasSpare + 1));
+    __atomic_exchange_n(&hint, mark, __ATOMIC_SEQ_CST);
     bool is_sure = true;
     for (std::uint32_t i = 0; i < 1U << kHintShift && first + i <= map_.derived[kBucketMask]; ++i) {
       if (first + i == bucket_) continue;
       const bool is_known = TakeFrom(first + i, out);
       if (*out != nullptr) {
-        Publish(hint, std::uint8_t{1});  // there may be more
+        Publish(hint, kHasSpare);  // there may be more
         return true;
       }
       is_sure = is_sure && is_known;
     }
-    if (is_sure) return false;
-    Publish(hint, std::uint8_t{1});
-    is_unsure_ = true;
+    if (is_sure) __atomic_compare_exchange_n(&hint, &mark, std::uint8_t{0}, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+    is_unsure_ = is_unsure_ || !is_sure;
     return false;
   }
 
@@ -232,9 +233,27 @@ long PopFromLists(MapView& map, std::uint32_t bucket, OwnerWord self, HashElemen
   return is_any_busy ? -EBUSY : -E2BIG;
 }
 
+// Something that was freed while the lists or the spares were looked at.
+bool MayHaveUnused(const MapView& map) {
+  for (std::uint32_t i = 0; i < map.derived[kListCount]; ++i) {
+    if (!IsListEmpty(map, i)) return true;
+  }
+  for (std::uint64_t i = 0; i <= map.derived[kBucketMask]; i += 1U << kHintShift) {
+    if (__atomic_load_n(&HintOf(map, static_cast<std::uint32_t>(i)), __ATOMIC_RELAXED) != 0) return true;
+  }
+  return false;
+}
+
+// From a free list or another bucket. What others free and take meanwhile may hide from one look at all of them.
 long ClaimUnused(MapView& map, std::uint32_t bucket, OwnerWord self, HashElement** out) {
-  const long error = PopFromLists(map, bucket, self, out);
-  return error == -E2BIG ? SpareSearch(map, bucket, self).Run(out) : error;
+  constexpr int kRounds = 8;
+  long error = -E2BIG;
+  for (int round = 0; round < kRounds && error == -E2BIG; ++round) {
+    error = PopFromLists(map, bucket, self, out);
+    if (error == -E2BIG) error = SpareSearch(map, bucket, self).Run(out);
+    if (error == -E2BIG && !MayHaveUnused(map)) break;
+  }
+  return error;
 }
 
 // The first element of the buckets from `bucket` on.
@@ -291,7 +310,10 @@ long ClaimFromLru(MapView& map, std::uint32_t bucket, OwnerWord self, HashElemen
   if (__atomic_load_n(&exhausted, __ATOMIC_RELAXED) == 0) {
     const long error = ClaimUnused(map, bucket, self, out);
     if (error == 0) return 0;
-    if (error == -E2BIG) __atomic_store_n(&exhausted, std::uint64_t{1}, __ATOMIC_RELAXED);
+    if (error == -E2BIG) {
+      __atomic_store_n(&exhausted, std::uint64_t{1}, __ATOMIC_SEQ_CST);
+      if (MayHaveUnused(map)) __atomic_store_n(&exhausted, std::uint64_t{0}, __ATOMIC_RELAXED);
+    }
   }
   return Evict(map, bucket, self, out);
 }
@@ -306,9 +328,10 @@ long CheckHashAttributes(const MapAttributes& attributes) {
   const bool is_lru = IsLru(attributes.type);
   if (!AreFlagsValid(attributes.flags, kAllowed)) return -EINVAL;
   if (!is_lru && has(map_flags::kNoCommonLru)) return -EINVAL;
-  if (has(map_flags::kNumaNode) && (IsPerCpuHash(attributes.type) || has(map_flags::kNoCommonLru))) return -EINVAL;
   if (attributes.max_entries == 0 || attributes.key_size == 0 || attributes.value_size == 0) return -EINVAL;
-  return is_lru && has(map_flags::kNoPrealloc) ? kNotSupportedErrno : 0;
+  if (is_lru && has(map_flags::kNoPrealloc)) return kNotSupportedErrno;
+  if (has(map_flags::kNumaNode) && (IsPerCpuHash(attributes.type) || has(map_flags::kNoCommonLru))) return -EINVAL;
+  return 0;
 }
 
 // htab_map_alloc: lists of CPUs are of one size.

@@ -68,6 +68,7 @@ struct HashShape {
 };
 
 inline constexpr std::uint32_t kHintShift = 6;
+inline constexpr std::uint8_t kHasSpare = 1;  // a bucket was left one; above: somebody is looking whether one still is
 
 // In MapHeader::kind_state.
 inline constexpr std::uint32_t kLruHand = 0;    // LRU kinds: the next element to be looked at
@@ -229,14 +230,14 @@ template <std::uint32_t kKeySize = kAnySize>
   return OwnerOf(element.stamp) == bucket + 1 && !IsVisible(element.stamp) ? &element : nullptr;
 }
 
-// Says that the bucket may have a spare. Who looks for spares clears the hint before it looks, and passes no locked
+// Says that the bucket may have a spare. Who looks for spares changes the hint before it looks, and passes no locked
 // bucket: none is overlooked.
 inline void SetHint(MapView& map, std::uint32_t bucket) noexcept {
-  Publish(HintOf(map, bucket), std::uint8_t{1});
+  Publish(HintOf(map, bucket), kHasSpare);
   __atomic_store_n(&map.header->kind_state[kExhausted], std::uint64_t{0}, __ATOMIC_RELAXED);
 }
 [[gnu::always_inline]] inline void EnsureHint(MapView& map, std::uint32_t bucket) noexcept {
-  if (__atomic_load_n(&HintOf(map, bucket), __ATOMIC_RELAXED) == 0) [[unlikely]]
+  if (__atomic_load_n(&HintOf(map, bucket), __ATOMIC_RELAXED) != kHasSpare) [[unlikely]]
     SetHint(map, bucket);
 }
 

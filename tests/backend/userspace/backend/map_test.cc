@@ -101,7 +101,7 @@ TEST_F(UserspaceMapTest, AFrozenMapIsWrittenByProgramsOnly) {
   const std::uint64_t value = 1;
   ASSERT_TRUE(map->Update(BytesOf(key), BytesOf(value), UpdateMode::kAny));
   ASSERT_TRUE(map->Freeze());
-  EXPECT_EQ(map->Freeze().error().sys_errno(), EBUSY);
+  EXPECT_EQ(map->Freeze().error().sys_errno(), EPERM);
   EXPECT_EQ(map->Update(BytesOf(key), BytesOf(value), UpdateMode::kAny).error().sys_errno(), EPERM);
   InProcess(*map, [&](runtime::MapView& view) { EXPECT_EQ(view.ops->update(view, &key, &value, 0, 0), 0); });
 }
