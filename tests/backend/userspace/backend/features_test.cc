@@ -6,6 +6,7 @@
 #include "backend_fixture.h"
 #include "strata/backend/userspace/runtime/helpers/table.h"
 #include "strata/backend/userspace/runtime/map_view.h"
+#include "strata/spec/map_rules.h"
 
 namespace strata {
 namespace {
@@ -13,6 +14,14 @@ namespace {
 class UserspaceFeatures : public UserspaceBackendTest {
  protected:
   Support Ask(const Feature& feature) { return backend().Probe(feature).support; }
+  // One that suits the rules of its kind.
+  static MapSpec SpecOf(MapType type) {
+    const MapRules& rules = *FindMapRules(type);
+    const auto size_of = [](const SizeRule& rule) {
+      return rule.kind == SizeRule::Kind::kNone ? 0 : rule.size == 0 ? 8 : rule.size;
+    };
+    return Spec(type, size_of(rules.key), size_of(rules.value), 4096, rules.required_flags);
+  }
 };
 
 TEST_F(UserspaceFeatures, AreSure) {
@@ -24,9 +33,7 @@ TEST_F(UserspaceFeatures, AreSure) {
 TEST_F(UserspaceFeatures, HaveTheMapsAndHelpersOfTheTables) {
   for (const runtime::MapKind& kind : runtime::MapKinds()) {
     EXPECT_EQ(Ask(MapTypeFeature{kind.type}), Support::kYes) << kind.name;
-    EXPECT_TRUE(backend().CreateMap(
-        Spec(kind.type, kind.type == MapType::kRingBuf ? 0 : 4, kind.type == MapType::kRingBuf ? 0 : 8, 4096), nullptr))
-        << kind.name;
+    EXPECT_TRUE(backend().CreateMap(SpecOf(kind.type), nullptr)) << kind.name;
   }
   for (const runtime::HelperRow& helper : runtime::Helpers()) {
     EXPECT_EQ(Ask(HelperFeature{helper.id, ProgramType::kKprobe}), Support::kYes) << helper.name;
@@ -44,9 +51,8 @@ TEST_F(UserspaceFeatures, LackWhatOnlyAKernelHas) {
 
 TEST_F(UserspaceFeatures, ProgramsAreNotPinned) {
   const auto program = MakeProgram();
-  for (const Error& error : {program->Pin("/nowhere").error(), program->Code().error(),
-                             program->MemoryBytes().error(), backend().OpenProgram(1).error(),
-                             backend().OpenPinnedProgram("/nowhere").error()}) {
+  for (const Error& error : {program->Pin("/nowhere").error(), program->Code().error(), program->MemoryBytes().error(),
+                             backend().OpenProgram(1).error(), backend().OpenPinnedProgram("/nowhere").error()}) {
     EXPECT_EQ(error.code(), ErrorCode::kNotSupported) << error.message();
   }
 }
