@@ -15,9 +15,10 @@ constexpr std::uint32_t kLockState = 0;
 constexpr std::uint32_t kStoppedHolderState = 2;
 
 // A producer holds the lock for four stores. One that was preempted there gets its processor back while others sleep;
-// one that was stopped (SIGSTOP, a debugger) is waited for once, by whoever meets it first.
-constexpr sys::Timespec kHolderSleep{0, 100'000};
-constexpr int kHolderSleeps = 200;
+// one that was stopped (SIGSTOP, a debugger) is waited for once, by whoever meets it first. On a machine with many
+// more runnable threads than processors that takes some tens of milliseconds, so half a second tells them apart.
+constexpr sys::Timespec kHolderSleep{0, 200'000};
+constexpr int kHolderSleeps = 2000;
 
 std::uint64_t Mask(const MapView& ring) { return ring.max_entries - 1; }
 

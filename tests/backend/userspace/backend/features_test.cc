@@ -6,6 +6,7 @@
 #include "backend_fixture.h"
 #include "strata/backend/userspace/runtime/helpers/table.h"
 #include "strata/backend/userspace/runtime/map_view.h"
+#include "strata/spec/map_rules.h"
 
 namespace strata {
 namespace {
@@ -13,6 +14,14 @@ namespace {
 class UserspaceFeatures : public UserspaceBackendTest {
  protected:
   Support Ask(const Feature& feature) { return backend().Probe(feature).support; }
+  // One that suits the rules of its kind.
+  static MapSpec SpecOf(MapType type) {
+    const MapRules& rules = *FindMapRules(type);
+    const auto size_of = [](const SizeRule& rule) {
+      return rule.kind == SizeRule::Kind::kNone ? 0 : rule.size == 0 ? 8 : rule.size;
+    };
+    return Spec(type, size_of(rules.key), size_of(rules.value), 4096, rules.required_flags);
+  }
 };
 
 TEST_F(UserspaceFeatures, AreSure) {
@@ -25,9 +34,7 @@ TEST_F(UserspaceFeatures, HaveTheMapsAndHelpersOfTheTables) {
   for (const runtime::MapKind& kind : runtime::MapKinds()) {
     EXPECT_EQ(Ask(MapTypeFeature{kind.type}), Support::kYes) << kind.name;
     if ((kind.ops->traits & runtime::map_traits::kLocalStorage) != 0) continue;  // needs types
-    const bool is_ring = kind.type == MapType::kRingBuf;
-    const bool holds_objects = (kind.ops->traits & runtime::map_traits::kHoldsObjects) != 0;
-    MapSpec spec = Spec(kind.type, is_ring ? 0 : 4, is_ring ? 0 : holds_objects ? 4 : 8, 4096);
+    MapSpec spec = SpecOf(kind.type);
     if ((kind.ops->traits & runtime::map_traits::kHoldsMaps) != 0) spec.inner = {Spec(MapType::kArray, 4, 8, 1)};
     EXPECT_TRUE(backend().CreateMap(spec, nullptr)) << kind.name;
   }

@@ -51,9 +51,9 @@ TEST_F(UserspaceMapTest, TellsWhichFieldIsWrong) {
   EXPECT_THAT(CreateError(Spec(MapType::kHash, 4, 8, 1, map_flags::kMmapable)).message(), HasSubstr("map_flags: 1024"));
   EXPECT_EQ(CreateError(Spec(MapType::kHash, 4, 8, 0)).sys_errno(), EINVAL);
   EXPECT_EQ(CreateError(Spec(MapType::kHash, 4, 8, 0xffffffff)).code(), ErrorCode::kNoSpace);
-  const Error unknown = CreateError(Spec(MapType::kLpmTrie, 8, 8, 1));
+  const Error unknown = CreateError(Spec(MapType::kStructOps, 4, 8, 1));
   EXPECT_EQ(unknown.code(), ErrorCode::kNotSupported);
-  EXPECT_THAT(unknown.message(), HasSubstr("lpm_trie is not supported on the userspace backend"));
+  EXPECT_THAT(unknown.message(), HasSubstr("struct_ops is not supported on the userspace backend"));
 }
 
 TEST_F(UserspaceMapTest, ElementsAreSharedWithPrograms) {

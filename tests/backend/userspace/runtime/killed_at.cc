@@ -2,35 +2,47 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 namespace strata::runtime {
 namespace {
 
-// The child stops itself around the operation, so that only its instructions are counted.
-pid_t StartStopped(const std::function<void()>& operation) {
-  const pid_t child = ::fork();
-  if (child != 0) return child;
-  ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-  ::raise(SIGSTOP);
+// Of the child: instructions until it kills itself. The handler makes its system calls itself, so that nothing of
+// libc's is stepped through twice.
+volatile int left = 0;
+
+void CountInstruction(int) {
+  left = left - 1;
+  if (left > 0) return;
+  ::syscall(SYS_kill, ::syscall(SYS_getpid), SIGKILL);
+}
+
+// With the trap flag set, the processor traps after each instruction.
+void SetTrapFlag() { __asm__ volatile("pushfq\n orq $0x100, (%%rsp)\n popfq" ::: "memory", "cc"); }
+void ClearTrapFlag() { __asm__ volatile("pushfq\n andq $~0x100, (%%rsp)\n popfq" ::: "memory", "cc"); }
+
+[[noreturn]] void RunStepped(const std::function<void()>& operation, int instructions) {
+  struct sigaction action {};
+  action.sa_handler = CountInstruction;
+  ::sigaction(SIGTRAP, &action, nullptr);
+  left = instructions;
+  SetTrapFlag();
   operation();
-  ::raise(SIGSTOP);
+  ClearTrapFlag();
   ::_exit(0);
 }
 
-// True when the child came to its second stop before so many instructions were over.
-bool HasEnded(pid_t child, int instructions) {
+// True when the child came to the operation's end.
+bool HasEnded(const std::function<void()>& operation, int instructions) {
+  const pid_t child = ::fork();
+  EXPECT_GE(child, 0);
+  if (child == 0) RunStepped(operation, instructions);
   int status = 0;
   EXPECT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
-  for (int i = 0; i < instructions; ++i) {
-    ::ptrace(PTRACE_SINGLESTEP, child, nullptr, nullptr);
-    ::waitpid(child, &status, 0);
-    if (!WIFSTOPPED(status) || WSTOPSIG(status) == SIGSTOP) return true;
-  }
-  return false;
+  EXPECT_TRUE(WIFEXITED(status) || WTERMSIG(status) == SIGKILL);
+  return !WIFSIGNALED(status);
 }
 
 }  // namespace
@@ -40,13 +52,7 @@ int KilledAtEachInstruction(const std::function<void()>& prepare, const std::fun
   constexpr int kMost = 100'000;
   for (int killed = 0; killed < kMost; ++killed) {
     prepare();
-    const pid_t child = StartStopped(operation);
-    const bool has_ended = child < 0 || HasEnded(child, (killed + 1) * stride);
-    if (child > 0) {
-      ::kill(child, SIGKILL);
-      ::waitpid(child, nullptr, 0);
-    }
-    if (has_ended) return killed;
+    if (HasEnded(operation, (killed + 1) * stride)) return killed;
     check(killed);
     if (::testing::Test::HasFatalFailure()) return killed;
   }

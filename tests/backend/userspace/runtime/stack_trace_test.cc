@@ -67,6 +67,7 @@ TEST_F(StackTraceTest, StacksThatReplaceOneAnotherAreNeverMixed) {
   std::thread writer([&] {
     for (std::uint64_t i = 0; !stop.load(); ++i) Store(map, Stack(1000 * (i % 50 + 1), kFrames), kStackReuseId);
   });
+  while (Read(map, 0).empty()) std::this_thread::yield();
   int whole = 0;
   for (int i = 0; i < 20'000; ++i) {
     const auto frames = Read(map, 0);
