@@ -11,6 +11,7 @@
 namespace strata::runtime {
 
 struct MapView;
+struct CgroupCache;
 struct ProgramInstance;
 
 // Memory from mmap alone, never from the host's heap. Freed blocks are kept for the same size class.
@@ -57,6 +58,7 @@ struct Process {
   ProgramInstance* programs;     // linked by ProgramInstance::next
   Arena arena;                   // guarded by objects_lock, as are the tables above
   OwnerWord objects_lock;        // object_tables.h
+  CgroupCache* cgroups;          // null until a program asks for its cgroup (cgroup_ids.h)
   std::uint32_t resolved_count;  // objects that were opened because a map holds their ids
 };
 

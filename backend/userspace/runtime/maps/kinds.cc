@@ -10,6 +10,7 @@ constexpr MapKind kKinds[] = {
     {MapType::kProgArray, "prog_array", &kProgArrayOps},
     {MapType::kPerCpuHash, "percpu_hash", &kPerCpuHashOps},
     {MapType::kPerCpuArray, "percpu_array", &kPerCpuArrayOps},
+    {MapType::kCgroupArray, "cgroup_array", &kCgroupArrayOps},
     {MapType::kArrayOfMaps, "array_of_maps", &kArrayOfMapsOps},
     {MapType::kHashOfMaps, "hash_of_maps", &kHashOfMapsOps},
     {MapType::kRingBuf, "ringbuf", &kRingBufferOps},

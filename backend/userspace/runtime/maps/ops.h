@@ -17,6 +17,7 @@ extern const MapOps kRingBufferOps;
 extern const MapOps kProgArrayOps;
 extern const MapOps kArrayOfMapsOps;
 extern const MapOps kHashOfMapsOps;
+extern const MapOps kCgroupArrayOps;
 extern const MapOps kTaskStorageOps;
 
 // Where a kind has no such operation (maps/unsupported.cc).

@@ -26,7 +26,8 @@ TEST_F(UserspaceFeatures, HaveTheMapsAndHelpersOfTheTables) {
     EXPECT_EQ(Ask(MapTypeFeature{kind.type}), Support::kYes) << kind.name;
     if ((kind.ops->traits & runtime::map_traits::kLocalStorage) != 0) continue;  // needs types
     const bool is_ring = kind.type == MapType::kRingBuf;
-    const bool holds_objects = (kind.ops->traits & runtime::map_traits::kHoldsObjects) != 0;
+    const bool holds_objects =
+        (kind.ops->traits & runtime::map_traits::kHoldsObjects) != 0 || kind.type == MapType::kCgroupArray;
     MapSpec spec = Spec(kind.type, is_ring ? 0 : 4, is_ring ? 0 : holds_objects ? 4 : 8, 4096);
     if ((kind.ops->traits & runtime::map_traits::kHoldsMaps) != 0) spec.inner = {Spec(MapType::kArray, 4, 8, 1)};
     EXPECT_TRUE(backend().CreateMap(spec, nullptr)) << kind.name;
