@@ -1,5 +1,6 @@
 // Typed views of maps whose values are maps, programs and other objects of the kernel. What goes in is an object, what
-// comes out its id. On the kernel backend.
+// comes out its id. Programs and maps on both backends, what else there is on the kernel's; handles of maps by id
+// there, too.
 #pragma once
 
 #include <optional>

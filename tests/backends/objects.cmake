@@ -21,3 +21,8 @@ strata_test(NAME backends_task_storage_test SOURCES task_storage_test.cc fixture
             LINK strata::root strata::userspace_backend Threads::Threads
             BPF ${task_storage_object} ${task_storage_map_object})
 add_dependencies(backends_task_storage_test strata_agent)
+
+bpf_object(cgroups_object cgroups.bpf.c)
+strata_test(NAME backends_cgroups_test SOURCES cgroups_test.cc fixture.cc
+            LINK strata::root strata::userspace_backend Threads::Threads BPF ${cgroups_object})
+add_dependencies(backends_cgroups_test strata_agent)

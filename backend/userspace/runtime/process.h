@@ -12,6 +12,7 @@ namespace strata::runtime {
 
 struct HostFunctions;
 struct MapView;
+struct CgroupCache;
 struct ProgramInstance;
 struct TaskTable;
 struct UnwindCache;
@@ -74,6 +75,7 @@ struct Process {
   OwnerWord objects_lock;               // object_tables.h
   std::uint32_t resolved_count;         // objects that were opened because a map holds their ids
   const HostFunctions* host_functions;  // of the embedder; null for none
+  CgroupCache* cgroups;                 // null until a program asks for its cgroup (cgroup_ids.h)
 };
 
 // From the process's arena, under its lock.

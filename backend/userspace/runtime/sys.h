@@ -37,6 +37,7 @@ enum class Call : long {
   kSetfsuid = 122,
   kSetfsgid = 123,
   kPrctl = 157,
+  kFstatfs = 138,
   kGettid = 186,
   kTkill = 200,
   kFutex = 202,
@@ -113,6 +114,13 @@ inline long Write(int fd, const void* from, std::size_t size) noexcept {
 }
 inline long WriteAt(int fd, const void* from, std::size_t size, std::uint64_t offset) noexcept {
   return Raw(Call::kPwrite, Wide(fd), Address(from), size, offset);
+}
+// The magic number of the file system.
+inline long FileSystemOf(int fd, std::uint64_t* out) noexcept {
+  std::uint64_t status[15];  // struct statfs (arch/x86/include/uapi/asm/statfs.h)
+  const long error = Raw(Call::kFstatfs, Wide(fd), Address(status));
+  *out = error == 0 ? status[0] : 0;
+  return error;
 }
 inline long Fstat(int fd, FileStatus* out) noexcept { return Raw(Call::kFstat, Wide(fd), Address(out)); }
 // Looks without waiting.

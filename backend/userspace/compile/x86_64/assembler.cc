@@ -215,6 +215,8 @@ void Assembler::AluImm(Alu op, Bits bits, Reg dst, std::int32_t imm) {
   Dword(static_cast<std::uint32_t>(imm));
 }
 
+void Assembler::CompareMem(Bits bits, Reg left, Mem right) { OpMem(bits, 0x3b, Number(left), right); }
+
 void Assembler::AluMemImm(Alu op, Bits bits, Mem to, std::int32_t imm) {
   const bool is_short = Fits<std::int8_t>(imm);
   OpMem(bits, is_short ? 0x83 : 0x81, static_cast<int>(op), to);

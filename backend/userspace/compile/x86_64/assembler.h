@@ -86,6 +86,7 @@ class Assembler {
   // --- arithmetic
   void AluReg(Alu op, Bits bits, Reg dst, Reg src);
   void AluImm(Alu op, Bits bits, Reg dst, std::int32_t imm);
+  void CompareMem(Bits bits, Reg left, Mem right);
   void AluMemImm(Alu op, Bits bits, Mem to, std::int32_t imm);
   void Test(Bits bits, Reg a, Reg b);
   void TestImm(Bits bits, Reg a, std::int32_t imm);

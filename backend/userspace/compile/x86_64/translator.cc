@@ -179,7 +179,7 @@ class Translator {
   void TailCall(InsnIndex at);
   void FindObject(const KnownPlace& call, Label unknown, Label none);
   void LookupMap(const KnownPlace& lookup);
-  void CountTailCall(Label unknown, Label none);
+  void CountTailCall(Label needs_slot, Label has_slot, Label none);
   void JumpBackIf(Cond cond, std::int64_t target);
   std::uint32_t Lookup(InsnIndex at, const InlineLookup& lookup);
   void LookupConstantKey(const InlineLookup& lookup);
@@ -960,10 +960,9 @@ void Translator::FindObject(const KnownPlace& call, Label unknown, Label none) {
   out_.Load(Reg::rax, {Reg::rax}, 4);
   out_.Test(Bits::k32, Reg::rax, Reg::rax);
   out_.JumpIf(Cond::kEqual, none);
-  out_.Load(Reg::rcx, {kScratch}, 4);
-  out_.Load(kScratch, {kScratch, runtime::kResolvedObjectOffset}, 8);
-  out_.AluReg(Alu::kCmp, Bits::k32, Reg::rcx, Reg::rax);
+  out_.CompareMem(Bits::k32, Reg::rax, {kScratch});
   out_.JumpIf(Cond::kNotEqual, unknown);
+  out_.Load(kScratch, {kScratch, runtime::kResolvedObjectOffset}, 8);
 }
 
 // bpf_map_lookup_elem on an array of maps. What this process has not met yet, the helper opens.
@@ -984,13 +983,10 @@ void Translator::LookupMap(const KnownPlace& lookup) {
   out_.Bind(done);
 }
 
-// What is left to do when the target is known. A slot that it needs is leased by the helper.
-void Translator::CountTailCall(Label unknown, Label none) {
-  const Label has_slot = out_.NewLabel();
+// What is left to do when the target is known.
+void Translator::CountTailCall(Label needs_slot, Label has_slot, Label none) {
   out_.AluMemImm(Alu::kCmp, Bits::k32, {kScratch, runtime::kProgramUsesSlotOffset}, 0);
-  out_.JumpIf(Cond::kEqual, has_slot);
-  out_.AluMemImm(Alu::kCmp, Bits::k32, {run_, kSlotOffset}, -1);
-  out_.JumpIf(Cond::kEqual, unknown);
+  out_.JumpIf(Cond::kNotEqual, needs_slot);
   out_.Bind(has_slot);
   out_.AluMemImm(Alu::kCmp, Bits::k32, {run_, kTailCallsOffset}, runtime::kMaxTailCalls);
   out_.JumpIf(Cond::kAboveOrEqual, none);
@@ -1003,16 +999,21 @@ void Translator::TailCall(InsnIndex at) {
   const bool is_known = next_tail_call_ < scan_.tail_calls.size() && scan_.tail_calls[next_tail_call_].call == at.value;
   const KnownPlace call = is_known ? scan_.tail_calls[next_tail_call_++] : KnownPlace{};
   const Label enter = out_.NewLabel();
+  const Label needs_slot = out_.NewLabel();
+  const Label has_slot = out_.NewLabel();
   const Label unknown = out_.NewLabel();
   const Label none = out_.NewLabel();
   if (is_known && call.index.value_or(0) >= input_.maps[call.map].max_entries) return out_.MovImm(kResult, 0);
   if (is_known) {
     FindObject(call, unknown, none);
-    CountTailCall(unknown, none);
+    CountTailCall(needs_slot, has_slot, none);
     out_.Bind(enter);
     out_.Mov(Bits::k64, Reg::rsi, run_);
     TakeDownFrame();
     out_.JumpMem({kScratch, runtime::kProgramEntryOffset});
+    out_.Bind(needs_slot);
+    out_.AluMemImm(Alu::kCmp, Bits::k32, {run_, kSlotOffset}, -1);  // the helper leases one
+    out_.JumpIf(Cond::kNotEqual, has_slot);
   }
   out_.Bind(unknown);
   out_.Push(Reg::rdi);

@@ -24,6 +24,11 @@ STRATA_HELPER(HelperSpinUnlock);
 // tail_call.cc
 STRATA_HELPER(HelperTailCall);
 
+// cgroup_helpers.cc
+STRATA_HELPER(HelperCgroupId);
+STRATA_HELPER(HelperAncestorCgroupId);
+STRATA_HELPER(HelperIsUnderCgroup);
+
 // task_storage.cc
 STRATA_HELPER(HelperTaskStorageGet);
 STRATA_HELPER(HelperTaskStorageDelete);

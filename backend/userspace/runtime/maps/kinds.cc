@@ -17,6 +17,7 @@ constexpr MapKind kKinds[] = {
     {MapType::kLpmTrie, "lpm_trie", &kLpmTrieOps},
     {MapType::kQueue, "queue", &kQueueOps},
     {MapType::kStack, "stack", &kStackOps},
+    {MapType::kCgroupArray, "cgroup_array", &kCgroupArrayOps},
     {MapType::kArrayOfMaps, "array_of_maps", &kArrayOfMapsOps},
     {MapType::kHashOfMaps, "hash_of_maps", &kHashOfMapsOps},
     {MapType::kRingBuf, "ringbuf", &kRingBufferOps},

@@ -29,6 +29,7 @@ const MapOps* TimedOps(MapType type) noexcept;
 extern const MapOps kProgArrayOps;
 extern const MapOps kArrayOfMapsOps;
 extern const MapOps kHashOfMapsOps;
+extern const MapOps kCgroupArrayOps;
 extern const MapOps kTaskStorageOps;
 
 // Where a kind has no such operation (maps/unsupported.cc).

@@ -1,0 +1,146 @@
+#include "cgroup_ids.h"
+
+#include <asm/errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "object_tables.h"
+#include "strata/backend/userspace/runtime/sys.h"
+#include "text.h"
+
+namespace strata::runtime {
+
+// Written under the lock of the object tables; `sequence` is odd meanwhile.
+struct CgroupCache {
+  std::uint32_t sequence;
+  std::uint64_t generation;
+  std::uint64_t read_ns;
+  CgroupIds ids;
+};
+
+namespace {
+
+constexpr std::uint64_t kFreshNs = 1'000'000'000;
+constexpr std::uint64_t kCgroupMagic = 0x63677270;  // CGROUP2_SUPER_MAGIC
+constexpr int kReadAttempts = 100;
+constexpr std::size_t kPathSize = 1024;
+// Mounted there alone, or beside the hierarchies of version 1.
+constexpr const char* kMounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+
+struct Path {
+  char text[kPathSize];
+  std::size_t length;
+
+  bool Add(const char* more, std::size_t count) {
+    if (count >= sizeof(text) - length) return false;
+    memcpy(text + length, more, count);
+    length += count;
+    text[length] = 0;
+    return true;
+  }
+};
+
+// The line "0::/a/b" of /proc/self/cgroup, from the slash on.
+bool ReadOwnPath(Path* out) {
+  char text[2048];
+  const int fd = sys::OpenAt(AT_FDCWD, "/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const long size = sys::Read(fd, text, sizeof(text));
+  sys::Close(fd);
+  for (long at = 0; at + 3 < size; ++at) {
+    if ((at != 0 && text[at - 1] != '\n') || memcmp(text + at, "0::", 3) != 0) continue;
+    long end = at + 3;
+    while (end < size && text[end] != '\n') ++end;
+    return out->Add(text + at + 3, static_cast<std::size_t>(end - at - 3));
+  }
+  return false;
+}
+
+bool AddIdOf(const char* folder, CgroupIds* out) {
+  sys::FileStatus status;
+  if (out->count == kMaxCgroupDepth || sys::StatAt(AT_FDCWD, folder, &status) != 0) return false;
+  out->ids[out->count++] = status.inode;
+  return true;
+}
+
+bool IsMount(const char* folder) {
+  Path probe{};
+  sys::FileStatus status;
+  static constexpr char kVersion2[] = "/cgroup.controllers";
+  probe.Add(folder, TextLength(folder));
+  probe.Add(kVersion2, sizeof(kVersion2) - 1);
+  return sys::StatAt(AT_FDCWD, probe.text, &status) == 0;
+}
+
+// The mount and each folder on the way down.
+void CollectIds(CgroupIds* out) {
+  out->count = 0;
+  Path own{};
+  if (!ReadOwnPath(&own)) return;
+  for (const char* mount : kMounts) {
+    if (!IsMount(mount)) continue;
+    Path folder{};
+    folder.Add(mount, TextLength(mount));
+    if (!AddIdOf(folder.text, out)) return;
+    for (std::size_t at = 0; at + 1 < own.length;) {
+      std::size_t end = at + 1;
+      while (end < own.length && own.text[end] != '/') ++end;
+      if (!folder.Add(own.text + at, end - at) || !AddIdOf(folder.text, out)) return;
+      at = end;
+    }
+    return;
+  }
+}
+
+bool IsFresh(Process& process, const CgroupCache* cache) {
+  return cache != nullptr && cache->generation == process.fork_page->generation &&
+         ClockNow(process, CLOCK_MONOTONIC_COARSE) - cache->read_ns < kFreshNs;
+}
+
+void Refresh(Process& process) {
+  CgroupIds ids;
+  CollectIds(&ids);
+  if (!TryLockObjects(process)) return;
+  CgroupCache* cache = process.cgroups;
+  if (cache == nullptr) {
+    cache = static_cast<CgroupCache*>(Allocate(process.arena, sizeof(CgroupCache)));
+    if (cache == nullptr) return UnlockObjects(process);
+  }
+  // A holder that stayed behind in the parent may have left it odd.
+  const std::uint32_t sequence = cache->sequence | 1;
+  __atomic_store_n(&cache->sequence, sequence, __ATOMIC_SEQ_CST);
+  memcpy(&cache->ids, &ids, sizeof(ids));
+  cache->generation = process.fork_page->generation;
+  cache->read_ns = ClockNow(process, CLOCK_MONOTONIC_COARSE);
+  __atomic_store_n(&cache->sequence, sequence + 1, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&process.cgroups, cache, __ATOMIC_RELEASE);
+  UnlockObjects(process);
+}
+
+}  // namespace
+
+void ReadCgroupIds(Process& process, CgroupIds* out) noexcept {
+  CurrentOwner(process);  // gives the fork page its generation
+  if (!IsFresh(process, __atomic_load_n(&process.cgroups, __ATOMIC_ACQUIRE))) Refresh(process);
+  const auto* cache = __atomic_load_n(&process.cgroups, __ATOMIC_ACQUIRE);
+  out->count = 0;
+  for (int i = 0; cache != nullptr && i < kReadAttempts; ++i) {
+    const std::uint32_t sequence = __atomic_load_n(&cache->sequence, __ATOMIC_ACQUIRE);
+    memcpy(out, &cache->ids, sizeof(*out));
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (sequence % 2 == 0 && sequence == __atomic_load_n(&cache->sequence, __ATOMIC_RELAXED)) return;
+    out->count = 0;
+  }
+}
+
+long CgroupIdOf(int fd, std::uint64_t* out) noexcept {
+  sys::FileStatus status;
+  std::uint64_t magic = 0;
+  if (sys::FileSystemOf(fd, &magic) != 0 || magic != kCgroupMagic) return -EBADF;
+  if (sys::Fstat(fd, &status) != 0 || (status.mode & S_IFMT) != S_IFDIR) return -EBADF;
+  *out = status.inode;
+  return 0;
+}
+
+}  // namespace strata::runtime

@@ -1,0 +1,35 @@
+#include "../cgroup_ids.h"
+#include "../maps/cgroup_array.h"
+#include "../maps/ops.h"
+#include "functions.h"
+
+namespace strata::runtime {
+
+STRATA_HELPER(HelperCgroupId) {
+  CgroupIds own;
+  ReadCgroupIds(*run->process, &own);
+  return own.count == 0 ? 0 : own.ids[own.count - 1];
+}
+
+STRATA_HELPER(HelperAncestorCgroupId) {
+  CgroupIds own;
+  ReadCgroupIds(*run->process, &own);
+  const auto level = static_cast<std::uint32_t>(r1);
+  return level < own.count ? own.ids[level] : 0;
+}
+
+STRATA_HELPER(HelperIsUnderCgroup) {
+  const auto& array = *PointerFrom<const MapView>(r1);
+  const auto index = static_cast<std::uint32_t>(r2);
+  if (array.type != MapType::kCgroupArray || index >= array.max_entries) return Status(-E2BIG);
+  const std::uint64_t wanted = CgroupAt(array, index);
+  if (wanted == 0) return Status(-EAGAIN);
+  CgroupIds own;
+  ReadCgroupIds(*run->process, &own);
+  for (std::uint32_t level = 0; level < own.count; ++level) {
+    if (own.ids[level] == wanted) return 1;
+  }
+  return 0;
+}
+
+}  // namespace strata::runtime
