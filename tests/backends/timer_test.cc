@@ -101,6 +101,9 @@ TYPED_TEST(TimerTest, DeletedAndOverwrittenElementsFireNoMore) {
   EXPECT_THAT(timers.Lookup(1).value()->timer, Each(0U));
   this->Run("fire_later");
   EXPECT_THAT(this->Results(2), ElementsAre(0, 0)) << "both have no timer any more";
+  ASSERT_TRUE(keyed.Update(5, Element{200, {}, 0}));
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  EXPECT_EQ(keyed.Lookup(5).value()->fired, 200U);
 }
 
 TYPED_TEST(TimerTest, MapsWithTimersAreNotFrozen) {

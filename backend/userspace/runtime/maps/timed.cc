@@ -64,7 +64,12 @@ long ForEach(MapView& map, std::uint32_t slot, ElementVisitor visit, void* argum
 }
 long NextKey(MapView& map, const void* key, void* next) noexcept { return Untimed(map).next_key(map, key, next); }
 void Initialize(MapView& map) noexcept { Untimed(map).initialize(map); }
-long Open(MapView& map) noexcept { return Untimed(map).open(map); }
+// A kind may choose other operations for the map when it opens it; these here go before whatever it has.
+long Open(MapView& map) noexcept {
+  const long error = Untimed(map).open(map);
+  map.ops = TimedOps(map.type);
+  return error;
+}
 long Geometry(const MapAttributes& attributes, MapGeometry* out) noexcept {
   return FindMapKind(attributes.type)->ops->geometry(attributes, out);
 }

@@ -107,6 +107,26 @@ TEST_F(TimersTest, OneThatIsAlwaysDueDoesNotHoldUpOthers) {
   EXPECT_THAT(served, ::testing::ElementsAre(0, 1, 2, 0, 0));
 }
 
+TEST_F(TimersTest, ValuesThatAreWrittenOverLoseThem) {
+  for (const MapType type : {MapType::kArray, MapType::kHash}) {
+    MapView& map = MakeTimedMap(type, 4);
+    BeginServing(map);
+    Value* value = Insert(map, 1);
+    ASSERT_EQ(Start(map, value, 0), 0);
+    Value seen{};
+    const std::uint32_t key = 1;
+    EXPECT_EQ(map.ops->copy_out(map, &key, &seen, 0), 0);
+    EXPECT_THAT(seen.timer, ::testing::Each(0U)) << "user space sees none";
+    const Value written{5, {value->timer[0], 0}};
+    EXPECT_EQ(map.ops->copy_in(map, &key, &written, 0), 0);
+    EXPECT_EQ(Find(map, 1)->number, 5U);
+    DueTimer due;
+    std::uint64_t wait_ns = 0;
+    EXPECT_FALSE(TakeDueTimer(map, 0, &due, &wait_ns));
+    EXPECT_EQ(InitializeTimer(map, Find(map, 1)->timer, CLOCK_MONOTONIC), 0) << "it may have another one";
+  }
+}
+
 // Elements that vanish without an operation that knows of timers: eviction, or a deleter that was killed half-way.
 TEST_F(TimersTest, EntriesOfLostElementsAreTakenAgain) {
   MapView& map = MakeTimedMap(MapType::kHash, 4);
