@@ -385,8 +385,9 @@ Result<bool> UserspaceMap::LookupWith(std::span<const std::byte> key, std::span<
   STRATA_TRY(CheckSizes(key, value.size(), "lookup"));
   STRATA_TRY(CheckReadable("lookup"));
   if (mode == LookupMode::kLock && view_->spin_lock_offset == runtime::kNoField) return Failed(-EINVAL, "lookup");
-  const long error = view_->is_read_only ? CopyWithoutLock(*view_, key.data(), value)
-                                         : view_->ops->copy_out(*view_, key.data(), value.data(), static_cast<std::uint64_t>(mode));
+  const long error = view_->is_read_only
+                         ? CopyWithoutLock(*view_, key.data(), value)
+                         : view_->ops->copy_out(*view_, key.data(), value.data(), static_cast<std::uint64_t>(mode));
   if (error == 0) return true;
   if (error == -ENOENT) return false;
   return Failed(error, "lookup");

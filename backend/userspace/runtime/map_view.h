@@ -95,7 +95,7 @@ inline constexpr std::uint32_t kHoldsObjects = kHoldsPrograms | kHoldsMaps;
 // Fields that values may have (kernel/bpf/syscall.c, map_check_btf).
 inline constexpr std::uint32_t kSpinLocks = 1U << 16;
 inline constexpr std::uint32_t kTimers = 1U << 17;
-inline constexpr std::uint32_t kUserRing = 1U << 6;  // user space writes records, programs read them
+inline constexpr std::uint32_t kUserRing = 1U << 6;     // user space writes records, programs read them
 inline constexpr std::uint32_t kMappedTwice = 1U << 7;  // the data behind the two pages of positions, in a row
 }  // namespace map_traits
 

@@ -197,9 +197,11 @@ TEST(StructuralCheck, CountsCallbacksAsCalls) {
   EXPECT_TRUE(facts.uses_callbacks);
   EXPECT_EQ(facts.call_depth, 2U);
   EXPECT_EQ(facts.stack_bytes, 24U);
-  EXPECT_THAT(facts.functions,
-              testing::ElementsAre(FunctionFacts{.begin = {0}, .end = {5}},
-                                   FunctionFacts{.begin = {5}, .end = {8}, .stack_bytes = 24, .is_callback = true, .reached_stack_bytes = 24}));
+  EXPECT_THAT(
+      facts.functions,
+      testing::ElementsAre(
+          FunctionFacts{.begin = {0}, .end = {5}},
+          FunctionFacts{.begin = {5}, .end = {8}, .stack_bytes = 24, .is_callback = true, .reached_stack_bytes = 24}));
 }
 
 struct FrameRow {
