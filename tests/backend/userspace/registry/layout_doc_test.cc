@@ -153,6 +153,11 @@ const std::map<std::string, std::pair<std::size_t, Table>>& Structures() {
        FIELD(ProgramHeader, run_count),
        FIELD(ProgramHeader, run_ticks),
        FIELD(ProgramHeader, missed_count)}}},
+      {"ProgramFunction", {sizeof(ProgramFunction), {
+       FIELD(ProgramFunction, instruction),
+       FIELD(ProgramFunction, image_offset)}}},
+      {"ProgramImport", {sizeof(ProgramImport), {
+       FIELD(ProgramImport, name)}}},
       {"FunctionRecord", {sizeof(FunctionRecord), {
        FIELD(FunctionRecord, instruction),
        FIELD(FunctionRecord, type_id)}}},
@@ -205,6 +210,11 @@ const std::map<std::string, std::pair<std::size_t, Table>>& Structures() {
        FIELD(LinkHeader, kind),
        FIELD(LinkHeader, is_summed),
        FIELD(LinkHeader, reserved2)}}},
+      {"HostFunctionRecord", {sizeof(HostFunctionRecord), {
+       FIELD(HostFunctionRecord, magic),
+       FIELD(HostFunctionRecord, version),
+       FIELD(HostFunctionRecord, signature),
+       FIELD(HostFunctionRecord, name)}}},
       {"InstanceRecord", {sizeof(InstanceRecord), {
        FIELD(InstanceRecord, magic),
        FIELD(InstanceRecord, version),
