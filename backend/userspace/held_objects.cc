@@ -112,6 +112,7 @@ bool MapObject::DropHandle() const {
 // As the kernel does when nobody has a handle or pin of the array any more, so that programs in it that use it do not
 // keep one another (bpf_fd_array_map_clear). Only what this loader put in, and has not been replaced since.
 void UserspaceMap::EmptyPrograms() {
+  if (!owner_.IsCaller()) return;  // a forked child's copy: the lock is its parent's
   const bool is_last = object_->DropHandle();
   std::map<std::string, std::shared_ptr<void>> held;
   const std::lock_guard lock(object_->held_mutex);

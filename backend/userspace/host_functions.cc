@@ -124,10 +124,8 @@ Result<ObjectFile> PublishFunction(const Session& session, const HostFunction& f
   session.CollectGarbage();
   auto published = session.Publish(std::move(fd), FileOf(function.name), what);
   if (published || published.error().sys_errno() != EEXIST) return published;
-  return ObjectFile {
-    STRATA_TRY(JoinServers(session, function))
-    , FileOf(function.name)
-  };
+  UniqueFd joined = STRATA_TRY(JoinServers(session, function));
+  return ObjectFile{std::move(joined), FileOf(function.name)};
 }
 
 class Guard : public HostFunctionGuard {
@@ -142,11 +140,11 @@ class Guard : public HostFunctionGuard {
   }
   ~Guard() override {
     {
-      // Programs are instantiated under one of the two, and look names up then.
-      const std::scoped_lock lock(shared_->local_mutex, shared_->session->mutex());
+      const std::lock_guard lock(shared_->session->mutex());
       runtime::HostFunctionEntry** place = &shared_->host_functions.first;
       while (*place != entry_.get()) place = &(*place)->next;
       __atomic_store_n(place, entry_->next, __ATOMIC_RELEASE);
+      shared_->retired_functions.push_back(std::move(entry_));
     }
     if (owner_.IsCaller()) shared_->session->Close(std::move(file_));
   }

@@ -129,7 +129,12 @@ long CopyWithoutLock(runtime::MapView& map, const std::byte* key, std::span<std:
   for (std::uint32_t slot = 0; slot < slots; ++slot) {
     const void* found = map.ops->lookup(map, key, slot);
     if (found == nullptr) return -ENOENT;
-    std::memcpy(value.data() + std::size_t{slot} * map.value_stride, found, map.value_size);
+    const std::span<std::byte> out = value.subspan(std::size_t{slot} * map.value_stride);
+    std::memcpy(out.data(), found, map.value_size);
+    if (is_per_cpu) std::memset(out.data() + map.value_size, 0, map.value_stride - map.value_size);
+    if (map.spin_lock_offset != runtime::kNoField)
+      std::memset(out.data() + map.spin_lock_offset, 0, runtime::kSpinLockSize);
+    if (map.timer_offset != runtime::kNoField) std::memset(out.data() + map.timer_offset, 0, runtime::kTimerSize);
   }
   return 0;
 }
@@ -282,7 +287,7 @@ Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const
   auto object = std::make_shared<MapObject>(std::move(shared), *std::move(file), view);
   std::shared_ptr<UserspaceMap> map(new UserspaceMap(std::move(object), MapAccess::kReadWrite));
   if (view->timer_offset != runtime::kNoField) {
-    map->timers_ = STRATA_TRY(TimerServer::Start(session, *view).Context(what));
+    map->timers_ = STRATA_TRY(TimerServer::Start(session, map->object_->shared->runs, *view).Context(what));
   }
   return std::shared_ptr<BackendMap>(std::move(map));
 }
@@ -511,6 +516,7 @@ Result<std::unique_ptr<UserRingMemory>> UserspaceMap::UserRing() {
   if ((view_->ops->traits & runtime::map_traits::kUserRing) == 0) {
     return Error(ErrorCode::kInvalidArgument, fmt::format("map {}: is no user ring buffer", info_.name));
   }
+  if (access_ != MapAccess::kReadWrite) return ClosedTo(info_, "writing", "this handle may not read and write it");
   return MakeUserRingMemory(shared_from_this(), *view_);
 }
 

@@ -18,6 +18,7 @@
 #include "strata/backend/userspace/runtime/program_instance.h"
 #include "strata/backend/userspace/runtime/session_view.h"
 #include "strata/backend/userspace/userspace_backend.h"
+#include "strata/base/owner_process.h"
 #include "strata/btf/btf.h"
 #include "timer_server.h"
 
@@ -29,7 +30,9 @@ struct Shared {
   std::uint32_t possible_cpus = 1;
   std::unique_ptr<Session> session;
   std::mutex local_mutex;
-  runtime::HostFunctions host_functions{};      // changed under the session's mutex; before `local_process`
+  runtime::HostFunctions host_functions{};  // changed under the session's mutex; before `local_process`
+  // Of functions that are not served any more: who looks one up takes no lock. Guarded by the session's mutex.
+  std::vector<std::unique_ptr<runtime::HostFunctionEntry>> retired_functions;
   std::unique_ptr<LocalProcess> local_process;  // guarded by local_mutex; before `session` in destruction
   std::shared_mutex runs;                       // held by runs of programs in this process, shared
 
@@ -149,6 +152,7 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
   std::shared_ptr<MapObject> object_;
   runtime::MapView* view_;  // object_'s
   MapAccess access_;
+  OwnerProcess owner_;
   MapInfo info_;
   std::unique_ptr<TimerServer> timers_;  // of a map whose values hold a timer
   std::mutex watcher_mutex_;

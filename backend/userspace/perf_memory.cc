@@ -13,9 +13,9 @@
 #include <chrono>
 #include <limits>
 #include <mutex>
-#include <thread>
 
 #include "objects.h"
+#include "owned_thread.h"
 #include "strata/backend/userspace/runtime/perf_ring.h"
 #include "strata/backend/userspace/runtime/ring_buffer.h"
 #include "strata/backend/userspace/runtime/slots.h"
@@ -41,18 +41,18 @@ class PerfWatcher {
   PerfWatcher(const PerfWatcher&) = delete;
   PerfWatcher& operator=(const PerfWatcher&) = delete;
   ~PerfWatcher() {
-    if (!thread_.joinable()) return;
-    stopping_.store(true);
-    // The word must differ from what the thread saw, or it would go to sleep after this wake.
-    __atomic_fetch_add(&map_.header->wake_word, 1U, __ATOMIC_SEQ_CST);
-    sys::FutexWake(&map_.header->wake_word, std::numeric_limits<std::int32_t>::max());
-    thread_.join();
+    thread_.Stop([this] {
+      stopping_.store(true);
+      // The word must differ from what the thread saw, or it would go to sleep after this wake.
+      __atomic_fetch_add(&map_.header->wake_word, 1U, __ATOMIC_SEQ_CST);
+      sys::FutexWake(&map_.header->wake_word, std::numeric_limits<std::int32_t>::max());
+    });
   }
 
   void Add(Buffer* buffer) {
     const std::lock_guard lock(mutex_);
     buffers_.push_back(buffer);
-    if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
+    if (!thread_.is_started()) thread_.Start([this] { Run(); });
   }
   void Remove(Buffer* buffer) {
     const std::lock_guard lock(mutex_);
@@ -97,7 +97,7 @@ class PerfWatcher {
   std::mutex mutex_;
   std::vector<Buffer*> buffers_;  // guarded by mutex_
   std::atomic<bool> stopping_{false};
-  std::thread thread_;
+  OwnedThread thread_;
 };
 
 namespace {
@@ -236,6 +236,9 @@ Result<std::unique_ptr<PerfMemory>> UserspaceMap::PerfBuffer(std::uint32_t cpu, 
                  fmt::format("{}: size_bytes {} is more than {}", what, options.size_bytes, runtime::kMaxPerfData),
                  ENOMEM);
   }
+  if (access_ != MapAccess::kReadWrite)
+    return Error(ErrorCode::kPermissionDenied, fmt::format("{}: this handle may not read and write the map", what),
+                 EPERM);
   if (cpu >= runtime::PerfSlotCount(*view_))
     return Error(ErrorCode::kNotFound, fmt::format("{}: is offline", what), ENODEV);
   UniqueFd event_fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));

@@ -401,7 +401,6 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
   STRATA_TRY(CheckOverride(linked, facts).Context(what));
   const std::vector<std::byte> task_layout = STRATA_TRY(TaskLayoutFor(facts, kernel).Context(what));
   const TailCallTraits traits = TailCallTraitsOf(linked, facts);
-  STRATA_TRY(ClaimProgArrays(program, traits).Context(what));
   program.guarded_loads =
       verifier::FindGuardedLoads(program.instructions, facts.functions, runtime::ReturnsKernelPointer);
   const compile::CompiledImage image = STRATA_TRY(Compile(*shared, program).Context(what));
@@ -413,6 +412,7 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
       MakeProgramFile(id, linked, TagOf(linked, tag_hash), program, image, facts, task_layout);
   UniqueFd fd = STRATA_TRY(session.MakeFile(bytes.size(), what));
   STRATA_TRY(WriteAll(fd.get(), bytes, what));
+  STRATA_TRY(ClaimProgArrays(program, traits).Context(what));
   ObjectFile file = STRATA_TRY(session.Publish(std::move(fd), runtime::kProgramPrefix + std::to_string(id), what));
   ProgramInfo info = STRATA_TRY(ReadProgramInfo(file.fd.get(), id));
   std::vector<std::shared_ptr<MapObject>> used;

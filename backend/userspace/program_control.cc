@@ -64,8 +64,8 @@ long MarkLink(std::uint32_t id, void* argument) {
 }  // namespace
 
 Result<bool> IsProgramDisabled(const Session& session, std::uint32_t id) {
-  return STRATA_TRY(ReadHeader(session, id))
-  .disabled != 0;
+  const ProgramHeader header = STRATA_TRY(ReadHeader(session, id));
+  return header.disabled != 0;
 }
 
 Result<void> SetProgramEnabled(const SharedPtr& shared, std::uint32_t id, bool is_enabled) {

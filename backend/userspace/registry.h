@@ -31,7 +31,7 @@ struct ObjectFile {
   std::string name;
 };
 
-// Open session. Thread-safe, but for process(): opening and releasing maps and programs needs the lock.
+// Open session. Thread-safe. The mutex guards what loaders share of process(): a program's instance, host functions.
 class Session {
  public:
   // Makes folder and root when they do not exist, and collects what is dead in all sessions of the runtime folder.

@@ -4,9 +4,9 @@
 
 #include <cerrno>
 #include <condition_variable>
-#include <thread>
 
 #include "objects.h"
+#include "owned_thread.h"
 #include "strata/backend/userspace/runtime/ring_buffer.h"
 #include "strata/backend/userspace/runtime/sys.h"
 
@@ -26,21 +26,21 @@ class Waiter {
  public:
   explicit Waiter(runtime::MapView& ring) : ring_(ring), event_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
   ~Waiter() {
-    if (!thread_.joinable()) return;
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_.store(true);
-    }
-    changed_.notify_all();
-    // The word must differ from what the thread saw, or it would go to sleep after this wake.
-    __atomic_fetch_add(&ring_.header->wake_word, 1U, __ATOMIC_SEQ_CST);
-    sys::FutexWake(&ring_.header->wake_word, 0x7fffffff);
-    thread_.join();
+    thread_.Stop([this] {
+      {
+        const std::lock_guard lock(mutex_);
+        stopping_.store(true);
+      }
+      changed_.notify_all();
+      // The word must differ from what the thread saw, or it would go to sleep after this wake.
+      __atomic_fetch_add(&ring_.header->wake_word, 1U, __ATOMIC_SEQ_CST);
+      sys::FutexWake(&ring_.header->wake_word, 0x7fffffff);
+    });
   }
 
   int Descriptor() {
     const std::lock_guard lock(mutex_);
-    if (!thread_.joinable() && event_fd_) thread_ = std::thread([this] { Run(); });
+    if (!thread_.is_started() && event_fd_) thread_.Start([this] { Run(); });
     return event_fd_.get();
   }
 
@@ -83,7 +83,7 @@ class Waiter {
   std::condition_variable changed_;
   bool signalled_ = false;  // guarded by mutex_
   std::atomic<bool> stopping_{false};
-  std::thread thread_;
+  OwnedThread thread_;
 };
 
 class Ring : public RingMemory {

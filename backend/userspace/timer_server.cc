@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <shared_mutex>
 #include <system_error>
 
 #include "strata/backend/userspace/runtime/sys.h"
@@ -17,12 +18,13 @@ namespace sys = runtime::sys;
 // Between two attempts of a callback for which no per-CPU slot was free.
 constexpr std::uint64_t kRetryNs = 1'000'000;
 
-// Signals of the program are for its own threads.
+// Signals of the program are for its own threads. Faults are whose they are.
 class SignalsBlocked {
  public:
   SignalsBlocked() {
     sigset_t all;
     ::sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) ::sigdelset(&all, fault);
     ::pthread_sigmask(SIG_SETMASK, &all, &before_);
   }
   ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
@@ -41,11 +43,12 @@ std::uint64_t AddressOf(const void* pointer) { return reinterpret_cast<std::uint
 
 }  // namespace
 
-Result<std::unique_ptr<TimerServer>> TimerServer::Start(Session& session, runtime::MapView& map) {
-  std::unique_ptr<TimerServer> server(new TimerServer(session, map));
+Result<std::unique_ptr<TimerServer>> TimerServer::Start(Session& session, std::shared_mutex& runs,
+                                                        runtime::MapView& map) {
+  std::unique_ptr<TimerServer> server(new TimerServer(session, runs, map));
   const SignalsBlocked blocked;
   try {
-    server->thread_ = std::make_unique<std::thread>([raw = server.get()] { raw->Serve(); });
+    server->thread_.Start([raw = server.get()] { raw->Serve(); });
   } catch (const std::system_error& error) {
     return Error::FromErrno(error.code().value(), "the thread of its timers");
   }
@@ -60,16 +63,12 @@ Result<std::unique_ptr<TimerServer>> TimerServer::Start(Session& session, runtim
 }
 
 TimerServer::~TimerServer() {
-  if (thread_ == nullptr) return;
-  if (!owner_.IsCaller()) {
-    thread_.release();  // a forked child has no such thread to join
-    return;
-  }
-  is_stopping_.store(true);
-  std::uint32_t& word = runtime::TimersOf(map_).wake_word;
-  __atomic_fetch_add(&word, 1U, __ATOMIC_SEQ_CST);
-  sys::FutexWake(&word, 1);
-  thread_->join();
+  thread_.Stop([this] {
+    is_stopping_.store(true);
+    std::uint32_t& word = runtime::TimersOf(map_).wake_word;
+    __atomic_fetch_add(&word, 1U, __ATOMIC_SEQ_CST);
+    sys::FutexWake(&word, 1);
+  });
   const std::lock_guard lock(session_.mutex());
   for (const auto& [id, program] : programs_) {
     if (program != nullptr) runtime::ReleaseProgram(program);
@@ -93,8 +92,10 @@ void TimerServer::Serve() {
   runtime::EndServing(map_);
 }
 
-void TimerServer::RunCallback(const runtime::DueTimer& due) {
+// True when it ran, or cannot.
+bool TimerServer::TryCallback(const runtime::DueTimer& due) {
   const runtime::ProgramInstance* program = Find(due.program_id);
+  const std::shared_lock running(runs_);
   runtime::RunContext run;
   if (program != nullptr && due.function < program->function_count) {
     const void* key = due.key != nullptr ? due.key : &due.index;
@@ -103,7 +104,11 @@ void TimerServer::RunCallback(const runtime::DueTimer& due) {
   const bool is_missed = (run.flags & runtime::run_flags::kMissed) != 0;
   if (is_missed) runtime::RetryTimer(map_, due);
   runtime::FinishTimer(map_, due);
-  if (is_missed) Sleep(map_, __atomic_load_n(&runtime::TimersOf(map_).wake_word, __ATOMIC_ACQUIRE), kRetryNs);
+  return !is_missed;
+}
+
+void TimerServer::RunCallback(const runtime::DueTimer& due) {
+  if (!TryCallback(due)) Sleep(map_, __atomic_load_n(&runtime::TimersOf(map_).wake_word, __ATOMIC_ACQUIRE), kRetryNs);
 }
 
 bool TimerServer::MayServe(const runtime::ProgramInstance& program) const {

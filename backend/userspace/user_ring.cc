@@ -6,9 +6,9 @@
 #include <cerrno>
 #include <limits>
 #include <mutex>
-#include <thread>
 
 #include "objects.h"
+#include "owned_thread.h"
 #include "strata/backend/userspace/runtime/ring_buffer.h"
 #include "strata/backend/userspace/runtime/sys.h"
 
@@ -22,19 +22,19 @@ class DrainWatcher {
  public:
   explicit DrainWatcher(runtime::MapView& ring) : ring_(ring), event_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
   ~DrainWatcher() {
-    if (!thread_.joinable()) return;
-    stopping_.store(true);
-    // The word must differ from what the thread saw, or it would go to sleep after this wake.
-    __atomic_fetch_add(&ring_.header->wake_word, 1U, __ATOMIC_SEQ_CST);
-    sys::FutexWake(&ring_.header->wake_word, std::numeric_limits<std::int32_t>::max());
-    thread_.join();
+    thread_.Stop([this] {
+      stopping_.store(true);
+      // The word must differ from what the thread saw, or it would go to sleep after this wake.
+      __atomic_fetch_add(&ring_.header->wake_word, 1U, __ATOMIC_SEQ_CST);
+      sys::FutexWake(&ring_.header->wake_word, std::numeric_limits<std::int32_t>::max());
+    });
   }
   DrainWatcher(const DrainWatcher&) = delete;
   DrainWatcher& operator=(const DrainWatcher&) = delete;
 
   int Descriptor() {
     const std::lock_guard lock(mutex_);
-    if (!thread_.joinable() && event_fd_) thread_ = std::thread([this] { Run(); });
+    if (!thread_.is_started() && event_fd_) thread_.Start([this] { Run(); });
     return event_fd_.get();
   }
 
@@ -63,7 +63,7 @@ class DrainWatcher {
   UniqueFd event_fd_;
   std::mutex mutex_;
   std::atomic<bool> stopping_{false};
-  std::thread thread_;
+  OwnedThread thread_;
 };
 
 class UserRing : public UserRingMemory {

@@ -20,6 +20,27 @@ struct {
 } percpu_hash SEC(".maps");
 
 struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, CRASH_ENTRIES);
+  __type(key, __u64);
+  __type(value, struct crash_value);
+} lru_hash SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, CRASH_ENTRIES);
+  __type(key, struct crash_prefix);
+  __type(value, struct crash_value);
+} trie SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_QUEUE);
+  __uint(max_entries, CRASH_ENTRIES);
+  __type(value, struct crash_value);
+} queue SEC(".maps");
+
+struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
   __uint(max_entries, 1);
   __type(key, __u32);
@@ -67,6 +88,7 @@ SEC("syscall")
 int work(struct crash_work *work) {
   __u64 key = work->key;
   struct crash_value value = value_of(key);
+  struct crash_prefix prefix = {32, key};
   switch (work->action) {
     case CRASH_UPDATE:
       return bpf_map_update_elem(&hash, &key, &value, BPF_ANY);
@@ -84,6 +106,18 @@ int work(struct crash_work *work) {
       return output(work);
     case CRASH_SUBMIT:
       return reserve(work, 1);
+    case CRASH_LRU_UPDATE:
+      return bpf_map_update_elem(&lru_hash, &key, &value, BPF_ANY);
+    case CRASH_LRU_DELETE:
+      return bpf_map_delete_elem(&lru_hash, &key);
+    case CRASH_TRIE_UPDATE:
+      return bpf_map_update_elem(&trie, &prefix, &value, BPF_ANY);
+    case CRASH_TRIE_DELETE:
+      return bpf_map_delete_elem(&trie, &prefix);
+    case CRASH_PUSH:
+      return bpf_map_push_elem(&queue, &value, 0);
+    case CRASH_POP:
+      return bpf_map_pop_elem(&queue, &value);
     default:
       return reserve(work, 0);
   }

@@ -109,11 +109,9 @@ void RunLoader(Board& board, const char* runtime_folder) {
       Must(board, "opening the session",
            OpenBackend("userspace", {.session = "crash", .runtime_folder = runtime_folder, .agent_path = {}}));
   auto objects = Must(board, "loading", LoadCollection(backend, std::string(STRATA_BPF_CRASH)));
-  const auto id_of = [&](const char* name) { return Must(board, name, objects.FindMap(name))->info().id; };
-  board.hash_id = id_of("hash");
-  board.percpu_hash_id = id_of("percpu_hash");
-  board.counts_id = id_of("counts");
-  board.ring_id = id_of("ring");
+  for (std::size_t i = 0; i < kCrashMapCount; ++i) {
+    board.map_ids[i] = Must(board, kCrashMapNames[i], objects.FindMap(kCrashMapNames[i]))->info().id;
+  }
   board.program_id = Must(board, "work", objects.FindProgram("work"))->info().id;
   std::snprintf(board.session, sizeof(board.session), "%s/crash", runtime_folder);
   board.is_loaded = 1;
@@ -156,6 +154,7 @@ void ReadRing(Board& board, runtime::MapView& ring) {
     }
     const std::uint64_t step = (length + runtime::kRecordHeaderSize + 7) / 8 * 8;
     __atomic_store_n(runtime::ConsumerPosition(ring), position + step, __ATOMIC_RELEASE);
+    ++board.reader_progress;
   }
 }
 
@@ -163,7 +162,7 @@ void RunReader(Board& board) {
   const Agent agent(board, "the reader");
   runtime::MapView* ring = nullptr;
   runtime::Reason reason;
-  if (runtime::OpenMapById(agent.process(), agent.folder(), board.ring_id, &ring, &reason) != 0)
+  if (runtime::OpenMapById(agent.process(), agent.folder(), board.map_ids[kRing], &ring, &reason) != 0)
     GiveUp(board, "the reader", reason.text);
   while (true) {
     ReadRing(board, *ring);

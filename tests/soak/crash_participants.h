@@ -11,6 +11,11 @@
 
 namespace strata::soak {
 
+// The maps of crash.bpf.c, by name.
+enum CrashMap : std::uint8_t { kHash, kPerCpuHash, kLruHash, kTrie, kQueue, kCounts, kRing, kCrashMapCount };
+inline constexpr const char* kCrashMapNames[kCrashMapCount] = {"hash",  "percpu_hash", "lru_hash", "trie",
+                                                               "queue", "counts",      "ring"};
+
 inline constexpr std::size_t kMostTraced = 64;  // of a round: those that were killed and their successors
 
 // One per process that runs the program.
@@ -27,10 +32,7 @@ struct Board {
   std::uint64_t seed;
   std::atomic<std::uint32_t> is_loaded;
   std::uint32_t program_id;
-  std::uint32_t hash_id;
-  std::uint32_t percpu_hash_id;
-  std::uint32_t counts_id;
-  std::uint32_t ring_id;
+  std::uint32_t map_ids[kCrashMapCount];
   std::atomic<std::uint64_t> loader_progress;
   std::atomic<std::uint64_t> reader_progress;
   TracedState traced[kMostTraced];

@@ -39,7 +39,9 @@ constexpr std::size_t kTracedAtATime = 3;
 constexpr int kEventsPerRound = 5;
 constexpr std::chrono::seconds kHung{60};  // no machine is that slow
 
+// The longest wait for progress: whose, and when.
 double longest_wait_ms = 0;
+std::string longest_wait;
 
 // A child that runs `role`; killed when this goes.
 class Child {
@@ -93,7 +95,7 @@ class Round {
   void Run() {
     loader_ = std::make_unique<Child>("the loader", board_.loader_progress,
                                       [this] { RunLoader(board_, runtime_folder_.c_str()); });
-    if (!WaitUntil([this] { return board_.is_loaded != 0; }, "the loader never loaded")) return;
+    if (!WaitUntil([this] { return board_.is_loaded != 0; }, "the loader loads")) return;
     if (!OpenMaps()) return;
     while (traced_.size() < kTracedAtATime) StartTraced();
     StartReader();
@@ -154,25 +156,27 @@ class Round {
     }
   }
 
-  bool WaitUntil(const std::function<bool()>& is_done, const std::string& otherwise) {
+  bool WaitUntil(const std::function<bool()>& is_done, const std::string& what) {
     const auto start = Clock::now();
     while (!is_done()) {
       if (board_.has_failed != 0) return false;
       if (Clock::now() - start > kHung) {
-        Fail(board_, "%s", otherwise.c_str());
+        Fail(board_, "%s: not within %lld s", what.c_str(), static_cast<long long>(kHung.count()));
         return false;
       }
       ::usleep(100);
     }
-    longest_wait_ms =
-        std::max(longest_wait_ms, std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+    const double waited_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    if (waited_ms <= longest_wait_ms) return true;
+    longest_wait_ms = waited_ms;
+    longest_wait = what;
     return true;
   }
 
   void WaitForProgress(const std::string& when) {
     for (Child* child : Running()) {
       const std::uint64_t before = child->progress();
-      WaitUntil([&] { return child->progress() != before; }, child->name() + " made no progress " + when);
+      WaitUntil([&] { return child->progress() != before; }, child->name() + ": progress " + when);
     }
   }
 
@@ -180,12 +184,8 @@ class Round {
     runtime::Reason reason;
     const int folder = runtime::OpenSessionFolder(board_.session, &reason);
     bool is_open = folder >= 0 && runtime::OpenProcess(board_.session, &process_, &reason) == 0;
-    const std::pair<std::uint32_t, runtime::MapView**> maps[] = {{board_.hash_id, &hash_},
-                                                                 {board_.percpu_hash_id, &percpu_hash_},
-                                                                 {board_.counts_id, &counts_},
-                                                                 {board_.ring_id, &ring_}};
-    for (const auto& [id, view] : maps) {
-      is_open = is_open && runtime::OpenMapById(*process_, folder, id, view, &reason) == 0;
+    for (std::size_t i = 0; i < kCrashMapCount; ++i) {
+      is_open = is_open && runtime::OpenMapById(*process_, folder, board_.map_ids[i], &maps_[i], &reason) == 0;
     }
     if (folder >= 0) ::close(folder);
     if (!is_open) Fail(board_, "opening the maps: %s", reason.text);
@@ -202,14 +202,17 @@ class Round {
     if (board_.has_failed != 0) return;
     CheckRecords();
     CheckCounts();
-    CheckHash(*hash_);
-    CheckHash(*percpu_hash_);
+    for (const CrashMap map : {kHash, kPerCpuHash, kLruHash, kTrie}) {
+      CheckValues(*maps_[map]);
+      CheckRoom(*maps_[map]);
+    }
+    CheckQueue(*maps_[kQueue]);
   }
 
   // The rest of the ring; records of the dead that are not committed are passed over.
   void CheckRecords() {
-    ReadRing(board_, *ring_);
-    if (board_.has_failed == 0 && runtime::HasData(*ring_))
+    ReadRing(board_, *maps_[kRing]);
+    if (board_.has_failed == 0 && runtime::HasData(*maps_[kRing]))
       Fail(board_, "the ring ends in a record that nobody writes");
     for (std::uint32_t i = 0; i < next_traced_; ++i) {
       const TracedState& state = board_.traced[i];
@@ -221,9 +224,10 @@ class Round {
 
   // A run that was killed may have counted.
   void CheckCounts() {
-    std::vector<std::uint64_t> values(counts_->slot_count);
+    runtime::MapView& map = *maps_[kCounts];
+    std::vector<std::uint64_t> values(map.slot_count);
     const std::uint32_t zero = 0;
-    counts_->ops->copy_out(*counts_, &zero, values.data(), 0);
+    map.ops->copy_out(map, &zero, values.data(), 0);
     std::uint64_t sum = 0;
     for (const std::uint64_t value : values) sum += value;
     std::uint64_t counted = 0;
@@ -233,33 +237,60 @@ class Round {
          static_cast<unsigned long long>(sum));
   }
 
-  void CheckHash(runtime::MapView& map) {
+  // Empties the map; each value is what its key says.
+  void CheckValues(runtime::MapView& map) {
     std::uint64_t key = 0;
     std::vector<crash_value> value(std::max<std::size_t>(1, map.slot_count));
     while (map.ops->next_key(map, nullptr, &key) == 0) {
       if (map.ops->copy_out(map, &key, value.data(), 0) != 0)
         return Fail(board_, "map %s: a key without a value", map.header->name);
-      if (!std::all_of(value.begin(), value.end(), [&](const crash_value& one) { return BelongsTo(one, key); }))
+      const std::uint64_t number = NumberOf(map, key);
+      if (!std::all_of(value.begin(), value.end(), [&](const crash_value& one) { return BelongsTo(one, number); }))
         return Fail(board_, "map %s: key %llu has another one's value", map.header->name,
-                    static_cast<unsigned long long>(key));
+                    static_cast<unsigned long long>(number));
       if (const long error = map.ops->erase(map, &key); error != 0)
         return Fail(board_, "map %s: delete: %ld", map.header->name, error);
     }
-    for (key = 0; key < map.max_entries; ++key) {
-      if (const long error = Insert(map, key, value.data()); error != 0) {
-        return Fail(board_, "map %s: only %llu of %u elements fit: %ld", map.header->name,
-                    static_cast<unsigned long long>(key), map.max_entries, error);
-      }
-    }
-    if (map.ops->copy_in(map, &key, value.data(), 0) != -E2BIG)
-      Fail(board_, "map %s: takes too many elements", map.header->name);
   }
 
-  // A full map looks for what the dead left in a part of its buckets at a time.
-  static long Insert(runtime::MapView& map, std::uint64_t key, const void* value) {
-    long error = -E2BIG;
-    for (int attempt = 0; attempt < 10 && error == -E2BIG; ++attempt) error = map.ops->copy_in(map, &key, value, 0);
-    return error;
+  // An empty map takes as many elements as it should.
+  void CheckRoom(runtime::MapView& map) {
+    std::vector<crash_value> value(std::max<std::size_t>(1, map.slot_count));
+    for (std::uint64_t number = 0; number < map.max_entries; ++number) {
+      const std::uint64_t key = KeyOf(map, number);
+      if (const long error = map.ops->copy_in(map, &key, value.data(), 0); error != 0) {
+        return Fail(board_, "map %s: only %llu of %u elements fit: %ld", map.header->name,
+                    static_cast<unsigned long long>(number), map.max_entries, error);
+      }
+    }
+    std::uint64_t count = 0;
+    std::uint64_t key = 0;
+    for (long error = map.ops->next_key(map, nullptr, &key); error == 0; error = map.ops->next_key(map, &key, &key))
+      ++count;
+    if (count != map.max_entries)
+      Fail(board_, "map %s: has %llu of %u elements", map.header->name, static_cast<unsigned long long>(count),
+           map.max_entries);
+    const std::uint64_t one_more = KeyOf(map, map.max_entries);
+    const bool is_taken = map.ops->copy_in(map, &one_more, value.data(), 0) == 0;
+    if (is_taken != (map.type == MapType::kLruHash)) Fail(board_, "map %s: takes too many elements", map.header->name);
+  }
+
+  void CheckQueue(runtime::MapView& map) {
+    crash_value value{};
+    while (map.ops->pop(map, &value) == 0) {
+      if (!BelongsTo(value, value.words[0])) return Fail(board_, "map %s: a value half written", map.header->name);
+    }
+    std::uint32_t count = 0;
+    while (map.ops->push(map, &value, 0) == 0) ++count;
+    if (count != map.max_entries) Fail(board_, "map %s: %u of %u values fit", map.header->name, count, map.max_entries);
+  }
+
+  // The trie's keys are prefixes, the others' are numbers.
+  static std::uint64_t KeyOf(const runtime::MapView& map, std::uint64_t number) {
+    return map.type == MapType::kLpmTrie ? number << 32 | 32 : number;
+  }
+  static std::uint64_t NumberOf(const runtime::MapView& map, std::uint64_t key) {
+    return map.type == MapType::kLpmTrie ? key >> 32 : key;
   }
 
   // Zero where a per-CPU value was never written.
@@ -271,7 +302,7 @@ class Round {
 
   void Close() {
     if (process_ == nullptr) return;
-    for (runtime::MapView* map : {hash_, percpu_hash_, counts_, ring_}) {
+    for (runtime::MapView* map : maps_) {
       if (map != nullptr) runtime::ReleaseMap(map);
     }
     runtime::CloseProcess(process_);
@@ -288,10 +319,7 @@ class Round {
   std::unique_ptr<Child> reader_;
   std::vector<std::unique_ptr<Child>> traced_;
   runtime::Process* process_ = nullptr;
-  runtime::MapView* hash_ = nullptr;
-  runtime::MapView* percpu_hash_ = nullptr;
-  runtime::MapView* counts_ = nullptr;
-  runtime::MapView* ring_ = nullptr;
+  runtime::MapView* maps_[kCrashMapCount] = {};
 };
 
 // False after a failure, which it prints.
@@ -306,9 +334,9 @@ bool RunRounds(Board& board, const Options& options, const std::string& runtime_
       std::fprintf(stderr, "\r%llu of %llu rounds", static_cast<unsigned long long>(round + 1),
                    static_cast<unsigned long long>(options.rounds));
   }
-  std::printf("%llu rounds from seed %llu: nothing lost, nobody hung; the longest wait for progress was %.0f ms\n",
+  std::printf("%llu rounds from seed %llu: nothing lost, nobody hung; the longest wait was %.0f ms (%s)\n",
               static_cast<unsigned long long>(options.rounds), static_cast<unsigned long long>(options.seed),
-              longest_wait_ms);
+              longest_wait_ms, longest_wait.c_str());
   return true;
 }
 

@@ -19,6 +19,12 @@ enum crash_action {
   CRASH_OUTPUT,
   CRASH_SUBMIT,
   CRASH_DISCARD,
+  CRASH_LRU_UPDATE,
+  CRASH_LRU_DELETE,
+  CRASH_TRIE_UPDATE,
+  CRASH_TRIE_DELETE,
+  CRASH_PUSH,
+  CRASH_POP,
   CRASH_ACTIONS,
 };
 
@@ -33,6 +39,12 @@ struct crash_work {
 // Follows from the key, whoever wrote it.
 struct crash_value {
   __u64 words[4];
+};
+
+// A key of the trie: the whole key counts.
+struct crash_prefix {
+  __u32 bits;
+  __u32 key;
 };
 
 struct crash_record {

@@ -35,8 +35,8 @@ struct CompiledImage {
   std::vector<runtime::ProgramFunction> functions;  // all of the program, in the order of its instructions
 };
 
-// kNotSupported for instructions that this tier does not translate (packet loads, address space casts, kernel
-// functions), kVerifierRejected for code that CheckStructure() would refuse; both name the instruction. Thread-safe, no
+// kNotSupported for instructions that this tier does not translate (packet loads, address space casts),
+// kVerifierRejected for code that CheckStructure() would refuse; both name the instruction. Thread-safe, no
 // state.
 STRATA_EXPORT Result<CompiledImage> CompileImage(const CompileInput& input);
 

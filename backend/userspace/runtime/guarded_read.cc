@@ -97,6 +97,7 @@ long GuardedRead(Process& process, void* to, std::uint64_t from, std::size_t siz
 }
 
 long GuardedReadPlaces(Process& process, const GuardedPlace* places, std::uint32_t count) noexcept {
+  if (count > kMostGuardedPlaces) return -EINVAL;
   if (process.has_fault_table) {
     for (std::uint32_t i = 0; i < count; ++i) {
       if (GuardedRead(process, places[i].to, places[i].from, places[i].size_bytes) != 0) return -EFAULT;

@@ -127,9 +127,9 @@ struct MapHeader {
 };
 static_assert(sizeof(MapHeader) <= kPageSize);
 
-// --- log
-// --------------------------------------------------------------------------------------------------------------- A
-// record of the log's ring buffer: this, then the text without NUL.
+// --- log ------------------------------------------------------------------------------------------------------------
+
+// A record of the log's ring buffer: this, then the text without NUL.
 struct TraceRecord {
   std::uint64_t time_ns;  // CLOCK_MONOTONIC
   std::uint32_t pid;      // process and thread in the writer's PID namespace
@@ -318,8 +318,8 @@ struct LinkHeader {
   std::uint32_t reserved2;
 };
 
-// --- sharing
-// -----------------------------------------------------------------------------------------------------------
+// --- sharing --------------------------------------------------------------------------------------------------------
+
 enum class SharedWith : std::uint32_t { kGroup = 1, kUser = 2 };
 
 struct SharingRecord {
@@ -331,9 +331,9 @@ struct SharingRecord {
   std::uint32_t reserved;
 };
 
-// --- func-<name>
-// ------------------------------------------------------------------------------------------------------ Locked by each
-// process that serves a function of that name and prototype.
+// --- func-<name> ----------------------------------------------------------------------------------------------------
+
+// Locked by each process that serves a function of that name and prototype.
 struct HostFunctionRecord {
   std::uint32_t magic;  // FileMagic::kFunction
   std::uint32_t version;

@@ -185,7 +185,7 @@ long ComputeGeometry(const MapAttributes& attributes, MapGeometry* out) noexcept
   long error = has_timer ? CheckTimerMap(attributes) : 0;
   if (error == 0) error = kind->ops->geometry(attributes, out);
   if (error != 0) return error;
-  if (has_timer) out->table_size += TimersSize(attributes.max_entries);
+  if (has_timer) out->table_size += TimersSize(out->max_entries != 0 ? out->max_entries : attributes.max_entries);
   if (out->data_size > kMaxFileSize || out->table_size > kMaxFileSize) return -E2BIG;
   out->table_offset = out->data_size;
   out->file_size = out->table_offset + out->table_size + kPageSize;

@@ -91,12 +91,12 @@ inline constexpr std::uint32_t kHoldsPrograms = 1U << 4;
 inline constexpr std::uint32_t kHoldsMaps = 1U << 5;
 // A value per thread or other object, which is named by a descriptor; made by what it belongs to.
 inline constexpr std::uint32_t kLocalStorage = 1U << 6;
-inline constexpr std::uint32_t kHoldsObjects = kHoldsPrograms | kHoldsMaps;
+inline constexpr std::uint32_t kUserRing = 1U << 7;     // user space writes records, programs read them
+inline constexpr std::uint32_t kMappedTwice = 1U << 8;  // the data behind the two pages of positions, in a row
 // Fields that values may have (kernel/bpf/syscall.c, map_check_btf).
 inline constexpr std::uint32_t kSpinLocks = 1U << 16;
 inline constexpr std::uint32_t kTimers = 1U << 17;
-inline constexpr std::uint32_t kUserRing = 1U << 6;     // user space writes records, programs read them
-inline constexpr std::uint32_t kMappedTwice = 1U << 7;  // the data behind the two pages of positions, in a row
+inline constexpr std::uint32_t kHoldsObjects = kHoldsPrograms | kHoldsMaps;
 }  // namespace map_traits
 
 // Called with the addresses of an element's key and value; a non-zero result ends the walk.

@@ -299,8 +299,7 @@ long LoadImage(const ProgramFile& file, ProgramInstance* program, Reason* reason
   return 0;
 }
 
-// --- Interpreted programs: the instructions with addresses in place of map positions, then the interpreter's record
-// ----
+// --- Interpreted programs: the instructions with addresses in place of map positions, then the interpreter's record.
 std::uint64_t RunInterpreted(void* context, RunContext* run) {
   return Interpret(*static_cast<const InterpretedProgram*>(run->program->engine_state), context, run);
 }
@@ -491,7 +490,7 @@ std::uint64_t RunFunction(const ProgramInstance& program, std::uint32_t function
     const auto address = reinterpret_cast<std::uint64_t>(program.image) + entry.image_offset;
     result = program.callback(r1, r2, r3, 0, address, &run);
   }
-  if (run.slot != kNoSlot) ReleaseSlot(*program.process, run.slot);
+  EndRun(run);
   return result;
 }
 

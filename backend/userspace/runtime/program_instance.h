@@ -52,6 +52,16 @@ long InstantiateProgram(Process& process, int folder_fd, std::uint32_t program_i
 // At the last release the code is unmapped: the caller has waited until no thread can be inside of it.
 void ReleaseProgram(ProgramInstance* program) noexcept;
 
+// What a run gives back. One that was cut off may still hold records, which would keep the consumer waiting, and a
+// lock.
+[[gnu::always_inline]] inline void EndRun(RunContext& run) noexcept {
+  if (run.open_records != 0) [[unlikely]]
+    DiscardOwnRecords(*run.process);
+  if (run.held_lock != nullptr) [[unlikely]]
+    DropSpinLock(run.held_lock);
+  if (run.slot != kNoSlot) ReleaseSlot(*run.process, run.slot);
+}
+
 // Runs it once and returns R0. The caller sets context, cookie and function_address. When no slot was to be had, the
 // result is 0 and run_flags::kMissed is set.
 [[gnu::always_inline]] inline std::uint64_t RunProgram(const ProgramInstance& program, RunContext& run) noexcept {
@@ -67,11 +77,7 @@ void ReleaseProgram(ProgramInstance* program) noexcept;
     }
   }
   const std::uint64_t result = program.entry(run.context, &run);
-  if (run.open_records != 0) [[unlikely]]
-    DiscardOwnRecords(*program.process);  // it was cut off, and its records would keep the consumer waiting
-  if (run.held_lock != nullptr) [[unlikely]]
-    DropSpinLock(run.held_lock);  // it was cut off
-  if (run.slot != kNoSlot) ReleaseSlot(*program.process, run.slot);
+  EndRun(run);
   return result;
 }
 

@@ -42,39 +42,48 @@ void Keep(Process& process, Object* object, void (*release)(Object*) noexcept) {
   __atomic_fetch_add(&process.resolved_count, 1, __ATOMIC_RELAXED);
 }
 
-MapView* OpenInner(MapView& holder, int folder, std::uint32_t id) {
+long OpenInner(MapView& holder, int folder, std::uint32_t id, MapView** out) {
   MapView* map = nullptr;
-  if (OpenMapByIdLocked(*holder.process, folder, id, &map, nullptr) != 0) return nullptr;
+  if (const long error = OpenMapByIdLocked(*holder.process, folder, id, &map, nullptr); error != 0) return error;
   if (CheckInnerType(map->type) != 0 || !IsInnerMap(holder.inner, AsInnerMap(*map))) {
     ReleaseMapLocked(map);
-    return nullptr;
+    return -EINVAL;
   }
   Keep(*holder.process, map, ReleaseMapLocked);
-  return map;
+  *out = map;
+  return 0;
 }
 
 // It gets the context of its caller, so it must be of the same type: the id comes from a file that others may write.
-ProgramInstance* OpenTarget(MapView& holder, int folder, std::uint32_t id, ProgramType caller) {
+long OpenTarget(MapView& holder, int folder, std::uint32_t id, ProgramType caller, ProgramInstance** out) {
   ProgramInstance* program = nullptr;
-  if (InstantiateProgramLocked(*holder.process, folder, id, &program, nullptr) != 0) return nullptr;
+  if (const long error = InstantiateProgramLocked(*holder.process, folder, id, &program, nullptr); error != 0)
+    return error;
   if (program->type != caller) {
     ReleaseProgramLocked(program);
-    return nullptr;
+    return -EINVAL;
   }
   Keep(*holder.process, program, ReleaseProgramLocked);
-  return program;
+  *out = program;
+  return 0;
 }
 
-template <typename Open>
-auto Resolve(MapView& holder, std::uint32_t place, std::uint32_t id, Open open) -> decltype(open(0)) {
+// Of the process or machine, not of the object: another time it may go well.
+bool IsTransient(long error) {
+  return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EBUSY || error == -EINTR;
+}
+
+template <typename Object, typename Open>
+Object* Resolve(MapView& holder, std::uint32_t place, std::uint32_t id, Open open) {
   ResolvedObject& known = holder.resolved[place];
   if (__atomic_load_n(&known.missing_id, __ATOMIC_ACQUIRE) == id) return nullptr;
   if (!TryLockObjects(*holder.process)) return nullptr;
   const int folder = OpenSessionFolder(holder.process->session_path, nullptr);
-  auto* object = folder < 0 ? nullptr : open(folder);
+  Object* object = nullptr;
+  const long error = folder < 0 ? folder : open(folder, &object);
   if (folder >= 0) CloseDescriptor(folder);
   if (object == nullptr) __atomic_fetch_add(&holder.header->dropped, 1, __ATOMIC_RELAXED);
-  Remember(known, id, object);
+  if (!IsTransient(error)) Remember(known, id, object);
   UnlockObjects(*holder.process);
   return object;
 }
@@ -97,11 +106,14 @@ long MakeResolvedTable(MapView& map, std::uint32_t place_count) noexcept {
 }
 
 MapView* ResolveMap(MapView& holder, std::uint32_t place, std::uint32_t id) noexcept {
-  return Resolve(holder, place, id, [&](int folder) { return OpenInner(holder, folder, id); });
+  return Resolve<MapView>(holder, place, id,
+                          [&](int folder, MapView** out) { return OpenInner(holder, folder, id, out); });
 }
 
 ProgramInstance* ResolveProgram(MapView& holder, std::uint32_t place, std::uint32_t id, ProgramType caller) noexcept {
-  return Resolve(holder, place, id, [&](int folder) { return OpenTarget(holder, folder, id, caller); });
+  return Resolve<ProgramInstance>(holder, place, id, [&](int folder, ProgramInstance** out) {
+    return OpenTarget(holder, folder, id, caller, out);
+  });
 }
 
 bool IsInnerMap(const InnerMap& wanted, const InnerMap& actual) noexcept {

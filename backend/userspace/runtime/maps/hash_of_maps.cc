@@ -22,6 +22,7 @@ long Geometry(const MapAttributes& attributes, MapGeometry* out) noexcept {
 
 long Open(MapView& map) noexcept {
   const long error = kHashOps.open(map);
+  map.ops = &kHashOfMapsOps;  // the hash has chosen its own by the size of keys
   return error != 0 ? error : MakeResolvedTable(map, PlaceCount(map.max_entries));
 }
 

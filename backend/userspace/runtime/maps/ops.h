@@ -60,8 +60,7 @@ inline bool AreFlagsValid(std::uint32_t flags, std::uint32_t allowed) noexcept {
   return (flags & ~allowed) == 0 && (flags & kUser) != kUser && (flags & kProgram) != kProgram;
 }
 
-// Of an element update, in the kernel's order: unknown flags first. BPF_F_LOCK needs a spin lock in the value, which no
-// map has here.
+// Of an element update of a kind whose values have no spin lock, in the kernel's order: unknown flags first.
 inline long CheckUpdateFlags(std::uint64_t flags) noexcept {
   return flags > static_cast<std::uint64_t>(UpdateMode::kExist) ? -EINVAL : 0;
 }

@@ -1,5 +1,7 @@
 #include "strata/backend/userspace/runtime/ring_buffer.h"
 
+#include <time.h>
+
 #include "ring_kinds.h"
 #include "strata/backend/userspace/runtime/owner_lock.h"
 #include "strata/backend/userspace/runtime/sys.h"
@@ -16,9 +18,10 @@ constexpr std::uint32_t kStoppedHolderState = 2;
 
 // A producer holds the lock for four stores. One that was preempted there gets its processor back while others sleep;
 // one that was stopped (SIGSTOP, a debugger) is waited for once, by whoever meets it first. On a machine with many
-// more runnable threads than processors that takes some tens of milliseconds, so half a second tells them apart.
+// more runnable threads than processors that takes some tens of milliseconds, so that about half a second tells them
+// apart.
 constexpr sys::Timespec kHolderSleep{0, 200'000};
-constexpr int kHolderSleeps = 2000;
+constexpr std::uint64_t kLongestWaitNs = 400'000'000;
 
 std::uint64_t Mask(const MapView& ring) { return ring.max_entries - 1; }
 
@@ -38,14 +41,24 @@ bool IsProducerDead(const Process& process, std::uint32_t owner) {
 
 void CountDropped(MapView& ring) { __atomic_fetch_add(&ring.header->dropped, 1, __ATOMIC_RELAXED); }
 
-// Sleeps until the holder lets go. False when it does not, and for whoever comes while it still does not.
+bool TakeFrom(MapView& ring, OwnerWord holder, OwnerWord self) {
+  if (holder != 0 && !IsOwnerDead(*ring.process, holder)) return false;
+  return __atomic_compare_exchange_n(&ring.header->kind_state[kLockState], &holder, self, false, __ATOMIC_ACQUIRE,
+                                     __ATOMIC_RELAXED);
+}
+
+// Waits until the holder lets go or is dead. False when it does not in time, and for whoever comes while it still does
+// not. Counted in time: on a crowded machine a yield may take as long as a sleep.
 bool WaitForHolder(MapView& ring, OwnerWord self) {
   OwnerWord* lock = &ring.header->kind_state[kLockState];
   OwnerWord* stopped = &ring.header->kind_state[kStoppedHolderState];
-  for (int i = 0; i < kHolderSleeps; ++i) {
+  if (Take(*ring.process, lock, self) != Taken::kNot) return true;
+  const std::uint64_t start_ns = ClockNow(*ring.process, CLOCK_MONOTONIC);
+  while (true) {
     const OwnerWord holder = __atomic_load_n(lock, __ATOMIC_RELAXED);
     if (holder == self || (holder != 0 && holder == __atomic_load_n(stopped, __ATOMIC_RELAXED))) return false;
-    if (Take(*ring.process, lock, self) != Taken::kNot) return true;
+    if (TakeFrom(ring, holder, self)) return true;
+    if (ClockNow(*ring.process, CLOCK_MONOTONIC) - start_ns > kLongestWaitNs) break;
     // Nobody wakes it: the holder's release is a plain store.
     sys::FutexWait(reinterpret_cast<const std::uint32_t*>(lock), static_cast<std::uint32_t>(holder), &kHolderSleep);
   }

@@ -34,6 +34,16 @@ TEST(MapKinds, AreUniqueAndComplete) {
   EXPECT_EQ(FindMapKind(MapType::kArena), nullptr);
 }
 
+TEST(MapKinds, TraitsAreBitsOfTheirOwn) {
+  using namespace map_traits;
+  std::uint32_t all = 0;
+  for (const std::uint32_t trait : {kPerCpu, kRing, kMmapable, kIndexed, kHoldsPrograms, kHoldsMaps, kLocalStorage,
+                                    kUserRing, kMappedTwice, kSpinLocks, kTimers}) {
+    EXPECT_EQ(all & trait, 0U);
+    all |= trait;
+  }
+}
+
 TEST(MapKinds, RefuseWhatTheKernelRefusesForArrays) {
   for (const MapType type : {MapType::kArray, MapType::kPerCpuArray}) {
     EXPECT_EQ(GeometryError(type, 4, 8, 10), 0);
