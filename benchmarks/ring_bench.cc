@@ -8,9 +8,11 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <thread>
 #include <vector>
 
+#include "figures.h"
 #include "strata/strata.h"
 
 namespace {
@@ -64,21 +66,41 @@ double Measure(strata::Collection& objects, int producers) {
   return output - nothing;
 }
 
-}  // namespace
+struct Rounds {
+  double ns;
+  std::uint64_t refused;
+};
 
-int main() {
-  for (const char* kind : {"kernel", "userspace"}) {
-    auto objects =
-        strata::LoadCollection(strata::OpenBackend(kind).value(), std::string(STRATA_BPF_RING_BENCH)).value();
-    const Drain drain(**objects.FindMap("events"));
-    const auto refused = objects.FindMap<strata::Array<std::uint64_t>>("refused").value();
-    std::uint64_t before = 0;
-    for (const int producers : {1, 2, 4}) {
-      const double ns = Measure(objects, producers);
-      const std::uint64_t now = **refused.Lookup(0);
-      fmt::print("{:9} {} producers: {:6.1f} ns a record, {} refused\n", kind, producers, ns, now - before);
-      before = now;
+std::map<int, Rounds> MeasureBackend(const char* kind) {
+  auto objects = strata::LoadCollection(strata::OpenBackend(kind).value(), std::string(STRATA_BPF_RING_BENCH)).value();
+  const Drain drain(**objects.FindMap("events"));
+  const auto refused = objects.FindMap<strata::Array<std::uint64_t>>("refused").value();
+  std::map<int, Rounds> by_producers;
+  std::uint64_t before = 0;
+  for (const int producers : {1, 2, 4}) {
+    const double ns = Measure(objects, producers);
+    const std::uint64_t now = **refused.Lookup(0);
+    by_producers[producers] = {ns, now - before};
+    before = now;
+  }
+  return by_producers;
+}
+
+int Run(bool figures) {
+  const auto kernel = MeasureBackend("kernel");
+  const auto userspace = MeasureBackend("userspace");
+  for (const auto& [producers, ours] : userspace) {
+    const Rounds& theirs = kernel.at(producers);
+    if (figures) {
+      strata::bench::PrintFigure(fmt::format("ring.output.{}_producers", producers), ours.ns, {.kernel = theirs.ns});
+    } else {
+      fmt::print("{} producers: {:6.1f} ns a record, {} refused; kernel {:6.1f} ns, {} refused\n", producers, ours.ns,
+                 ours.refused, theirs.ns, theirs.refused);
     }
   }
   return 0;
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return strata::bench::RunMain(argc, argv, Run); }

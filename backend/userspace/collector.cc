@@ -191,8 +191,11 @@ class Collector {
     for (const ObjectId object : ObjectsIn(folder_fd_)) {
       errno = 0;
       UniqueFd lock = LockDead(folder_fd_, FileNameOf(object));
-      if (lock) candidates_.emplace(object, Candidate{std::move(lock)});
-      if (!lock && errno == EMFILE) was_short_of_descriptors_ = true;
+      if (lock) {
+        candidates_.emplace(object, Candidate{std::move(lock)});
+      } else if (errno == EMFILE) {
+        was_short_of_descriptors_ = true;
+      }
     }
   }
 

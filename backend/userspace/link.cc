@@ -238,7 +238,7 @@ class Link : public BackendLink {
   Result<void> Remove() {
     is_gone_ = true;
     session().RemoveAndWake(std::move(file_));
-    const auto reconciled = shared_->ReconcileLocally(false);
+    auto reconciled = shared_->ReconcileLocally(false);
     RemoveInstances(session().folder_fd(), id());
     return reconciled;
   }

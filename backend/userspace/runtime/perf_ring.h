@@ -28,7 +28,7 @@ struct alignas(kCacheLine) PerfSlot {
   OwnerWord reader;           // main thread of the process that reads
   std::uint64_t reserved2[8];
 };
-static_assert(sizeof(PerfSlot) == 2 * kCacheLine);
+static_assert(sizeof(PerfSlot) == std::size_t{2} * kCacheLine);
 
 // Slots of the map that have a buffer: at most possible CPUs.
 std::uint32_t PerfSlotCount(const MapView& map) noexcept;

@@ -104,7 +104,10 @@ struct ThreadCache {
   std::uint64_t generation;
   OwnerWord owner;
 };
+// Zero in a new thread.
+// NOLINTBEGIN(bugprone-dynamic-static-initializers): __thread has none.
 [[gnu::tls_model("initial-exec"), gnu::visibility("hidden")]] extern __thread ThreadCache thread_cache;
+// NOLINTEND(bugprone-dynamic-static-initializers)
 OwnerWord RefreshOwner(Process& process) noexcept;  // asks the kernel, and remembers
 
 // The word by which the calling thread owns locks and slots; 0 when the kernel has to be asked.

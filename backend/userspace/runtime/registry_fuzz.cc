@@ -127,7 +127,7 @@ void OperateRing(MapView& ring, std::span<const std::byte> operations) {
     OutputRecord(ring, record.data(), choice, 0);
     QueryRing(ring, choice & 3);
     if (HasData(ring)) IsNextRecordBusy(ring);
-    if (void* payload = ReserveRecord(ring, choice * 2); payload != nullptr)
+    if (void* payload = ReserveRecord(ring, std::uint64_t{choice} * 2); payload != nullptr)
       EndRecord(ring, payload, (choice & 1) != 0 ? RecordEnd::kSubmit : RecordEnd::kDiscard, 0);
   }
 }
