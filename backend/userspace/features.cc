@@ -21,7 +21,8 @@ struct Answerer {
   FeatureAnswer operator()(const MapFlagFeature& f) const {
     constexpr std::uint32_t kKnown = map_flags::kNoPrealloc | map_flags::kNumaNode | map_flags::kReadOnly |
                                      map_flags::kWriteOnly | map_flags::kZeroSeed | map_flags::kReadOnlyProgram |
-                                     map_flags::kWriteOnlyProgram | map_flags::kMmapable;
+                                     map_flags::kWriteOnlyProgram | map_flags::kMmapable | map_flags::kSegvOnFault |
+                                     map_flags::kNoUserConversion;
     return Answer((f.flag & ~kKnown) == 0);
   }
   // Programs run where an attach kind of theirs is served.

@@ -22,6 +22,7 @@ enum class Call : long {
   kRtSigaction = 13,
   kPwrite = 18,
   kSchedYield = 24,
+  kMincore = 27,
   kMadvise = 28,
   kGetpid = 39,
   kExecve = 59,
@@ -146,6 +147,11 @@ inline long Mprotect(void* at, std::size_t size, int protection) noexcept {
 }
 inline long Madvise(void* at, std::size_t size, int advice) noexcept {
   return Raw(Call::kMadvise, Address(at), size, Wide(advice));
+}
+
+// A byte for each page: bit 0 says that the file has it in memory.
+inline long Mincore(const void* at, std::size_t size, unsigned char* residency) noexcept {
+  return Raw(Call::kMincore, Address(at), size, Address(residency));
 }
 
 inline std::uint32_t Gettid() noexcept { return static_cast<std::uint32_t>(Raw(Call::kGettid)); }
