@@ -143,12 +143,8 @@ Result<void> FindArena(TabledProgram* program) {
 
 void FindArenaAccesses(const verifier::StructuralFacts& facts, TabledProgram* program) {
   if (!program->arena) return;
-  verifier::ArenaUse use{.map = *program->arena, .allocators = {}};
-  use.keeps_user_pointers = (program->table[use.map].flags & map_flags::kNoUserConversion) == 0;
-  for (std::uint32_t i = 0; i < program->imports.size(); ++i) {
-    if (std::string_view(program->imports[i].name) == "bpf_arena_alloc_pages") use.allocators.push_back(i);
-  }
-  program->arena_accesses = verifier::FindArenaAccesses(program->instructions, facts.functions, use);
+  const bool keeps_user_pointers = (program->table[*program->arena].flags & map_flags::kNoUserConversion) == 0;
+  program->arena_accesses = verifier::FindArenaAccesses(program->instructions, facts.functions, keeps_user_pointers);
 }
 
 // `code` has lost the calls that no run reaches; a poisoned instruction that is left would be run.

@@ -67,7 +67,7 @@ SEC("syscall")
 int faults(void* context) {
   char ARENA* pages = allocate(2);
   if (!pages) return 1;
-  long ARENA* word = (long ARENA*)(pages + PAGE);
+  volatile long ARENA* word = (volatile long ARENA*)(pages + PAGE);
   *word = 7;
   put(0, *word);
   bpf_arena_free_pages(&arena, pages + PAGE, 1);

@@ -13,7 +13,6 @@ using isa::Instruction;
 using isa::OpClass;
 using isa::OpcodeInfo;
 using isa::OperandForm;
-using isa::PseudoLoad;
 
 constexpr std::uint16_t kArguments = 0x3e;  // R1 .. R5
 constexpr std::int32_t kFromUserSpace = 1;  // address space 1 to 0: bpf_addr_space_cast's imm
@@ -55,13 +54,8 @@ std::uint64_t FrameBit(const Instruction& insn) {
 
 class AccessFinder {
  public:
-  AccessFinder(std::span<const Instruction> code, std::span<const FunctionFacts> facts, const ArenaUse& use)
-      : code_(code),
-        facts_(facts),
-        use_(use),
-        functions_(facts.size()),
-        accesses_(code.size()),
-        narrows_(code.size()) {}
+  AccessFinder(std::span<const Instruction> code, std::span<const FunctionFacts> facts)
+      : code_(code), facts_(facts), functions_(facts.size()), accesses_(code.size()), narrows_(code.size()) {}
 
   void Find() {
     // What a function is called with, and what it returns, only ever grows.
@@ -83,11 +77,9 @@ class AccessFinder {
   void Atomic(InsnIndex at, Pointers& pointers);
   void Move(const Instruction& insn, Pointers& pointers) const;
   void Compute(InsnIndex at, OperandForm form, Pointers& pointers);
-  void LoadImmediate(const Instruction& insn, Pointers& pointers) const;
 
   std::span<const Instruction> code_;
   std::span<const FunctionFacts> facts_;
-  const ArenaUse& use_;
   std::vector<FunctionPointers> functions_;
   std::vector<std::uint8_t> accesses_;
   std::vector<bool> narrows_;
@@ -143,7 +135,7 @@ Pointers AccessFinder::Step(std::size_t function, InsnIndex at, Pointers pointer
       Compute(at, form, pointers);
       break;
     case OperandForm::kLoadImm64:
-      LoadImmediate(insn, pointers);
+      pointers.Set(insn.dst, false);  // what user space sees, of globals
       break;
     case OperandForm::kCall:
       Call(at, pointers);
@@ -202,12 +194,6 @@ void AccessFinder::Compute(InsnIndex at, OperandForm form, Pointers& pointers) {
   if (adds && pointers.Has(insn.src)) pointers.Set(insn.dst, true);
 }
 
-void AccessFinder::LoadImmediate(const Instruction& insn, Pointers& pointers) const {
-  const bool is_global = static_cast<PseudoLoad>(insn.src) == PseudoLoad::kMapIndexValue &&
-                         static_cast<std::uint32_t>(insn.imm) == use_.map;
-  pointers.Set(insn.dst, is_global);
-}
-
 void AccessFinder::Call(InsnIndex at, Pointers& pointers) {
   const Instruction& insn = code_[at.value];
   bool returns = false;
@@ -220,9 +206,6 @@ void AccessFinder::Call(InsnIndex at, Pointers& pointers) {
     arguments.registers = pointers.registers & kArguments;
     has_changed_ = callee.entry.Join(arguments) || has_changed_;
     returns = callee.returns;
-  } else if (insn.src == static_cast<std::uint8_t>(isa::PseudoCall::kKfunc)) {
-    const auto& allocators = use_.allocators;
-    returns = std::find(allocators.begin(), allocators.end(), static_cast<std::uint32_t>(insn.imm)) != allocators.end();
   }
   pointers.registers = static_cast<std::uint16_t>(pointers.registers & ~kArguments);
   pointers.Set(0, returns);
@@ -239,14 +222,14 @@ void Narrow(Instruction* insn) {
 }  // namespace
 
 std::vector<std::uint8_t> FindArenaAccesses(std::span<Instruction> code, std::span<const FunctionFacts> functions,
-                                            const ArenaUse& use) {
-  AccessFinder finder(code, functions, use);
+                                            bool keeps_user_pointers) {
+  AccessFinder finder(code, functions);
   finder.Find();
   for (std::size_t at = 0; at < code.size(); at += isa::SlotCount(code[at])) {
     Instruction& insn = code[at];
     const OpcodeInfo& info = *isa::FindOpcode(insn.opcode);
     if (finder.Narrows(at) && info.op_class == OpClass::kAlu64) Narrow(&insn);
-    if (!IsCast(insn, info.form) || (insn.imm != kFromUserSpace && use.keeps_user_pointers)) continue;
+    if (!IsCast(insn, info.form) || (insn.imm != kFromUserSpace && keeps_user_pointers)) continue;
     insn.opcode = kMov32Reg;
     insn.offset = 0;
     insn.imm = 0;

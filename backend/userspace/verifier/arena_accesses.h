@@ -13,17 +13,12 @@
 
 namespace strata::verifier {
 
-struct ArenaUse {
-  std::uint32_t map = 0;                  // position of the program's arena in its map table
-  std::vector<std::uint32_t> allocators;  // positions of functions by name that return pointers into it
-  bool keeps_user_pointers = true;        // the arena is without BPF_F_NO_USER_CONV
-};
-
 // By slot: 1 for a load, store or atomic access through a pointer into the arena. Changes `code` as the kernel does
 // (kernel/bpf/verifier.c, do_misc_fixups): casts from user space's pointers become 32-bit moves, and arithmetic on the
-// results has 32 bits. `functions` are those that FindFunctions found.
+// results has 32 bits; without `keeps_user_pointers` (BPF_F_NO_USER_CONV) the casts back are moves too. `functions` are
+// those that FindFunctions found.
 STRATA_EXPORT std::vector<std::uint8_t> FindArenaAccesses(std::span<isa::Instruction> code,
                                                           std::span<const FunctionFacts> functions,
-                                                          const ArenaUse& use);
+                                                          bool keeps_user_pointers);
 
 }  // namespace strata::verifier
