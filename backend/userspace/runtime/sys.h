@@ -38,6 +38,7 @@ enum class Call : long {
   kSetfsuid = 122,
   kSetfsgid = 123,
   kPrctl = 157,
+  kStatfs = 137,
   kFstatfs = 138,
   kGettid = 186,
   kTkill = 200,
@@ -122,6 +123,12 @@ inline long FileSystemOf(int fd, std::uint64_t* out) noexcept {
   const long error = Raw(Call::kFstatfs, Wide(fd), Address(status));
   *out = error == 0 ? status[0] : 0;
   return error;
+}
+// Bytes that users may still fill there; all that fit into the number where nothing limits them, or it is not known.
+inline std::uint64_t FreeBytesAt(const char* path) noexcept {
+  std::uint64_t status[15];  // type, block size, blocks, free blocks, those for users, ...
+  const long error = Raw(Call::kStatfs, Address(path), Address(status));
+  return error != 0 || status[2] == 0 ? ~std::uint64_t{0} : status[1] * status[4];
 }
 inline long Fstat(int fd, FileStatus* out) noexcept { return Raw(Call::kFstat, Wide(fd), Address(out)); }
 // Looks without waiting.

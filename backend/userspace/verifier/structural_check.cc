@@ -163,13 +163,8 @@ Result<void> StructureChecker::CheckInstruction(std::uint32_t function, InsnInde
 Result<void> StructureChecker::CheckConstant(InsnIndex at, const OpcodeInfo& info) const {
   const Instruction& insn = code_[at.value];
   if (info.form == OperandForm::kDivisionImm && insn.imm == 0) return Rejected(at, "div by zero");
-  if (info.form == OperandForm::kMoveReg && insn.offset == 1) {
-    if (insn.imm != 1 && insn.imm != 1 << 16) {
-      return Rejected(at, "addr_space_cast insn can only convert between address space 1 and 0");
-    }
-    if (!has_arena_) {
-      return Rejected(at, "addr_space_cast insn can only be used in a program that has an associated arena");
-    }
+  if (info.form == OperandForm::kMoveReg && insn.offset == 1 && !has_arena_) {
+    return Rejected(at, "addr_space_cast insn can only be used in a program that has an associated arena");
   }
   const int bits = info.op_class == isa::OpClass::kAlu64 ? 64 : 32;
   const std::uint8_t operation = isa::OperationOf(insn.opcode);

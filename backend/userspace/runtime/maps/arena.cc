@@ -54,8 +54,30 @@ bool IsAllocated(MapView& map, std::uint64_t page) {
   return StateOf(map, page) == kAllocated;
 }
 
+constexpr std::uint64_t kFewPages = 16;
+
+std::uint64_t CountWithoutMemory(const MapView& map, std::uint64_t first, std::uint64_t count) {
+  constexpr std::uint64_t kAtOnce = 256;
+  unsigned char residency[kAtOnce];
+  std::uint64_t missing = 0;
+  for (std::uint64_t done = 0; done < count; done += kAtOnce) {
+    const std::uint64_t pages = count - done < kAtOnce ? count - done : kAtOnce;
+    if (sys::Mincore(PageAt(map, first + done), pages * kPageSize, residency) != 0) return 0;
+    for (std::uint64_t i = 0; i < pages; ++i) missing += (residency[i] & 1) == 0 ? 1 : 0;
+  }
+  return missing;
+}
+
+// Asked before: what is given to pages, even if not to all, stays with them.
+bool HasRoom(const MapView& map, std::uint64_t first, std::uint64_t count) {
+  if (count <= kFewPages) return true;
+  const std::uint64_t free_bytes = sys::FreeBytesAt(map.process->session_path);
+  return free_bytes == ~std::uint64_t{0} || CountWithoutMemory(map, first, count) <= free_bytes / kPageSize;
+}
+
 // Gives pages memory, without a fault where there is none; contents stay.
 bool Populate(MapView& map, std::uint64_t first, std::uint64_t count) {
+  if (!HasRoom(map, first, count)) return false;
   const long error = sys::Madvise(PageAt(map, first), count * kPageSize, kPopulateWrite);
   if (error != -EINVAL) return error == 0;
   for (std::uint64_t page = first; page < first + count; ++page) {
