@@ -82,5 +82,32 @@ TYPED_TEST(ArenaCreationTest, MemoryIsAtOneAddressOnly) {
   EXPECT_EQ(memory->bytes()[4096], std::byte{5});
 }
 
+// r1 = each of the maps; r0 = 0; exit
+LinkedProgram ProgramOf(const std::vector<std::shared_ptr<BackendMap>>& maps) {
+  LinkedProgram program;
+  program.name = "test";
+  program.type = ProgramType::kSyscall;
+  program.is_sleepable = true;
+  program.license = "GPL";
+  for (const auto& map : maps) {
+    program.map_references.push_back({isa::InsnIndex{static_cast<std::uint32_t>(program.instructions.size())}, map});
+    program.instructions.insert(program.instructions.end(), {{0x18, 1, 0, 0, 0}, {0, 0, 0, 0, 0}});
+  }
+  program.instructions.insert(program.instructions.end(), {{0xb7, 0, 0, 0, 0}, {0x95, 0, 0, 0, 0}});
+  return program;
+}
+
+TYPED_TEST(ArenaCreationTest, ProgramsWantOneThatIsMapped) {
+  const auto map = this->backend_->CreateMap(this->Spec(), nullptr).value();
+  const Error unmapped = this->backend_->LoadProgram(ProgramOf({map})).error();
+  EXPECT_EQ(unmapped.sys_errno(), EINVAL);
+  EXPECT_EQ(unmapped.code(), ErrorCode::kVerifierRejected);
+  const auto memory = map->Memory().value();
+  EXPECT_TRUE(this->backend_->LoadProgram(ProgramOf({map, map})));
+  const auto second = this->backend_->CreateMap(this->Spec(), nullptr).value();
+  const auto also_mapped = second->Memory().value();
+  EXPECT_EQ(this->backend_->LoadProgram(ProgramOf({map, second})).error().sys_errno(), EBUSY);
+}
+
 }  // namespace
 }  // namespace strata

@@ -29,9 +29,7 @@ class ArenaTest : public strata::testing::EngineTest<T> {
     ASSERT_TRUE(objects) << objects.error().message() << objects.error().log();
     objects_.emplace(*std::move(objects));
   }
-  std::uint32_t Run(const char* program) {
-    return (*objects_->FindProgram(program))->TestRun({}).value().return_value;
-  }
+  std::uint32_t Run(const char* program) { return (*objects_->FindProgram(program))->TestRun({}).value().return_value; }
   std::vector<std::int64_t> Results(std::uint32_t count) {
     auto results = objects_->template FindMap<Array<std::int64_t>>("results").value();
     std::vector<std::int64_t> values;
