@@ -159,6 +159,7 @@ class Translator {
   void CallGuarded(std::uint32_t helper, Mem place, int size);
   void GuardedLoad(const Instruction& insn);
   void ArenaAccess(const Instruction& insn, OperandForm form);
+  void FindArenaMemory(Mem place, int size, Label elsewhere);
   void CastToUserSpace(const Instruction& insn);
   std::uint32_t AluImmediate(InsnIndex at, const OpcodeInfo& info);
   void AluRegister(const Instruction& insn, const OpcodeInfo& info);
@@ -484,13 +485,49 @@ void Translator::CallGuarded(std::uint32_t helper, Mem place, int size) {
   for (auto reg = kKept.rbegin(); reg != kKept.rend(); ++reg) out_.Pop(*reg);
 }
 
+// kScratch = the address in this process, when the page is allocated and the access is aligned, so that no second page
+// has a part of it.
+void Translator::FindArenaMemory(Mem place, int size, Label elsewhere) {
+  constexpr Reg kTable = Reg::r9;  // free where there are calls: the run is in r12
+  constexpr auto kAllocated = static_cast<std::int32_t>(runtime::ArenaPage::kAllocated);
+  constexpr int kPageShift = 12;
+  const std::uint64_t pages = input_.maps[input_.arena].max_entries;
+  out_.Lea(kScratch, place);
+  if (size > 1) {
+    out_.TestImm(Bits::k64, kScratch, size - 1);
+    out_.JumpIf(Cond::kNotEqual, elsewhere);
+  }
+  out_.MovImm(kSaved, static_cast<std::uint32_t>(input_.arena_address));
+  out_.AluReg(Alu::kSub, Bits::k64, kScratch, kSaved);
+  out_.Mov(Bits::k64, kSaved, kScratch);
+  out_.ShiftImm(Shift::kShr, Bits::k64, kSaved, kPageShift);
+  out_.AluImm(Alu::kCmp, Bits::k64, kSaved, static_cast<std::int32_t>(pages));
+  out_.JumpIf(Cond::kAboveOrEqual, elsewhere);
+  out_.MovRelocated(kTable, ImageRelocationKind::kMapTable, input_.arena, 0);
+  out_.AluReg(Alu::kAdd, Bits::k64, kSaved, kTable);
+  out_.Load(kSaved, {kSaved}, 1);
+  out_.AluImm(Alu::kCmp, Bits::k32, kSaved, kAllocated);
+  out_.JumpIf(Cond::kNotEqual, elsewhere);
+  out_.AluReg(Alu::kAdd, Bits::k64, kScratch, kTable);
+  out_.MovImm(kSaved, pages << kPageShift);  // the data ends where the table begins
+  out_.AluReg(Alu::kSub, Bits::k64, kScratch, kSaved);
+}
+
 // Where no page is, loads give 0 and all else does nothing.
 void Translator::ArenaAccess(const Instruction& insn, OperandForm form) {
+  const Label elsewhere = out_.NewLabel();
+  const Label found = out_.NewLabel();
   const Label done = out_.NewLabel();
-  CallGuarded(runtime::kArenaMemoryHelper, PlaceOf(insn, form), isa::AccessBytes(insn.opcode));
+  const Mem place = PlaceOf(insn, form);
+  const int size = isa::AccessBytes(insn.opcode);
+  FindArenaMemory(place, size, elsewhere);
+  out_.Jump(found);
+  out_.Bind(elsewhere);
+  CallGuarded(runtime::kArenaMemoryHelper, place, size);
   if (form == OperandForm::kLoad) out_.MovImm(Dst(insn), 0);
   out_.Test(Bits::k64, kScratch, kScratch);
   out_.JumpIf(Cond::kEqual, done);
+  out_.Bind(found);
   if (form == OperandForm::kAtomic) {
     AtomicAccess(insn, {kScratch});
   } else {

@@ -12,14 +12,6 @@
 namespace strata::runtime {
 namespace {
 
-// Of a page, in its byte of the table.
-enum PageState : std::uint8_t {
-  kFree = 0,  // without memory, or touched by user space, which has it then
-  kAllocated = 1,
-  kFreed = 2,  // no longer user space's to touch: what memory there is has old contents
-  kReserved = 3,
-};
-
 // Indices into MapHeader::kind_state.
 enum ArenaState : std::uint32_t {
   kAddress,
@@ -28,13 +20,13 @@ enum ArenaState : std::uint32_t {
 
 constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, Linux 5.14
 
-std::uint8_t StateOf(const MapView& map, std::uint64_t page) {
-  return __atomic_load_n(reinterpret_cast<const std::uint8_t*>(map.table) + page, __ATOMIC_ACQUIRE);
+ArenaPage StateOf(const MapView& map, std::uint64_t page) {
+  return __atomic_load_n(reinterpret_cast<const ArenaPage*>(map.table) + page, __ATOMIC_ACQUIRE);
 }
 
-bool ChangeState(MapView& map, std::uint64_t page, std::uint8_t from, std::uint8_t to) {
-  return __atomic_compare_exchange_n(reinterpret_cast<std::uint8_t*>(map.table) + page, &from, to, false,
-                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+bool ChangeState(MapView& map, std::uint64_t page, ArenaPage from, ArenaPage to) {
+  return __atomic_compare_exchange_n(reinterpret_cast<ArenaPage*>(map.table) + page, &from, to, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED);
 }
 
 std::byte* PageAt(const MapView& map, std::uint64_t page) { return map.data + page * kPageSize; }
@@ -47,11 +39,11 @@ bool IsTouched(const MapView& map, std::uint64_t page) {
 }
 
 bool IsAllocated(MapView& map, std::uint64_t page) {
-  const std::uint8_t state = StateOf(map, page);
-  if (state != kFree) return state == kAllocated;
+  const ArenaPage state = StateOf(map, page);
+  if (state != ArenaPage::kFree) return state == ArenaPage::kAllocated;
   if (!IsTouched(map, page)) return false;
-  ChangeState(map, page, kFree, kAllocated);
-  return StateOf(map, page) == kAllocated;
+  ChangeState(map, page, ArenaPage::kFree, ArenaPage::kAllocated);
+  return StateOf(map, page) == ArenaPage::kAllocated;
 }
 
 constexpr std::uint64_t kFewPages = 16;
@@ -91,22 +83,22 @@ bool Populate(MapView& map, std::uint64_t first, std::uint64_t count) {
 std::uint64_t TakeFromUserSpace(MapView& map, std::uint64_t first, std::uint64_t count) {
   for (std::uint64_t page = first; page < first + count; ++page) {
     if (IsAllocated(map, page)) return page;
-    ChangeState(map, page, kFree, kFreed);
-    if (StateOf(map, page) != kFreed) return page;
+    ChangeState(map, page, ArenaPage::kFree, ArenaPage::kFreed);
+    if (StateOf(map, page) != ArenaPage::kFreed) return page;
   }
   return first + count;
 }
 
-void PutBack(MapView& map, std::uint64_t first, std::uint64_t end, std::uint8_t from) {
-  for (std::uint64_t page = first; page < end; ++page) ChangeState(map, page, from, kFreed);
+void PutBack(MapView& map, std::uint64_t first, std::uint64_t end, ArenaPage from) {
+  for (std::uint64_t page = first; page < end; ++page) ChangeState(map, page, from, ArenaPage::kFreed);
 }
 
-// All pages from kFreed to `state`, or none: then the one that somebody else has.
-std::uint64_t Take(MapView& map, std::uint64_t first, std::uint64_t count, std::uint8_t state) {
+// All pages from ArenaPage::kFreed to `state`, or none: then the one that somebody else has.
+std::uint64_t Take(MapView& map, std::uint64_t first, std::uint64_t count, ArenaPage state) {
   const std::uint64_t end = TakeFromUserSpace(map, first, count);
   if (end != first + count) return end;
   for (std::uint64_t page = first; page < end; ++page) {
-    if (ChangeState(map, page, kFreed, state)) continue;
+    if (ChangeState(map, page, ArenaPage::kFreed, state)) continue;
     PutBack(map, first, page, state);
     return page;
   }
@@ -124,12 +116,12 @@ Claim ClaimPages(MapView& map, std::uint64_t first, std::uint64_t count) {
   const std::uint64_t end = TakeFromUserSpace(map, first, count);
   if (end != first + count) return {end, true};
   if (!Populate(map, first, count)) return {first, false};
-  const std::uint64_t taken = Take(map, first, count, kAllocated);
+  const std::uint64_t taken = Take(map, first, count, ArenaPage::kAllocated);
   if (taken == end) memset(PageAt(map, first), 0, count * kPageSize);
   return {taken, true};
 }
 
-bool MayBeFree(std::uint8_t state) { return state == kFree || state == kFreed; }
+bool MayBeFree(ArenaPage state) { return state == ArenaPage::kFree || state == ArenaPage::kFreed; }
 
 // The first of `count` pages in a row; the arena's end when there are none.
 std::uint64_t FindRun(const MapView& map, std::uint64_t from, std::uint64_t count) {
@@ -255,8 +247,8 @@ void FreeArenaPages(MapView& map, std::uint64_t pointer, std::uint32_t count) no
   const std::uint64_t end = count < map.max_entries - first ? first + count : map.max_entries;
   for (std::uint64_t page = first; page < end; ++page) {
     // User space's as well, and what is reserved.
-    if (IsAllocated(map, page)) ChangeState(map, page, kAllocated, kFreed);
-    ChangeState(map, page, kReserved, kFreed);
+    if (IsAllocated(map, page)) ChangeState(map, page, ArenaPage::kAllocated, ArenaPage::kFreed);
+    ChangeState(map, page, ArenaPage::kReserved, ArenaPage::kFreed);
   }
   std::uint64_t hint = __atomic_load_n(HintOf(map), __ATOMIC_RELAXED);
   while (first < hint &&
@@ -268,7 +260,7 @@ long ReserveArenaPages(MapView& map, std::uint64_t pointer, std::uint32_t count)
   if (count == 0 || !IsAligned(pointer)) return 0;
   const std::uint64_t first = PageOf(map, pointer);
   if (first + count > map.max_entries) return -EINVAL;
-  return Take(map, first, count, kReserved) == first + count ? 0 : -EBUSY;
+  return Take(map, first, count, ArenaPage::kReserved) == first + count ? 0 : -EBUSY;
 }
 
 constexpr MapOps kArenaOps = {
