@@ -2,6 +2,7 @@
 #include <cerrno>
 
 #include "objects_fixture.h"
+#include "strata/isa/opcode.h"
 
 namespace strata {
 namespace {
@@ -79,6 +80,17 @@ TYPED_TEST(ArenaTest, AllocatorRefusesWhatTheKernelRefuses) {
 TYPED_TEST(ArenaTest, AccessesOfAllKindsReachIt) {
   ASSERT_EQ(this->Run("accesses"), 5U);
   EXPECT_THAT(this->Results(7), ElementsAre(5, 7, 9, 11, 0, -3, -9));
+}
+
+TYPED_TEST(ArenaTest, AtomicAccessesAreReadBackAsTheyWereWritten) {
+  if (this->backend_->runs_in_kernel()) return;  // it shows opcodes of its own
+  const auto code = (*this->objects_->FindProgram("accesses"))->Code().value().instructions;
+  std::vector<std::int32_t> operations;
+  for (std::size_t i = 0; i < code.size(); i += isa::SlotCount(code[i])) {
+    if (isa::FindOpcode(code[i].opcode)->form != isa::OperandForm::kAtomic) continue;
+    operations.push_back(code[i].imm);
+  }
+  EXPECT_THAT(operations, ElementsAre(0x01, 0xf1, 0xe1));  // fetch_add, cmpxchg, xchg
 }
 
 TYPED_TEST(ArenaTest, FetchesThatTheKernelLacksWorkInUserspace) {
