@@ -20,13 +20,18 @@ enum ArenaState : std::uint32_t {
 
 constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, Linux 5.14
 
+std::uint8_t* StateAt(const MapView& map, std::uint64_t page) {
+  return reinterpret_cast<std::uint8_t*>(map.table) + page;
+}
+
 ArenaPage StateOf(const MapView& map, std::uint64_t page) {
-  return __atomic_load_n(reinterpret_cast<const ArenaPage*>(map.table) + page, __ATOMIC_ACQUIRE);
+  return static_cast<ArenaPage>(__atomic_load_n(StateAt(map, page), __ATOMIC_ACQUIRE));
 }
 
 bool ChangeState(MapView& map, std::uint64_t page, ArenaPage from, ArenaPage to) {
-  return __atomic_compare_exchange_n(reinterpret_cast<ArenaPage*>(map.table) + page, &from, to, false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_RELAXED);
+  auto expected = static_cast<std::uint8_t>(from);
+  return __atomic_compare_exchange_n(StateAt(map, page), &expected, static_cast<std::uint8_t>(to), false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
 std::byte* PageAt(const MapView& map, std::uint64_t page) { return map.data + page * kPageSize; }
@@ -36,14 +41,6 @@ bool IsTouched(const MapView& map, std::uint64_t page) {
   unsigned char residency = 0;
   return (map.flags & map_flags::kSegvOnFault) == 0 && sys::Mincore(PageAt(map, page), kPageSize, &residency) == 0 &&
          (residency & 1) != 0;
-}
-
-bool IsAllocated(MapView& map, std::uint64_t page) {
-  const ArenaPage state = StateOf(map, page);
-  if (state != ArenaPage::kFree) return state == ArenaPage::kAllocated;
-  if (!IsTouched(map, page)) return false;
-  ChangeState(map, page, ArenaPage::kFree, ArenaPage::kAllocated);
-  return StateOf(map, page) == ArenaPage::kAllocated;
 }
 
 constexpr std::uint64_t kFewPages = 16;
@@ -77,6 +74,15 @@ bool Populate(MapView& map, std::uint64_t first, std::uint64_t count) {
     if (GuardedRead(*map.process, &byte, reinterpret_cast<std::uint64_t>(PageAt(map, page)), 1) != 0) return false;
   }
   return true;
+}
+
+bool IsAllocated(MapView& map, std::uint64_t page) {
+  const ArenaPage state = StateOf(map, page);
+  if (state != ArenaPage::kFree) return state == ArenaPage::kAllocated;
+  // The system may call everything touched, for a process that may not write the file any more.
+  if (!IsTouched(map, page) || !Populate(map, page, 1)) return false;
+  ChangeState(map, page, ArenaPage::kFree, ArenaPage::kAllocated);
+  return StateOf(map, page) == ArenaPage::kAllocated;
 }
 
 // Makes sure that user space has none of the pages. Returns the first that is not free, or the end.
