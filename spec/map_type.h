@@ -55,7 +55,10 @@ inline constexpr std::uint32_t kZeroSeed = 1U << 6;
 inline constexpr std::uint32_t kReadOnlyProgram = 1U << 7;
 inline constexpr std::uint32_t kWriteOnlyProgram = 1U << 8;
 inline constexpr std::uint32_t kMmapable = 1U << 10;
-inline constexpr std::uint32_t kInnerMap = 1U << 12;  // arrays of other sizes may stand in for it in a map of maps
+inline constexpr std::uint32_t kInnerMap = 1U << 12;     // arrays of other sizes may stand in for it in a map of maps
+inline constexpr std::uint32_t kSegvOnFault = 1U << 17;  // arenas: user space faults where no page is, and gets none
+inline constexpr std::uint32_t kNoUserConversion = 1U
+                                                   << 18;  // arenas: programs store pointers without their upper half
 }  // namespace map_flags
 
 // Flags of an element update (BPF_ANY, BPF_NOEXIST, BPF_EXIST, BPF_F_LOCK). kLock is for values with a spin lock, which

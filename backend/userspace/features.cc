@@ -22,7 +22,7 @@ struct Answerer {
     constexpr std::uint32_t kKnown = map_flags::kNoPrealloc | map_flags::kNumaNode | map_flags::kReadOnly |
                                      map_flags::kWriteOnly | map_flags::kZeroSeed | map_flags::kReadOnlyProgram |
                                      map_flags::kWriteOnlyProgram | map_flags::kMmapable | map_flags::kNoCommonLru |
-                                     map_flags::kInnerMap;
+                                     map_flags::kInnerMap | map_flags::kSegvOnFault | map_flags::kNoUserConversion;
     return Answer((f.flag & ~kKnown) == 0);
   }
   // Programs run where an attach kind of theirs is served.

@@ -11,6 +11,7 @@
 #include "objects.h"
 #include "pins.h"
 #include "strata/backend/map_errors.h"
+#include "strata/backend/userspace/runtime/arena.h"
 #include "strata/backend/userspace/runtime/resolved_objects.h"
 #include "strata/spec/type_names.h"
 #include "value_fields.h"
@@ -62,7 +63,7 @@ std::string FaultyField(const MapSpec& spec, std::uint32_t possible_cpus) {
       {"max_entries", &MapSpec::max_entries, {4096}},
       {"key_size", &MapSpec::key_size, {4, 0}},
       {"value_size", &MapSpec::value_size, {8, 0}},
-      {"map_flags", &MapSpec::flags, {0}},
+      {"map_flags", &MapSpec::flags, {0, map_flags::kMmapable}},
   };
   for (const Field& field : fields) {
     for (const std::uint32_t value : field.harmless) {
@@ -176,6 +177,37 @@ Result<void> CheckTemplate(const MapSpec& spec, std::uint32_t possible_cpus) {
   return CreationError(inner, possible_cpus, static_cast<int>(-error)).WithContext("map " + spec.name + ": inner map");
 }
 
+// At an address whose upper half is the same for all of it. MAP_FAILED, with errno, when that is not possible.
+void* MapArenaAnywhere(std::size_t size, int fd, int protection) {
+  constexpr std::uintptr_t kLowHalf = 0xffffffff;
+  void* room = ::mmap(nullptr, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (room == MAP_FAILED) return room;
+  const auto begin = reinterpret_cast<std::uintptr_t>(room);
+  const bool crosses = begin >> 32 != (begin + size - 1) >> 32;
+  const std::uintptr_t address = crosses ? (begin + kLowHalf) & ~kLowHalf : begin;
+  if (address != begin) ::munmap(room, address - begin);
+  ::munmap(reinterpret_cast<void*>(address + size), begin + size - address);
+  void* memory = ::mmap(reinterpret_cast<void*>(address), size, protection, MAP_SHARED | MAP_FIXED, fd, 0);
+  if (memory == MAP_FAILED) ::munmap(reinterpret_cast<void*>(address), size);
+  return memory;
+}
+
+// Where it is mapped already, or shall be: at one address in all processes (kernel/bpf/arena.c, arena_map_mmap).
+void* MapArena(runtime::MapView& map, int fd, int protection) {
+  const std::size_t size = map.geometry.data_size;
+  auto* place = reinterpret_cast<void*>(runtime::ArenaAddress(map));
+  void* memory = place == nullptr ? MapArenaAnywhere(size, fd, protection)
+                                  : ::mmap(place, size, protection, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+  if (memory == MAP_FAILED) return memory;
+  if (!runtime::FixArenaAddress(map, reinterpret_cast<std::uintptr_t>(memory))) {  // another one was first
+    ::munmap(memory, size);
+    errno = EBUSY;
+    return MAP_FAILED;
+  }
+  ::madvise(memory, size, MADV_NOHUGEPAGE);
+  return memory;
+}
+
 bool IsFrozen(const runtime::MapView& map) { return __atomic_load_n(&map.header->frozen, __ATOMIC_ACQUIRE) != 0; }
 
 // Values with fields are changed by programs alone: no freeze, no mapping (kernel/bpf/syscall.c, map->record).
@@ -265,9 +297,10 @@ Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const
   }
   Session& session = *shared->session;
   const std::string what = "map " + spec.name;
+  const std::uint64_t table_end = geometry.table_offset + geometry.table_size;
+  const std::uint64_t hole = geometry.has_sparse_data ? 0 : table_end - geometry.sparse_size;
   UniqueFd fd = STRATA_TRY(
-      session.MakeFile(geometry.file_size, what, session.RightsToMap(spec.flags),
-                       {geometry.table_offset + geometry.table_size - geometry.sparse_size, geometry.sparse_size}));
+      session.MakeFile(geometry.file_size, what, session.RightsToMap(spec.flags), {hole, geometry.sparse_size}));
   const std::uint32_t id = session.NewId();
   runtime::MapView* view = nullptr;
   runtime::Reason reason;
@@ -470,8 +503,10 @@ Result<MapState> UserspaceMap::State() {
 }
 
 Result<std::unique_ptr<MapMemory>> UserspaceMap::Memory() {
+  constexpr std::uint32_t kPlainData = runtime::map_traits::kIndexed | runtime::map_traits::kMmapable;
+  const bool is_arena = info_.type == MapType::kArena;
   const bool is_mmapable =
-      (view_->ops->traits & runtime::map_traits::kIndexed) != 0 && (info_.flags & map_flags::kMmapable) != 0;
+      is_arena || ((view_->ops->traits & kPlainData) == kPlainData && (info_.flags & map_flags::kMmapable) != 0);
   if (!is_mmapable) {
     return Error(ErrorCode::kNotSupported, fmt::format("map {}: is not created with BPF_F_MMAPABLE", info_.name));
   }
@@ -484,9 +519,10 @@ Result<std::unique_ptr<MapMemory>> UserspaceMap::Memory() {
   UniqueFd lock = STRATA_TRY(LockForWriting());
   const std::size_t mapped = view_->geometry.data_size;
   const int protection = lock.get() < 0 ? PROT_READ : PROT_READ | PROT_WRITE;
-  void* memory = ::mmap(nullptr, mapped, protection, MAP_SHARED, object_->file.fd.get(), 0);
+  const int fd = object_->file.fd.get();
+  void* memory = is_arena ? MapArena(*view_, fd, protection) : ::mmap(nullptr, mapped, protection, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) return Failed(-errno, "mapping it into memory");
-  const std::size_t size = std::size_t{view_->value_stride} * info_.max_entries;
+  const std::size_t size = is_arena ? mapped : std::size_t{view_->value_stride} * info_.max_entries;
   return std::unique_ptr<MapMemory>(std::make_unique<userspace::Memory>(
       shared_from_this(), static_cast<std::byte*>(memory), mapped, size, std::move(lock)));
 }

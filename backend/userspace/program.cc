@@ -7,13 +7,17 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "objects.h"
 #include "pins.h"
 #include "strata/backend/userspace/compile/compiler.h"
+#include "strata/backend/userspace/runtime/arena.h"
 #include "strata/backend/userspace/runtime/functions/table.h"
 #include "strata/backend/userspace/runtime/helpers/table.h"
+#include "strata/backend/userspace/runtime/interpreter/interpreter.h"
 #include "strata/backend/userspace/task_layout.h"
+#include "strata/backend/userspace/verifier/arena_accesses.h"
 #include "strata/backend/userspace/verifier/dead_calls.h"
 #include "strata/backend/userspace/verifier/guarded_loads.h"
 #include "strata/backend/userspace/verifier/structural_check.h"
@@ -41,6 +45,9 @@ struct TabledProgram {
   std::vector<ProgramMap> table;
   std::vector<runtime::ProgramImport> imports = {};
   std::vector<std::uint8_t> guarded_loads = {};
+  std::optional<std::uint32_t> arena = {};  // its position
+  std::uint64_t arena_address = 0;
+  std::vector<std::uint8_t> arena_accesses = {};
 };
 
 ProgramMap AsCompiled(const runtime::MapView& map) {
@@ -108,13 +115,36 @@ Result<void> CheckValueOffsets(const LinkedProgram& linked) {
   for (const MapReference& reference : linked.map_references) {
     if (!reference.is_value) continue;
     const runtime::MapView& map = static_cast<const UserspaceMap&>(*reference.map).view();
-    if (map.type != MapType::kArray || reference.value_offset >= std::uint64_t{map.value_stride} * map.max_entries) {
+    const bool is_inside = map.type == MapType::kArray
+                               ? reference.value_offset < std::uint64_t{map.value_stride} * map.max_entries
+                               : map.type == MapType::kArena && reference.value_offset <= map.geometry.data_size;
+    if (!is_inside) {
       return Error(ErrorCode::kVerifierRejected,
                    fmt::format("instruction {}: {} bytes into map {} is outside of its values", reference.index.value,
                                reference.value_offset, reference.map->info().name));
     }
   }
   return {};
+}
+
+// kernel/bpf/verifier.c, check_map_prog_compatibility().
+Result<void> FindArena(TabledProgram* program) {
+  for (std::uint32_t i = 0; i < program->table.size(); ++i) {
+    if (program->table[i].type != MapType::kArena) continue;
+    if (program->arena) return Error(ErrorCode::kVerifierRejected, "Only one arena per program", EBUSY);
+    program->arena = i;
+    program->arena_address = runtime::ArenaAddress(static_cast<const UserspaceMap&>(*program->maps[i]).view());
+    if (program->arena_address == 0) {
+      return Error(ErrorCode::kVerifierRejected, "arena's user address must be set via map_extra or mmap()", EINVAL);
+    }
+  }
+  return {};
+}
+
+void FindArenaAccesses(const verifier::StructuralFacts& facts, TabledProgram* program) {
+  if (!program->arena) return;
+  const bool keeps_user_pointers = (program->table[*program->arena].flags & map_flags::kNoUserConversion) == 0;
+  program->arena_accesses = verifier::FindArenaAccesses(program->instructions, facts.functions, keeps_user_pointers);
 }
 
 // `code` has lost the calls that no run reaches; a poisoned instruction that is left would be run.
@@ -232,8 +262,13 @@ std::uint64_t BootTimeNs() {
 // Compiled, or empty where the compiler does not know an instruction: the interpreter then runs it.
 Result<compile::CompiledImage> Compile(const Shared& shared, const TabledProgram& program) {
   if (shared.options.engine == UserspaceEngine::kInterpreted) return compile::CompiledImage{};
-  auto image = compile::CompileImage(
-      {program.instructions, program.table, program.guarded_loads, static_cast<std::uint32_t>(program.imports.size())});
+  auto image = compile::CompileImage({.instructions = program.instructions,
+                                      .maps = program.table,
+                                      .guarded_loads = program.guarded_loads,
+                                      .function_count = static_cast<std::uint32_t>(program.imports.size()),
+                                      .arena = program.arena.value_or(0),
+                                      .arena_address = program.arena_address,
+                                      .arena_accesses = program.arena_accesses});
   if (!image && image.error().code() == ErrorCode::kNotSupported) return compile::CompiledImage{};
   return image;
 }
@@ -255,10 +290,26 @@ Result<void> CheckOverride(const LinkedProgram& linked, const verifier::Structur
   return Error(ErrorCode::kVerifierRejected, "program of this type cannot use helper bpf_override_return", EINVAL);
 }
 
+void MarkArenaAccess(Instruction* access) {
+  switch (isa::FindOpcode(access->opcode)->form) {
+    case isa::OperandForm::kAtomic:
+      access->imm |= runtime::kArenaAtomicMark;
+      return;
+    case isa::OperandForm::kStoreImm:
+      access->src = runtime::kArenaMark;
+      return;
+    default:
+      access->imm = runtime::kArenaMark;
+  }
+}
+
 // For the interpreter.
-void MarkGuardedLoads(TabledProgram* program) {
+void MarkAccesses(TabledProgram* program) {
   for (std::size_t i = 0; i < program->guarded_loads.size(); ++i) {
-    if (program->guarded_loads[i] != 0) program->instructions[i].imm = 1;
+    if (program->guarded_loads[i] != 0) program->instructions[i].imm = runtime::kGuardedMark;
+  }
+  for (std::size_t i = 0; i < program->arena_accesses.size(); ++i) {
+    if (program->arena_accesses[i] != 0) MarkArenaAccess(&program->instructions[i]);
   }
 }
 
@@ -394,17 +445,20 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
   STRATA_TRY(CheckValueOffsets(linked).Context(what));
   STRATA_TRY(verifier::RemoveDeadCalls(program.instructions, runtime::IsHelperKnown).Context(what));
   STRATA_TRY(CheckPoison(linked, program.instructions).Context(what));
-  const auto facts = STRATA_TRY(verifier::CheckStructure(program.instructions, linked.type, runtime::IsHelperKnown,
-                                                         program.table.size(), program.imports.size())
-                                    .Context(what));
+  STRATA_TRY(FindArena(&program).Context(what));
+  const auto facts =
+      STRATA_TRY(verifier::CheckStructure(program.instructions, linked.type, runtime::IsHelperKnown,
+                                          program.table.size(), program.imports.size(), program.arena.has_value())
+                     .Context(what));
   STRATA_TRY(CheckLicence(linked, facts).Context(what));
   STRATA_TRY(CheckOverride(linked, facts).Context(what));
   const std::vector<std::byte> task_layout = STRATA_TRY(TaskLayoutFor(facts, kernel).Context(what));
   const TailCallTraits traits = TailCallTraitsOf(linked, facts);
   program.guarded_loads =
       verifier::FindGuardedLoads(program.instructions, facts.functions, runtime::ReturnsKernelPointer);
+  FindArenaAccesses(facts, &program);
   const compile::CompiledImage image = STRATA_TRY(Compile(*shared, program).Context(what));
-  if (image.code.empty()) MarkGuardedLoads(&program);
+  if (image.code.empty()) MarkAccesses(&program);
 
   Session& session = *shared->session;
   const std::uint32_t id = session.NewId();

@@ -7,6 +7,8 @@
 #include <cstring>
 
 #include "objects.h"
+#include "strata/backend/userspace/runtime/interpreter/interpreter.h"
+#include "strata/isa/opcode.h"
 
 namespace strata::userspace {
 namespace {
@@ -65,6 +67,18 @@ void NameMaps(const std::vector<runtime::ProgramMap>& maps, std::vector<Instruct
   }
 }
 
+// Interpreted code says of accesses in fields that mean nothing how they are done.
+void RemoveMarks(std::vector<Instruction>* instructions) {
+  for (std::size_t i = 0; i < instructions->size(); i += isa::SlotCount((*instructions)[i])) {
+    Instruction& access = (*instructions)[i];
+    const isa::OpcodeInfo* info = isa::FindOpcode(access.opcode);
+    if (info == nullptr) continue;
+    if (info->form == isa::OperandForm::kLoad || info->form == isa::OperandForm::kStoreReg) access.imm = 0;
+    if (info->form == isa::OperandForm::kStoreImm) access.src = 0;
+    if (info->form == isa::OperandForm::kAtomic) access.imm &= ~runtime::kArenaAtomicMark;
+  }
+}
+
 std::vector<ProgramFunction> FunctionsOf(const ProgramFile& file, const btf::Btf* types) {
   std::vector<ProgramFunction> functions;
   const ProgramHeader& header = file.header();
@@ -101,6 +115,7 @@ Result<ProgramCode> UserspaceProgram::Code() {
   if (info_.btf_id != 0) types = STRATA_TRY(ReadTypes(*shared_->session, info_.btf_id).Context(what));
   ProgramCode code;
   code.instructions = file.Table<Instruction>(header.instructions_offset, header.instruction_count);
+  RemoveMarks(&code.instructions);
   NameMaps(file.Table<runtime::ProgramMap>(header.maps_offset, header.map_count), &code.instructions);
   code.machine_code = file.Table<std::byte>(header.image_offset, header.image_size);
   code.functions = FunctionsOf(file, types.get());

@@ -23,6 +23,9 @@ struct CompileInput {
   std::span<const runtime::ProgramMap> maps;
   std::span<const std::uint8_t> guarded_loads = {};  // verifier::FindGuardedLoads; may be empty
   std::uint32_t function_count = 0;  // calls with src kKfunc are positions in a table of so many functions
+  std::uint32_t arena = 0;           // of programs with casts of address spaces: its position in `maps`, ...
+  std::uint64_t arena_address = 0;   // ... where user space sees it, ...
+  std::span<const std::uint8_t> arena_accesses = {};  // ... and verifier::FindArenaAccesses
 };
 
 // Written to the program's file as it is. `code` may lie at any address that is a multiple of 8, once the relocations
@@ -35,8 +38,8 @@ struct CompiledImage {
   std::vector<runtime::ProgramFunction> functions;  // all of the program, in the order of its instructions
 };
 
-// kNotSupported for instructions that this tier does not translate (packet loads, address space casts),
-// kVerifierRejected for code that CheckStructure() would refuse; both name the instruction. Thread-safe, no
+// kNotSupported for instructions that this tier does not translate (packet loads, fetching and, or and xor in
+// arenas), kVerifierRejected for code that CheckStructure() would refuse; both name the instruction. Thread-safe, no
 // state.
 STRATA_EXPORT Result<CompiledImage> CompileImage(const CompileInput& input);
 

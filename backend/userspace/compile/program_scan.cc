@@ -88,6 +88,13 @@ RegisterUse UseOf(const Instruction& insn, OperandForm form) {
   return {};
 }
 
+// The templates of these need both scratch registers.
+bool CanAccessArena(const Instruction& insn) {
+  const auto operation = static_cast<isa::AtomicOp>(insn.imm);
+  return operation != isa::AtomicOp::kFetchAnd && operation != isa::AtomicOp::kFetchOr &&
+         operation != isa::AtomicOp::kFetchXor;
+}
+
 struct DirectKind {
   MapType type;
   bool update_only;
@@ -183,8 +190,11 @@ Result<void> Scanner::CheckSupported(InsnIndex at, const OpcodeInfo& info) const
   if (info.form == OperandForm::kPacketAbsolute || info.form == OperandForm::kPacketIndirect) {
     return refuse(ErrorCode::kNotSupported, "packet loads: not on the userspace backend");
   }
-  if (info.form == OperandForm::kMoveReg && insn.offset == 1) {
-    return refuse(ErrorCode::kNotSupported, "address space casts: not on the userspace backend");
+  if (info.form == OperandForm::kMoveReg && insn.offset == 1 && input_.arena_address == 0) {
+    return refuse(ErrorCode::kNotSupported, "address space casts: the program has no arena");
+  }
+  if (info.form == OperandForm::kAtomic && IsArenaAccess(input_, at.value) && !CanAccessArena(insn)) {
+    return refuse(ErrorCode::kNotSupported, "this atomic access to an arena is not compiled");
   }
   if (info.form == OperandForm::kCall && insn.src == static_cast<std::uint8_t>(isa::PseudoCall::kKfunc) &&
       static_cast<std::uint32_t>(insn.imm) >= input_.function_count) {
@@ -218,7 +228,7 @@ void Scanner::ScanInstruction(ScannedFunction& function, InsnIndex at, const Opc
     function.written |= kClobbered;
     return;
   }
-  if (at.value < input_.guarded_loads.size() && input_.guarded_loads[at.value] != 0) {
+  if (IsGuardedLoad(input_, at.value) || IsArenaAccess(input_, at.value)) {
     function.calls = true;
     scan_.uses_run = true;
   }

@@ -64,6 +64,13 @@ struct ProgramScan {
   bool unwinds_frames = false;  // a run may end inside of a function that another one called
 };
 
+inline bool IsGuardedLoad(const CompileInput& input, std::uint32_t at) {
+  return at < input.guarded_loads.size() && input.guarded_loads[at] != 0;
+}
+inline bool IsArenaAccess(const CompileInput& input, std::uint32_t at) {
+  return at < input.arena_accesses.size() && input.arena_accesses[at] != 0;
+}
+
 // kNotSupported for what this tier does not translate, kVerifierRejected for code that the structural check refuses.
 Result<ProgramScan> ScanProgram(const CompileInput& input);
 

@@ -127,6 +127,14 @@ struct MapHeader {
 };
 static_assert(sizeof(MapHeader) <= kPageSize);
 
+// Of an arena's page, in its byte of the map's table.
+enum class ArenaPage : std::uint8_t {
+  kFree = 0,       // without memory, or touched by user space, which has it then
+  kAllocated = 1,  // what programs may touch
+  kFreed = 2,      // no longer user space's to touch: what memory there is has old contents
+  kReserved = 3,
+};
+
 // --- log ------------------------------------------------------------------------------------------------------------
 
 // A record of the log's ring buffer: this, then the text without NUL.

@@ -42,6 +42,7 @@ struct MapGeometry {
   std::uint64_t table_offset = 0;
   std::uint64_t table_size = 0;
   std::uint64_t sparse_size = 0;  // bytes at the table's end that have no memory from the start
+  bool has_sparse_data = false;   // ... these are the data instead
   std::uint64_t file_size = 0;    // with the header's page
 };
 

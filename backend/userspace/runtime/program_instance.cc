@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "object_tables.h"
+#include "strata/backend/userspace/runtime/arena.h"
 #include "strata/backend/userspace/runtime/functions/table.h"
 #include "strata/backend/userspace/runtime/helpers/table.h"
 #include "strata/backend/userspace/runtime/host_functions.h"
@@ -198,6 +199,18 @@ bool IsInArea(std::int64_t addend, std::uint64_t size) {
   return addend >= 0 && static_cast<std::uint64_t>(addend) <= size;
 }
 
+// What programs call the address of a map's data: of an arena, the one that user space sees.
+std::uint64_t DataAddress(const MapView& map) {
+  return map.type == MapType::kArena ? ArenaAddress(map) : reinterpret_cast<std::uint64_t>(map.data);
+}
+
+MapView* ArenaOf(const ProgramInstance& program) {
+  for (std::uint32_t i = 0; i < program.map_count; ++i) {
+    if (program.maps[i]->type == MapType::kArena) return program.maps[i];
+  }
+  return nullptr;
+}
+
 std::uint64_t AddressOf(const MapOps& ops, std::int64_t operation) {
   switch (operation) {
     case static_cast<std::int64_t>(MapOperation::kLookup):
@@ -234,7 +247,7 @@ long RelocationValue(const ProgramInstance& program, const ImageRelocation& relo
       *out = reinterpret_cast<std::uint64_t>(map);
       return 0;
     case ImageRelocationKind::kMapData:
-      *out = reinterpret_cast<std::uint64_t>(map->data) + addend;
+      *out = DataAddress(*map) + addend;
       return IsInArea(relocation.addend, map->geometry.data_size) ? 0 : -EBADMSG;
     case ImageRelocationKind::kMapTable:
       *out = reinterpret_cast<std::uint64_t>(map->table) + addend;
@@ -314,7 +327,7 @@ long ResolveLoad(const ProgramInstance& program, Instruction* load) {
   if (pseudo == PseudoLoad::kMapIndexValue) {
     const auto offset = static_cast<std::uint32_t>(load[1].imm);
     if (offset > map->geometry.data_size) return -EBADMSG;
-    address = reinterpret_cast<std::uint64_t>(map->data) + offset;
+    address = DataAddress(*map) + offset;
   }
   load[0].src = 0;
   load[0].imm = static_cast<std::int32_t>(address);
@@ -357,6 +370,8 @@ long LoadInstructions(const ProgramFile& file, ProgramInstance* program, Reason*
   interpreted->imports = program->imports;
   interpreted->import_count = program->import_count;
   interpreted->call_host = strata_call_host;
+  interpreted->arena = ArenaOf(*program);
+  if (interpreted->arena != nullptr) interpreted->arena_address = ArenaAddress(*interpreted->arena);
   program->engine_state = interpreted;
   program->entry = RunInterpreted;
   return 0;

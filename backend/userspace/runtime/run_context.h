@@ -61,6 +61,9 @@ using Helper = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std::uint64
 // Not a number that programs can call: the helper by which engines load through pointers that may lead nowhere. R1 is
 // the address, R2 the size in bytes; gives the value without its sign, or 0.
 inline constexpr std::uint32_t kGuardedLoadHelper = 1U << 30;
+// The same for memory of arenas: R1 is the pointer, R2 the size in bytes, R3 the arena's MapView; gives the address in
+// this process, or 0 where there is no page.
+inline constexpr std::uint32_t kArenaMemoryHelper = kGuardedLoadHelper + 1;
 
 // A function that a program calls by name.
 struct ImportedFunction {

@@ -22,6 +22,7 @@ enum class Call : long {
   kRtSigaction = 13,
   kPwrite = 18,
   kSchedYield = 24,
+  kMincore = 27,
   kMadvise = 28,
   kGetpid = 39,
   kExecve = 59,
@@ -37,6 +38,7 @@ enum class Call : long {
   kSetfsuid = 122,
   kSetfsgid = 123,
   kPrctl = 157,
+  kStatfs = 137,
   kFstatfs = 138,
   kGettid = 186,
   kTkill = 200,
@@ -122,6 +124,12 @@ inline long FileSystemOf(int fd, std::uint64_t* out) noexcept {
   *out = error == 0 ? status[0] : 0;
   return error;
 }
+// Bytes that users may still fill there; all that fit into the number where nothing limits them, or it is not known.
+inline std::uint64_t FreeBytesAt(const char* path) noexcept {
+  std::uint64_t status[15];  // type, block size, blocks, free blocks, those for users, ...
+  const long error = Raw(Call::kStatfs, Address(path), Address(status));
+  return error != 0 || status[2] == 0 ? ~std::uint64_t{0} : status[1] * status[4];
+}
 inline long Fstat(int fd, FileStatus* out) noexcept { return Raw(Call::kFstat, Wide(fd), Address(out)); }
 // Looks without waiting.
 inline long PollNow(PollEntry* entry) noexcept { return Raw(Call::kPoll, Address(entry), 1, 0); }
@@ -146,6 +154,11 @@ inline long Mprotect(void* at, std::size_t size, int protection) noexcept {
 }
 inline long Madvise(void* at, std::size_t size, int advice) noexcept {
   return Raw(Call::kMadvise, Address(at), size, Wide(advice));
+}
+
+// A byte for each page: bit 0 says that the file has it in memory.
+inline long Mincore(const void* at, std::size_t size, unsigned char* residency) noexcept {
+  return Raw(Call::kMincore, Address(at), size, Address(residency));
 }
 
 inline std::uint32_t Gettid() noexcept { return static_cast<std::uint32_t>(Raw(Call::kGettid)); }

@@ -50,8 +50,13 @@ bool MayLoadPacket(ProgramType type) {
 class StructureChecker {
  public:
   StructureChecker(std::span<const Instruction> code, ProgramType type, bool (*helper_known)(std::uint32_t),
-                   std::size_t map_count, std::size_t function_count)
-      : code_(code), type_(type), helper_known_(helper_known), map_count_(map_count), function_count_(function_count) {}
+                   std::size_t map_count, std::size_t function_count, bool has_arena)
+      : code_(code),
+        type_(type),
+        helper_known_(helper_known),
+        map_count_(map_count),
+        function_count_(function_count),
+        has_arena_(has_arena) {}
 
   Result<StructuralFacts> Check() {
     if (code_.size() > kMaxInstructions) {
@@ -97,6 +102,7 @@ class StructureChecker {
   bool (*helper_known_)(std::uint32_t);
   std::size_t map_count_;
   std::size_t function_count_;
+  bool has_arena_;
   StructuralFacts facts_;
   std::vector<std::vector<CallSite>> calls_;          // by caller
   std::vector<std::optional<InsnIndex>> tail_calls_;  // by function, one that it makes
@@ -157,8 +163,8 @@ Result<void> StructureChecker::CheckInstruction(std::uint32_t function, InsnInde
 Result<void> StructureChecker::CheckConstant(InsnIndex at, const OpcodeInfo& info) const {
   const Instruction& insn = code_[at.value];
   if (info.form == OperandForm::kDivisionImm && insn.imm == 0) return Rejected(at, "div by zero");
-  if (info.form == OperandForm::kMoveReg && insn.offset == 1) {
-    return At(at, ErrorCode::kNotSupported, "address space casts (arenas): not on the userspace backend");
+  if (info.form == OperandForm::kMoveReg && insn.offset == 1 && !has_arena_) {
+    return Rejected(at, "addr_space_cast insn can only be used in a program that has an associated arena");
   }
   const int bits = info.op_class == isa::OpClass::kAlu64 ? 64 : 32;
   const std::uint8_t operation = isa::OperationOf(insn.opcode);
@@ -293,8 +299,8 @@ Result<void> StructureChecker::CheckTailCalls() {
 
 Result<StructuralFacts> CheckStructure(std::span<const Instruction> code, ProgramType type,
                                        bool (*helper_known)(std::uint32_t id), std::size_t map_count,
-                                       std::size_t function_count) {
-  return StructureChecker(code, type, helper_known, map_count, function_count).Check();
+                                       std::size_t function_count, bool has_arena) {
+  return StructureChecker(code, type, helper_known, map_count, function_count, has_arena).Check();
 }
 
 }  // namespace strata::verifier

@@ -31,11 +31,12 @@ struct StructuralFacts {
 
 // Checks `code`, whose map references are positions in a table of `map_count` maps (isa::PseudoLoad::kMapIndex,
 // kMapIndexValue). `helper_known` tells which helpers the caller can provide; calls with src kKfunc are positions in a
-// table of `function_count` functions. kVerifierRejected, with the instruction and the reason in the kernel verifier's
-// words where it has any; kNotSupported for a helper, kernel function or kind of reference that the userspace backend
-// lacks. Source: kernel/bpf/verifier.c, check_subprogs(), check_cfg(), check_max_stack_depth().
+// table of `function_count` functions; casts of address spaces are for programs that have an arena. kVerifierRejected,
+// with the instruction and the reason in the kernel verifier's words where it has any; kNotSupported for a helper,
+// kernel function or kind of reference that the userspace backend lacks. Source: kernel/bpf/verifier.c,
+// check_subprogs(), check_cfg(), check_max_stack_depth().
 STRATA_EXPORT Result<StructuralFacts> CheckStructure(std::span<const isa::Instruction> code, ProgramType type,
                                                      bool (*helper_known)(std::uint32_t id), std::size_t map_count,
-                                                     std::size_t function_count = 0);
+                                                     std::size_t function_count = 0, bool has_arena = false);
 
 }  // namespace strata::verifier

@@ -149,11 +149,18 @@ class Translator {
 
   // --- instructions; each returns how many slots it has dealt with
   std::uint32_t TranslateInstruction(InsnIndex at);
-  void LoadOrStore(const Instruction& insn, OperandForm form);
-  bool IsGuarded(InsnIndex at) const {
-    return at.value < input_.guarded_loads.size() && input_.guarded_loads[at.value] != 0;
+  void LoadOrStore(const Instruction& insn, OperandForm form, Mem place);
+  // What an access names.
+  static Mem PlaceOf(const Instruction& insn, OperandForm form) {
+    const bool is_load_acquire =
+        form == OperandForm::kAtomic && static_cast<isa::AtomicOp>(insn.imm) == isa::AtomicOp::kLoadAcquire;
+    return {form == OperandForm::kLoad || is_load_acquire ? Src(insn) : Dst(insn), insn.offset};
   }
+  void CallGuarded(std::uint32_t helper, Mem place, int size);
   void GuardedLoad(const Instruction& insn);
+  void ArenaAccess(const Instruction& insn, OperandForm form);
+  void FindArenaMemory(Mem place, int size, Label elsewhere);
+  void CastToUserSpace(const Instruction& insn);
   std::uint32_t AluImmediate(InsnIndex at, const OpcodeInfo& info);
   void AluRegister(const Instruction& insn, const OpcodeInfo& info);
   std::uint32_t ShiftImmediate(InsnIndex at, Bits bits);
@@ -165,7 +172,7 @@ class Translator {
   void DivideByScratch(Reg dst, Bits bits, bool is_modulo, bool is_signed);
   std::uint32_t Move(InsnIndex at, Bits bits);
   void SwapByteOrder(const Instruction& insn);
-  void AtomicAccess(const Instruction& insn);
+  void AtomicAccess(const Instruction& insn, Mem mem);
   void FetchByCompareExchange(Alu op, Bits bits, Mem mem, Reg src);
   std::uint32_t LoadImmediate64(InsnIndex at);
   void Branch(InsnIndex at, const OpcodeInfo& info);
@@ -427,14 +434,20 @@ std::uint32_t Translator::TranslateInstruction(InsnIndex at) {
     case OperandForm::kLoad:
     case OperandForm::kStoreImm:
     case OperandForm::kStoreReg:
-      if (IsGuarded(at)) {
+      if (IsGuardedLoad(input_, at.value)) {
         GuardedLoad(insn);
+      } else if (IsArenaAccess(input_, at.value)) {
+        ArenaAccess(insn, info.form);
       } else {
-        LoadOrStore(insn, info.form);
+        LoadOrStore(insn, info.form, PlaceOf(insn, info.form));
       }
       return 1;
     case OperandForm::kAtomic:
-      AtomicAccess(insn);
+      if (IsArenaAccess(input_, at.value)) {
+        ArenaAccess(insn, info.form);
+      } else {
+        AtomicAccess(insn, PlaceOf(insn, info.form));
+      }
       return 1;
     case OperandForm::kLoadImm64:
       return LoadImmediate64(at);
@@ -446,30 +459,101 @@ std::uint32_t Translator::TranslateInstruction(InsnIndex at) {
   return 1;
 }
 
-void Translator::LoadOrStore(const Instruction& insn, OperandForm form) {
+void Translator::LoadOrStore(const Instruction& insn, OperandForm form, Mem place) {
   const int size = isa::AccessBytes(insn.opcode);
-  if (form == OperandForm::kStoreImm) return out_.StoreImm({Dst(insn), insn.offset}, insn.imm, size);
-  if (form == OperandForm::kStoreReg) return out_.Store({Dst(insn), insn.offset}, Src(insn), size);
+  if (form == OperandForm::kStoreImm) return out_.StoreImm(place, insn.imm, size);
+  if (form == OperandForm::kStoreReg) return out_.Store(place, Src(insn), size);
   constexpr std::uint8_t kModeMask = 0xe0;
   constexpr std::uint8_t kModeSigned = 0x80;
-  if ((insn.opcode & kModeMask) == kModeSigned) return out_.LoadSigned(Dst(insn), {Src(insn), insn.offset}, size);
-  out_.Load(Dst(insn), {Src(insn), insn.offset}, size);
+  if ((insn.opcode & kModeMask) == kModeSigned) return out_.LoadSigned(Dst(insn), place, size);
+  out_.Load(Dst(insn), place, size);
 }
 
-// Through a helper that may be asked of any address. Programs do not see it as a call: R0 .. R5 stay as they are.
-void Translator::GuardedLoad(const Instruction& insn) {
+// kScratch = what a helper says of so many bytes at an address. Programs do not see it as a call: R0 .. R5 stay as they
+// are.
+void Translator::CallGuarded(std::uint32_t helper, Mem place, int size) {
   constexpr std::array kKept = {Reg::rax, Reg::rdi, Reg::rsi, Reg::rdx, Reg::rcx, Reg::r8};  // even: keeps alignment
-  constexpr std::uint8_t kModeMask = 0xe0;
-  constexpr std::uint8_t kModeSigned = 0x80;
-  const int size = isa::AccessBytes(insn.opcode);
-  out_.Lea(kScratch, {Src(insn), insn.offset});
+  out_.Lea(kScratch, place);
   for (const Reg reg : kKept) out_.Push(reg);
   out_.Mov(Bits::k64, Reg::rdi, kScratch);
   out_.MovImm(Reg::rsi, static_cast<std::uint64_t>(size));
+  if (helper == runtime::kArenaMemoryHelper)
+    out_.MovRelocated(Reg::rdx, ImageRelocationKind::kMapView, input_.arena, 0);
   out_.Mov(Bits::k64, kHelperRun, run_);
-  out_.CallHelper(runtime::kGuardedLoadHelper);
+  out_.CallHelper(helper);
   out_.Mov(Bits::k64, kScratch, Reg::rax);
   for (auto reg = kKept.rbegin(); reg != kKept.rend(); ++reg) out_.Pop(*reg);
+}
+
+// kScratch = the address in this process, when the page is allocated and the access is aligned, so that no second page
+// has a part of it.
+void Translator::FindArenaMemory(Mem place, int size, Label elsewhere) {
+  constexpr Reg kTable = Reg::r9;  // free where there are calls: the run is in r12
+  constexpr auto kAllocated = static_cast<std::int32_t>(runtime::ArenaPage::kAllocated);
+  constexpr int kPageShift = 12;
+  const std::uint64_t pages = input_.maps[input_.arena].max_entries;
+  out_.Lea(kScratch, place);
+  if (size > 1) {
+    out_.TestImm(Bits::k64, kScratch, size - 1);
+    out_.JumpIf(Cond::kNotEqual, elsewhere);
+  }
+  out_.MovImm(kSaved, static_cast<std::uint32_t>(input_.arena_address));
+  out_.AluReg(Alu::kSub, Bits::k64, kScratch, kSaved);
+  out_.Mov(Bits::k64, kSaved, kScratch);
+  out_.ShiftImm(Shift::kShr, Bits::k64, kSaved, kPageShift);
+  out_.AluImm(Alu::kCmp, Bits::k64, kSaved, static_cast<std::int32_t>(pages));
+  out_.JumpIf(Cond::kAboveOrEqual, elsewhere);
+  out_.MovRelocated(kTable, ImageRelocationKind::kMapTable, input_.arena, 0);
+  out_.AluReg(Alu::kAdd, Bits::k64, kSaved, kTable);
+  out_.Load(kSaved, {kSaved}, 1);
+  out_.AluImm(Alu::kCmp, Bits::k32, kSaved, kAllocated);
+  out_.JumpIf(Cond::kNotEqual, elsewhere);
+  out_.AluReg(Alu::kAdd, Bits::k64, kScratch, kTable);
+  out_.MovImm(kSaved, pages << kPageShift);  // the data ends where the table begins
+  out_.AluReg(Alu::kSub, Bits::k64, kScratch, kSaved);
+}
+
+// Where no page is, loads give 0 and all else does nothing.
+void Translator::ArenaAccess(const Instruction& insn, OperandForm form) {
+  const Label elsewhere = out_.NewLabel();
+  const Label found = out_.NewLabel();
+  const Label done = out_.NewLabel();
+  const Mem place = PlaceOf(insn, form);
+  const int size = isa::AccessBytes(insn.opcode);
+  FindArenaMemory(place, size, elsewhere);
+  out_.Jump(found);
+  out_.Bind(elsewhere);
+  CallGuarded(runtime::kArenaMemoryHelper, place, size);
+  if (form == OperandForm::kLoad) out_.MovImm(Dst(insn), 0);
+  out_.Test(Bits::k64, kScratch, kScratch);
+  out_.JumpIf(Cond::kEqual, done);
+  out_.Bind(found);
+  if (form == OperandForm::kAtomic) {
+    AtomicAccess(insn, {kScratch});
+  } else {
+    LoadOrStore(insn, form, {kScratch});
+  }
+  out_.Bind(done);
+}
+
+// Null stays null.
+void Translator::CastToUserSpace(const Instruction& insn) {
+  const Label done = out_.NewLabel();
+  const Reg dst = Dst(insn);
+  out_.ExtendZero(dst, Src(insn), 32);
+  out_.Test(Bits::k32, dst, dst);
+  out_.JumpIf(Cond::kEqual, done);
+  out_.MovImm(kScratch, input_.arena_address >> 32 << 32);
+  out_.AluReg(Alu::kOr, Bits::k64, dst, kScratch);
+  out_.Bind(done);
+}
+
+// Through a helper that may be asked of any address.
+void Translator::GuardedLoad(const Instruction& insn) {
+  constexpr std::uint8_t kModeMask = 0xe0;
+  constexpr std::uint8_t kModeSigned = 0x80;
+  const int size = isa::AccessBytes(insn.opcode);
+  CallGuarded(runtime::kGuardedLoadHelper, PlaceOf(insn, OperandForm::kLoad), size);
   if ((insn.opcode & kModeMask) == kModeSigned) return out_.ExtendSign(Bits::k64, Dst(insn), kScratch, size * 8);
   out_.Mov(Bits::k64, Dst(insn), kScratch);
 }
@@ -699,6 +783,10 @@ std::uint32_t Translator::Move(InsnIndex at, Bits bits) {
   const Instruction& insn = code_[at.value];
   const Reg dst = Dst(insn);
   const Reg src = Src(insn);
+  if (insn.offset == 1) {
+    CastToUserSpace(insn);
+    return 1;
+  }
   if (insn.offset != 0) {
     out_.ExtendSign(bits, dst, src, insn.offset);
     return 1;
@@ -779,11 +867,10 @@ void Translator::FetchByCompareExchange(Alu op, Bits bits, Mem mem, Reg src) {
   out_.Mov(Bits::k64, Reg::rax, kSaved);
 }
 
-void Translator::AtomicAccess(const Instruction& insn) {
+void Translator::AtomicAccess(const Instruction& insn, Mem mem) {
   const int size = isa::AccessBytes(insn.opcode);
   const Bits bits = size == 8 ? Bits::k64 : Bits::k32;
   const Reg src = Src(insn);
-  const Mem mem{Dst(insn), insn.offset};
   switch (static_cast<isa::AtomicOp>(insn.imm)) {
     case isa::AtomicOp::kAdd:
       return out_.LockAlu(Alu::kAdd, bits, mem, src);
@@ -808,7 +895,7 @@ void Translator::AtomicAccess(const Instruction& insn) {
       return ZeroUpperHalf(bits, Reg::rax);  // on success eax is not written
     // Plain moves of x86 are ordered enough.
     case isa::AtomicOp::kLoadAcquire:
-      return out_.Load(Dst(insn), {src, insn.offset}, size);
+      return out_.Load(Dst(insn), mem, size);
     case isa::AtomicOp::kStoreRelease:
       return out_.Store(mem, src, size);
   }

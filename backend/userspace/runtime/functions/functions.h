@@ -5,6 +5,11 @@
 
 namespace strata::runtime {
 
+// arena_functions.cc
+STRATA_HELPER(FunctionArenaAllocPages);
+STRATA_HELPER(FunctionArenaFreePages);
+STRATA_HELPER(FunctionArenaReservePages);
+
 // context_functions.cc
 STRATA_HELPER(FunctionCastContext);
 STRATA_HELPER(FunctionNothing);

@@ -10,9 +10,13 @@ namespace {
 constexpr ValueKind kNothing = ValueKind::kVoid;
 constexpr ValueKind kBool = ValueKind::kByte;
 constexpr ValueKind kInt = ValueKind::kWord;
+constexpr ValueKind kLong = ValueKind::kDoubleWord;
 constexpr ValueKind kPointer = ValueKind::kPointer;
 
 constexpr FunctionRow kFunctions[] = {
+    {"bpf_arena_alloc_pages", FunctionArenaAllocPages, {kPointer, 5, {kPointer, kPointer, kInt, kInt, kLong}}},
+    {"bpf_arena_free_pages", FunctionArenaFreePages, {kNothing, 3, {kPointer, kPointer, kInt}}},
+    {"bpf_arena_reserve_pages", FunctionArenaReservePages, {kInt, 3, {kPointer, kPointer, kInt}}},
     {"bpf_cast_to_kern_ctx", FunctionCastContext, {kPointer, 1, {kPointer}}},
     {"bpf_dynptr_adjust", FunctionDynptrAdjust, {kInt, 3, {kPointer, kInt, kInt}}},
     {"bpf_dynptr_clone", FunctionDynptrClone, {kInt, 2, {kPointer, kPointer}}},

@@ -56,6 +56,9 @@ STRATA_HELPER(HelperTimerSetCallback);
 STRATA_HELPER(HelperTimerStart);
 STRATA_HELPER(HelperTimerCancel);
 
+// functions/arena_functions.cc
+STRATA_HELPER(HelperArenaMemory);
+
 // checksum_helpers.cc
 STRATA_HELPER(HelperChecksumDifference);
 

@@ -152,6 +152,7 @@ bool ReturnsKernelPointer(std::uint32_t id) noexcept {
 
 Helper FindHelper(std::uint32_t id) noexcept {
   if (id == kGuardedLoadHelper) return HelperGuardedLoad;
+  if (id == kArenaMemoryHelper) return HelperArenaMemory;
   const HelperRow* row = FindHelperRow(id);
   return row == nullptr ? nullptr : row->function;
 }

@@ -167,13 +167,11 @@ u64 SwapBytes(u64 value, int bits) { return __builtin_bswap64(value) >> (64 - bi
 
 // One atomic access; registers[src] or registers[0] get the old value where the operation gives one.
 template <typename T>
-void Atomic(const Instruction& insn, u64* registers) {
-  const u64 base =
-      static_cast<AtomicOp>(insn.imm) == AtomicOp::kLoadAcquire ? registers[insn.src] : registers[insn.dst];
-  T* const word = reinterpret_cast<T*>(base + static_cast<u64>(static_cast<i64>(insn.offset)));
+void Atomic(const Instruction& insn, AtomicOp operation, u64 address, u64* registers) {
+  T* const word = reinterpret_cast<T*>(address);
   u64& src = registers[insn.src];
   const T operand = static_cast<T>(src);
-  switch (static_cast<AtomicOp>(insn.imm)) {
+  switch (operation) {
     case AtomicOp::kLoadAcquire:
       registers[insn.dst] = __atomic_load_n(word, __ATOMIC_ACQUIRE);
       return;
@@ -296,24 +294,63 @@ u64 Immediate64(const Instruction* insn, u32 pc) {
   return static_cast<u64>(static_cast<u32>(insn[1].imm)) << 32 | static_cast<u32>(insn->imm);
 }
 
+// Where memory of the arena is in this process; 0 where it is not.
+u64 ArenaMemory(const Engine& engine, u64 pointer, u64 size, RunContext* run) noexcept {
+  const Helper find = engine.program->find_helper(kArenaMemoryHelper);
+  if (find == nullptr || engine.program->arena == nullptr) return EndRun(run);
+  return find(pointer, size, reinterpret_cast<u64>(engine.program->arena), 0, 0, run);
+}
+
 // A load whose base may lead nowhere.
-u64 LoadGuarded(const Engine& engine, u64 address, u64 size, RunContext* run) noexcept {
+template <typename T>
+u64 LoadGuarded(const Engine& engine, const Instruction& insn, u64 address, RunContext* run) noexcept {
+  if (insn.imm == kArenaMark) {
+    const u64 found = ArenaMemory(engine, address, sizeof(T), run);
+    return found == 0 ? 0 : LoadFrom<T>(found);
+  }
   const Helper load = engine.program->find_helper(kGuardedLoadHelper);
-  return load == nullptr ? EndRun(run) : load(address, size, 0, 0, 0, run);
+  return load == nullptr ? EndRun(run) : load(address, sizeof(T), 0, 0, 0, run);
 }
 
 template <typename T>
 u64 Load(const Engine& engine, const Instruction& insn, u64 address, RunContext* run) noexcept {
   if (insn.imm == 0) [[likely]]
     return LoadFrom<T>(address);
-  return LoadGuarded(engine, address, sizeof(T), run);
+  return LoadGuarded<T>(engine, insn, address, run);
+}
+
+template <typename T>
+void Store(const Engine& engine, u64 address, u64 value, i32 mark, RunContext* run) noexcept {
+  if (mark == kArenaMark) [[unlikely]] {
+    address = ArenaMemory(engine, address, sizeof(T), run);
+    if (address == 0) return;
+  }
+  StoreTo<T>(address, value);
 }
 
 template <typename T>
 u64 LoadSigned(const Engine& engine, const Instruction& insn, u64 address, RunContext* run) noexcept {
   if (insn.imm == 0) [[likely]]
     return LoadSignedFrom<T>(address);
-  return SignExtend(LoadGuarded(engine, address, sizeof(T), run), sizeof(T) * 8);
+  return SignExtend(LoadGuarded<T>(engine, insn, address, run), sizeof(T) * 8);
+}
+
+template <typename T>
+void AtomicAccess(const Engine& engine, const Instruction& insn, u64* registers, RunContext* run) noexcept {
+  const auto operation = static_cast<AtomicOp>(insn.imm & ~kArenaAtomicMark);
+  const u64 base = registers[operation == AtomicOp::kLoadAcquire ? insn.src : insn.dst];
+  u64 address = base + static_cast<u64>(static_cast<i64>(insn.offset));
+  if ((insn.imm & kArenaAtomicMark) != 0) [[unlikely]] {
+    address = ArenaMemory(engine, address, sizeof(T), run);
+    if (address == 0) return;
+  }
+  Atomic<T>(insn, operation, address, registers);
+}
+
+// To what user space sees, unless it is null (cast_user).
+u64 UserPointer(const InterpretedProgram& program, u64 pointer) {
+  const u64 low = static_cast<u32>(pointer);
+  return low == 0 ? 0 : program.arena_address >> 32 << 32 | low;
 }
 
 // The cases of one operation: 64 and 32 bits, register and immediate.
@@ -359,18 +396,18 @@ u64 LoadSigned(const Engine& engine, const Instruction& insn, u64 address, RunCo
     if (name<u32>(static_cast<u32>(dst), static_cast<u32>(src))) distance = insn.offset; \
     break
 
-#define STRATA_MEMORY(bits, type)                            \
-  case Opcode::kLoad##bits:                                  \
-    dst = Load<type>(engine, insn, src + displacement, run); \
-    break;                                                   \
-  case Opcode::kStore##bits:                                 \
-    StoreTo<type>(dst + displacement, src);                  \
-    break;                                                   \
-  case Opcode::kStoreImm##bits:                              \
-    StoreTo<type>(dst + displacement, imm);                  \
-    break;                                                   \
-  case Opcode::kAtomic##bits:                                \
-    Atomic<type>(insn, r);                                   \
+#define STRATA_MEMORY(bits, type)                                \
+  case Opcode::kLoad##bits:                                      \
+    dst = Load<type>(engine, insn, src + displacement, run);     \
+    break;                                                       \
+  case Opcode::kStore##bits:                                     \
+    Store<type>(engine, dst + displacement, src, insn.imm, run); \
+    break;                                                       \
+  case Opcode::kStoreImm##bits:                                  \
+    Store<type>(engine, dst + displacement, imm, insn.src, run); \
+    break;                                                       \
+  case Opcode::kAtomic##bits:                                    \
+    AtomicAccess<type>(engine, insn, r, run);                    \
     break
 
 u64 RunFunction(Engine& engine, u32 start, const Arguments& arguments, RunContext* run) noexcept {
@@ -407,8 +444,11 @@ u64 RunFunction(Engine& engine, u32 start, const Arguments& arguments, RunContex
         dst = static_cast<u32>(imm);
         break;
       case Opcode::kMov64Reg:
-        if (insn.offset == 1) return EndRun(run);  // address space cast
-        dst = insn.offset == 0 ? src : SignExtend(src, insn.offset);
+        if (insn.offset == 1) {
+          dst = UserPointer(*engine.program, src);
+        } else {
+          dst = insn.offset == 0 ? src : SignExtend(src, insn.offset);
+        }
         break;
       case Opcode::kMov32Reg:
         dst = static_cast<u32>(insn.offset == 0 ? src : SignExtend(src, insn.offset));

@@ -31,6 +31,7 @@ extern const MapOps kArrayOfMapsOps;
 extern const MapOps kHashOfMapsOps;
 extern const MapOps kCgroupArrayOps;
 extern const MapOps kTaskStorageOps;
+extern const MapOps kArenaOps;
 
 // Where a kind has no such operation (maps/unsupported.cc).
 void NothingToInitialize(MapView& map) noexcept;

@@ -44,7 +44,7 @@ TEST_F(UserspaceFeatures, HaveTheMapsAndHelpersOfTheTables) {
 }
 
 TEST_F(UserspaceFeatures, LackWhatOnlyAKernelHas) {
-  EXPECT_EQ(Ask(MapTypeFeature{MapType::kArena}), Support::kNo);
+  EXPECT_EQ(Ask(MapTypeFeature{MapType::kSockMap}), Support::kNo);
   EXPECT_EQ(Ask(ProgramTypeFeature{ProgramType::kXdp}), Support::kNo);
   EXPECT_EQ(Ask(HelperFeature{44, ProgramType::kKprobe}), Support::kNo);
   EXPECT_EQ(Ask(LinkKind::kXdp), Support::kNo);

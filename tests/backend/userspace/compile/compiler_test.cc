@@ -229,7 +229,7 @@ const Refused kRefused[] = {
     {"PacketLoad", [](Builder& b) { b.Mov(kR6, kR1).LoadPacket(Size::k8, 0).Exit(); }, ErrorCode::kNotSupported,
      "instruction 1: packet loads: not on the userspace backend"},
     {"AddressSpaceCast", [](Builder& b) { b.AddressSpaceCast(kR1, kR1, 1, 0).Exit(); }, ErrorCode::kNotSupported,
-     "instruction 0: address space casts: not on the userspace backend"},
+     "instruction 0: address space casts: the program has no arena"},
     {"KernelFunction", [](Builder& b) { b.CallKernelFunction(7).Exit(); }, ErrorCode::kNotSupported,
      "instruction 0: kernel function #7: not on the userspace backend"},
     {"MapPosition", [](Builder& b) { b.LoadMapIndex(kR1, 0).Exit(); }, ErrorCode::kVerifierRejected,

@@ -31,7 +31,7 @@ TEST(MapKinds, AreUniqueAndComplete) {
       EXPECT_TRUE(is_there) << kind.name;
     }
   }
-  EXPECT_EQ(FindMapKind(MapType::kArena), nullptr);
+  EXPECT_EQ(FindMapKind(MapType::kSockMap), nullptr);
 }
 
 TEST(MapKinds, TraitsAreBitsOfTheirOwn) {

@@ -146,8 +146,9 @@ const Refused kRefused[] = {
      ErrorCode::kVerifierRejected, "instruction 0: invalid shift 32"},
     {"PacketLoad", Build([](Builder& b) { b.LoadPacket(Size::k8, 0).Exit(); }), ErrorCode::kVerifierRejected,
      "instruction 0: BPF_LD_[ABS|IND] instructions not allowed for this program type"},
-    {"AddressSpaceCast", Build([](Builder& b) { b.AddressSpaceCast(kR1, kR1, 1, 0).Exit(); }), ErrorCode::kNotSupported,
-     "instruction 0: address space casts (arenas): not on the userspace backend"},
+    {"AddressSpaceCast", Build([](Builder& b) { b.AddressSpaceCast(kR1, kR1, 1, 0).Exit(); }),
+     ErrorCode::kVerifierRejected,
+     "instruction 0: addr_space_cast insn can only be used in a program that has an associated arena"},
 };
 
 class RefusedProgram : public testing::TestWithParam<Refused> {};
