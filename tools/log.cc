@@ -28,9 +28,9 @@ Result<void> PrintLines(TraceLog& log) {
 Result<void> Follow(const LogOptions& options) {
   const auto backend = STRATA_TRY(options.backend.Open());
   const auto log = STRATA_TRY(backend->OpenTraceLog());
+  EventLoop loop = STRATA_TRY(EventLoop::Make());  // who sees the first line may interrupt it from then on
   STRATA_TRY(PrintLines(*log));
   if (options.is_once) return {};
-  EventLoop loop = STRATA_TRY(EventLoop::Make());
   std::optional<Error> failure;
   loop.Watch(log->poll_descriptor(), [&] {
     const auto printed = PrintLines(*log);

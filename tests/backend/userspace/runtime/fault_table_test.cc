@@ -136,6 +136,7 @@ TEST_F(FaultTableTest, SentSignalsReachTheHandlerToo) {
 }
 
 TEST_F(FaultTableTest, WithoutAHandlerAFaultKills) {
+  for (const int fault : {SIGSEGV, SIGBUS}) ::signal(fault, SIG_DFL);  // a sanitizer has its own
   ASSERT_EQ(UseFaultTable(process()), 0);
   for (const bool is_ignored : {false, true}) {
     const int status = StatusOf([&] {
