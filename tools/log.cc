@@ -20,7 +20,7 @@ struct LogOptions {
 };
 
 Result<void> PrintLines(TraceLog& log) {
-  const auto drained = log.Drain([](std::string_view line) { fmt::print("{}\n", line); });
+  auto drained = log.Drain([](std::string_view line) { fmt::print("{}\n", line); });
   std::fflush(stdout);  // whoever reads a pipe wants each line when it is written
   return drained;
 }
