@@ -1,14 +1,13 @@
 // Functions by name: what the runtime has, and what processes of the session serve (func-<name>).
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
+#include "collector.h"
 #include "objects.h"
 #include "strata/backend/userspace/runtime/functions/table.h"
 #include "strata/backend/userspace/runtime/host_functions.h"
@@ -84,6 +83,8 @@ Result<std::optional<FunctionSignature>> ServedSignature(const Session& session,
   return std::optional(record.signature);
 }
 
+constexpr int kAttempts = 100;
+
 bool IsIdentifier(const std::string& name) {
   const auto is_part = [](char c) {
     return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -91,26 +92,8 @@ bool IsIdentifier(const std::string& name) {
   return !name.empty() && FileOf(name).size() < runtime::kNameSize && std::all_of(name.begin(), name.end(), is_part);
 }
 
-// Another process serves it already: its file is held by both.
-Result<UniqueFd> JoinServers(const Session& session, const HostFunction& function) {
-  UniqueFd fd(::openat(session.folder_fd(), FileOf(function.name).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-  HostFunctionRecord record{};
-  struct stat status {};
-  if (!fd || ::flock(fd.get(), LOCK_SH | LOCK_NB) != 0 || ::fstat(fd.get(), &status) != 0 || status.st_nlink == 0) {
-    return Error(ErrorCode::kBusy,
-                 fmt::format("function {}: another process begins or ends to serve it", function.name), EBUSY);
-  }
-  if (::pread(fd.get(), &record, sizeof(record), 0) != sizeof(record) || !IsRecord(record)) {
-    return Error(ErrorCode::kMalformed, fmt::format("function {}: its file is none", function.name));
-  }
-  if (record.signature == function.signature) return fd;
-  return Error(ErrorCode::kInvalidArgument,
-               fmt::format("function {}: another process of the session serves {}, this one {}", function.name,
-                           TextOf(record.signature), TextOf(function.signature)),
-               EEXIST);
-}
-
-Result<ObjectFile> PublishFunction(const Session& session, const HostFunction& function) {
+// A file that has no name yet.
+Result<UniqueFd> MakeRecord(const Session& session, const HostFunction& function) {
   const std::string what = "function " + function.name;
   UniqueFd fd = STRATA_TRY(session.MakeFile(sizeof(HostFunctionRecord), what));
   HostFunctionRecord record{};
@@ -121,11 +104,40 @@ Result<ObjectFile> PublishFunction(const Session& session, const HostFunction& f
   if (::pwrite(fd.get(), &record, sizeof(record), 0) != sizeof(record)) {
     return Error::FromErrno(errno, what + ": writing its file");
   }
-  session.CollectGarbage();
-  auto published = session.Publish(std::move(fd), FileOf(function.name), what);
-  if (published || published.error().sys_errno() != EEXIST) return published;
-  UniqueFd joined = STRATA_TRY(JoinServers(session, function));
-  return ObjectFile{std::move(joined), FileOf(function.name)};
+  return fd;
+}
+
+Result<void> CheckSame(const ObjectFile& served, const HostFunction& function) {
+  HostFunctionRecord record{};
+  if (::pread(served.fd.get(), &record, sizeof(record), 0) != sizeof(record) || !IsRecord(record)) {
+    return Error(ErrorCode::kMalformed, fmt::format("function {}: its file is none", function.name));
+  }
+  if (record.signature == function.signature) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("function {}: another process of the session serves {}, this one {}", function.name,
+                           TextOf(record.signature), TextOf(function.signature)),
+               EEXIST);
+}
+
+// One file for all processes that serve a function of the name: each holds it. One that nobody holds any more is
+// replaced.
+Result<ObjectFile> PublishFunction(const Session& session, const HostFunction& function) {
+  const std::string what = "function " + function.name;
+  const std::string name = FileOf(function.name);
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    UniqueFd fd = STRATA_TRY(MakeRecord(session, function));
+    auto published = session.Publish(std::move(fd), name, what);
+    if (published || published.error().sys_errno() != EEXIST) return published;
+    if (const UniqueFd dead = LockDead(session.folder_fd(), name)) {
+      ::unlinkat(session.folder_fd(), name.c_str(), 0);
+      continue;
+    }
+    auto served = session.OpenHeld(name, what, O_RDONLY);
+    if (!served && served.error().code() == ErrorCode::kNotFound) continue;
+    if (served) STRATA_TRY(CheckSame(*served, function));
+    return served;
+  }
+  return Error(ErrorCode::kBusy, what + ": other processes begin and end to serve it", EBUSY);
 }
 
 class Guard : public HostFunctionGuard {

@@ -294,6 +294,10 @@ Result<std::shared_ptr<BackendMap>> UserspaceMap::Create(SharedPtr shared, const
   if (HoldsMaps(spec.type)) {
     STRATA_TRY(CheckTemplate(spec, shared->possible_cpus));
     STRATA_TRY(AddFields(spec.inner.front(), types, &attributes.inner));
+    if (attributes.inner.timer_offset != runtime::kNoField)
+      return Error(ErrorCode::kNotSupported,
+                   fmt::format("map {}: timers in the values of maps in it: not on the userspace backend", spec.name),
+                   EOPNOTSUPP);
   }
   Session& session = *shared->session;
   const std::string what = "map " + spec.name;

@@ -36,8 +36,6 @@ using runtime::ProgramMap;
 constexpr std::array<std::string_view, 6> kGplLicences = {"GPL",          "GPL v2",       "GPL and additional rights",
                                                           "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"};
 
-constexpr std::uint32_t kMostMaps = 4096;  // of a program
-
 // A program whose map references are positions in its own map table.
 struct TabledProgram {
   std::vector<Instruction> instructions;
@@ -206,7 +204,9 @@ bool UsesSlot(const TabledProgram& program, const verifier::StructuralFacts& fac
   const bool has_per_cpu_map = std::any_of(program.table.begin(), program.table.end(), [](const ProgramMap& map) {
     return (runtime::FindMapKind(map.type)->ops->traits & runtime::map_traits::kPerCpu) != 0;
   });
-  return has_per_cpu_map || facts.uses_processor_id;
+  return has_per_cpu_map || std::any_of(facts.helpers.begin(), facts.helpers.end(), [](std::uint32_t id) {
+           return (runtime::FindHelperRow(id)->flags & runtime::helper_flags::kUsesSlot) != 0;
+         });
 }
 
 // What the file must tell of the kernel's tasks; nothing for a program that does not ask for its own.
@@ -311,6 +311,24 @@ void MarkAccesses(TabledProgram* program) {
   for (std::size_t i = 0; i < program->arena_accesses.size(); ++i) {
     if (program->arena_accesses[i] != 0) MarkArenaAccess(&program->instructions[i]);
   }
+}
+
+// What an agent would refuse.
+Result<void> CheckLimits(const TabledProgram& program, const verifier::StructuralFacts& facts) {
+  struct Limit {
+    const char* what;
+    std::size_t count;
+    std::size_t most;
+  };
+  for (const Limit& limit : {Limit{"maps", program.table.size(), runtime::kMaxProgramMaps},
+                             Limit{"functions called by name", program.imports.size(), runtime::kMaxProgramImports},
+                             Limit{"functions beside callbacks", facts.uses_callbacks ? facts.functions.size() : 0,
+                                   runtime::kMaxProgramFunctions}}) {
+    if (limit.count <= limit.most) continue;
+    return Error(ErrorCode::kVerifierRejected,
+                 fmt::format("{} {}, more than the limit of {}", limit.count, limit.what, limit.most), E2BIG);
+  }
+  return {};
 }
 
 std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& linked, const isa::Tag& tag,
@@ -428,7 +446,7 @@ Result<ProgramInfo> ReadProgramInfo(int fd, std::uint32_t id) {
   info.created_by_uid = header.created_by_uid;
   info.is_gpl_compatible = IsGplCompatible({header.license, ::strnlen(header.license, sizeof(header.license))});
   info.btf_id = header.btf_id;
-  for (std::uint32_t i = 0; i < std::min(header.map_count, kMostMaps); ++i) {
+  for (std::uint32_t i = 0; i < std::min(header.map_count, runtime::kMaxProgramMaps); ++i) {
     ProgramMap map;
     const auto offset = static_cast<off_t>(header.maps_offset + i * std::uint64_t{sizeof(map)});
     if (::pread(fd, &map, sizeof(map), offset) != static_cast<ssize_t>(sizeof(map))) break;
@@ -450,6 +468,7 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
       STRATA_TRY(verifier::CheckStructure(program.instructions, linked.type, runtime::IsHelperKnown,
                                           program.table.size(), program.imports.size(), program.arena.has_value())
                      .Context(what));
+  STRATA_TRY(CheckLimits(program, facts).Context(what));
   STRATA_TRY(CheckLicence(linked, facts).Context(what));
   STRATA_TRY(CheckOverride(linked, facts).Context(what));
   const std::vector<std::byte> task_layout = STRATA_TRY(TaskLayoutFor(facts, kernel).Context(what));

@@ -33,8 +33,6 @@ constexpr HolderRow kHolders[] = {
     {MapType::kHashOfMaps, ObjectKind::kMap},
 };
 
-constexpr std::uint32_t kMaxMaps = 4096;  // of a program, as the runtime takes it
-
 template <typename T>
 bool ReadAt(int fd, std::uint64_t offset, T* out) {
   return ::pread(fd, out, sizeof(T), static_cast<off_t>(offset)) == static_cast<ssize_t>(sizeof(T));
@@ -75,7 +73,8 @@ References ReferencesOfMap(int fd) {
 References ReferencesOfProgram(int fd) {
   References references;
   runtime::ProgramHeader header;
-  if (!ReadHeaderAt(fd, 0, runtime::FileMagic::kProgram, &header) || header.map_count > kMaxMaps) return references;
+  if (!ReadHeaderAt(fd, 0, runtime::FileMagic::kProgram, &header) || header.map_count > runtime::kMaxProgramMaps)
+    return references;
   AddTypes(header.btf_id, &references);
   for (std::uint32_t i = 0; i < header.map_count; ++i) {
     runtime::ProgramMap map;

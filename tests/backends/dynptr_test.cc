@@ -16,10 +16,7 @@ using ::testing::ElementsAre;
 template <typename T>
 class DynptrTest : public ResultsTest<T> {
  protected:
-  void SetUp() override {
-    ResultsTest<T>::SetUp();
-    if (!this->IsSkipped() && !this->HasFatalFailure()) this->Load(STRATA_BPF_DYNPTR);
-  }
+  DynptrTest() : ResultsTest<T>(STRATA_BPF_DYNPTR) {}
 };
 TYPED_TEST_SUITE(DynptrTest, BackendKinds, BackendNames);
 
@@ -64,10 +61,7 @@ struct Words {
 template <typename T>
 class ChecksumTest : public ResultsTest<T> {
  protected:
-  void SetUp() override {
-    ResultsTest<T>::SetUp();
-    if (!this->IsSkipped() && !this->HasFatalFailure()) this->Load(STRATA_BPF_CHECKSUM);
-  }
+  ChecksumTest() : ResultsTest<T>(STRATA_BPF_CHECKSUM) {}
   std::vector<std::int64_t> Differences(const Words& words) {
     EXPECT_TRUE(this->objects_->template FindMap<Array<Words>>("words")->Update(0, words));
     this->Run("differences");

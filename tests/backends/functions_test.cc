@@ -14,10 +14,7 @@ using ::testing::ElementsAre;
 template <typename T>
 class FunctionsTest : public ResultsTest<T> {
  protected:
-  void SetUp() override {
-    ResultsTest<T>::SetUp();
-    if (!this->IsSkipped() && !this->HasFatalFailure()) this->Load(STRATA_BPF_FUNCTIONS);
-  }
+  FunctionsTest() : ResultsTest<T>(STRATA_BPF_FUNCTIONS) {}
 };
 TYPED_TEST_SUITE(FunctionsTest, BackendKinds, BackendNames);
 

@@ -14,10 +14,7 @@ using ::testing::ElementsAre;
 template <typename T>
 class LoopsTest : public ResultsTest<T> {
  protected:
-  void SetUp() override {
-    ResultsTest<T>::SetUp();
-    if (!this->IsSkipped() && !this->HasFatalFailure()) this->Load(STRATA_BPF_LOOPS);
-  }
+  LoopsTest() : ResultsTest<T>(STRATA_BPF_LOOPS) {}
 };
 TYPED_TEST_SUITE(LoopsTest, BackendKinds, BackendNames);
 

@@ -16,12 +16,14 @@ using strata::testing::BackendTest;
 using strata::testing::ResultsTest;
 using strata::testing::UserspaceKind;
 
-template <typename T>
-using TestRunStatsTest = ResultsTest<T>;
+template <typename Kind>
+class TestRunStatsTest : public ResultsTest<Kind> {
+ protected:
+  TestRunStatsTest() : ResultsTest<Kind>(STRATA_BPF_DYNPTR) {}
+};
 TYPED_TEST_SUITE(TestRunStatsTest, BackendKinds, BackendNames);
 
 TYPED_TEST(TestRunStatsTest, RunsWithoutAnEventAreCountedWhileAsked) {
-  this->Load(STRATA_BPF_DYNPTR);
   const Program& program = **this->objects_->FindProgram("local_memory");
   ASSERT_TRUE(program.TestRun());
   {

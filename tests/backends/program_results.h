@@ -10,11 +10,16 @@
 
 namespace strata::testing {
 
+// Each test loads the object of that path.
 template <typename Kind>
 class ResultsTest : public BackendTest<Kind> {
  protected:
-  void Load(const char* path) {
-    auto objects = LoadCollection(this->backend_, std::string(path));
+  explicit ResultsTest(const char* path) : path_(path) {}
+
+  void SetUp() override {
+    BackendTest<Kind>::SetUp();
+    if (this->IsSkipped() || this->HasFatalFailure()) return;
+    auto objects = LoadCollection(this->backend_, std::string(path_));
     ASSERT_TRUE(objects) << objects.error().message() << objects.error().log();
     objects_.emplace(*std::move(objects));
   }
@@ -38,6 +43,7 @@ class ResultsTest : public BackendTest<Kind> {
     return values;
   }
 
+  const char* path_;
   std::vector<std::byte> packet_ = std::vector<std::byte>(64);
   std::optional<Collection> objects_;
 };

@@ -1,5 +1,4 @@
 // Prog arrays and the tail calls through them, by programs that run without an event.
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <thread>
@@ -195,10 +194,9 @@ TYPED_TEST(TailCallTest, ProgramsInAnArrayThatTheyUseDoNotKeepOneAnother) {
   this->Put(3, "call_constant");
   EXPECT_EQ(this->Run("call_index", {.index = 2}), 33);
   const std::uint32_t id = this->Find("repeat").info().id;
-  const auto is_there = [&] {
-    const auto programs = this->backend_->List()->programs;
-    return std::any_of(programs.begin(), programs.end(), [&](const ProgramInfo& info) { return info.id == id; });
-  };
+  // Not by a listing, which opens maps too: Linux 6.18 forgets a reference of an array that gets a user again while
+  // what it holds is about to be dropped (prog_array_map_clear of kernel/bpf/arraymap.c).
+  const auto is_there = [&] { return this->backend_->OpenProgram(id).has_value(); };
   EXPECT_TRUE(is_there());
   this->objects_.reset();
   // The kernel does it in the background.

@@ -143,9 +143,6 @@ class TaskStorageTest : public EngineTest<T> {
   void SetUp() override {
     EngineTest<T>::SetUp();
     if (this->IsSkipped() || this->HasFatalFailure()) return;
-    constexpr std::uint32_t kGetCurrentTaskBtf = 158;
-    const HelperFeature current_task{kGetCurrentTaskBtf, ProgramType::kRawTracepoint};
-    if (this->backend_->Probe(current_task).support == Support::kNo) GTEST_SKIP() << "lacks bpf_get_current_task_btf";
     auto objects = LoadCollection(this->backend_, std::string(STRATA_BPF_TASK_STORAGE));
     ASSERT_TRUE(objects) << objects.error().message() << objects.error().log();
     objects_.emplace(*std::move(objects));

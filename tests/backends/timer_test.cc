@@ -23,10 +23,7 @@ struct Element {
 template <typename T>
 class TimerTest : public ResultsTest<T> {
  protected:
-  void SetUp() override {
-    ResultsTest<T>::SetUp();
-    if (!this->IsSkipped() && !this->HasFatalFailure()) this->Load(STRATA_BPF_TIMERS);
-  }
+  TimerTest() : ResultsTest<T>(STRATA_BPF_TIMERS) {}
 
   Array<Element> Timers() { return this->objects_->template FindMap<Array<Element>>("timers").value(); }
   HashMap<std::uint32_t, Element> Keyed() {
@@ -104,6 +101,23 @@ TYPED_TEST(TimerTest, DeletedAndOverwrittenElementsFireNoMore) {
   ASSERT_TRUE(keyed.Update(5, Element{200, {}, 0}));
   std::this_thread::sleep_for(std::chrono::milliseconds(60));
   EXPECT_EQ(keyed.Lookup(5).value()->fired, 200U);
+}
+
+TYPED_TEST(TimerTest, InMapsOfMapsTheyAreTheKernels) {
+  CollectionSpec spec = LoadCollectionSpec(std::string(STRATA_BPF_TIMERS)).value();
+  MapSpec outer;
+  outer.name = "outer";
+  outer.type = MapType::kArrayOfMaps;
+  outer.key_size = outer.value_size = 4;
+  outer.max_entries = 1;
+  outer.inner = {spec.maps.at("timers")};
+  spec.maps.emplace("outer", outer);
+  const auto loaded = LoadCollection(this->backend_, spec);
+  EXPECT_EQ(loaded.has_value(), this->backend_->runs_in_kernel());
+  if (loaded) return;
+  EXPECT_EQ(loaded.error().code(), ErrorCode::kNotSupported);
+  EXPECT_EQ(loaded.error().sys_errno(), EOPNOTSUPP);
+  EXPECT_THAT(loaded.error().message(), ::testing::HasSubstr("map outer: timers in the values of maps in it"));
 }
 
 TYPED_TEST(TimerTest, MapsWithTimersAreNotFrozen) {

@@ -193,6 +193,11 @@ inline constexpr std::uint32_t kOverridesReturn =
     1U << 4;  // calls bpf_override_return: hooks the starts of functions alone
 }  // namespace program_flags
 
+// Of one program; a file with more is refused.
+inline constexpr std::uint32_t kMaxProgramMaps = 4096;
+inline constexpr std::uint32_t kMaxProgramFunctions = 4096;  // of programs with callbacks
+inline constexpr std::uint32_t kMaxProgramImports = 1024;
+
 // Where a function starts, for callbacks that run in another process.
 struct ProgramFunction {
   std::uint32_t instruction;   // of the first slot

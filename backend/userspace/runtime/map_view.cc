@@ -138,34 +138,12 @@ MapView* FindOpen(const Process& process, std::uint32_t id) {
 void Remember(Process& process, MapView* map) {
   map->next = process.maps;
   process.maps = map;
-  if (map->timer_offset != kNoField) {
-    map->next_timed = process.timed_maps;
-    __atomic_store_n(&process.timed_maps, map, __ATOMIC_RELEASE);
-  }
-  if ((map->ops->traits & map_traits::kRing) == 0) return;
-  map->next_ring = process.rings;
-  __atomic_store_n(&process.rings, map, __ATOMIC_RELEASE);  // read by programs that run meanwhile
 }
 
 void Forget(Process& process, MapView* map) {
-  for (MapView** place = &process.maps; *place != nullptr; place = &(*place)->next) {
-    if (*place == map) {
-      *place = map->next;
-      break;
-    }
-  }
-  for (MapView** place = &process.timed_maps; *place != nullptr; place = &(*place)->next_timed) {
-    if (*place == map) {
-      __atomic_store_n(place, map->next_timed, __ATOMIC_RELEASE);
-      break;
-    }
-  }
-  for (MapView** place = &process.rings; *place != nullptr; place = &(*place)->next_ring) {
-    if (*place == map) {
-      __atomic_store_n(place, map->next_ring, __ATOMIC_RELEASE);
-      break;
-    }
-  }
+  MapView** place = &process.maps;
+  while (*place != map) place = &(*place)->next;
+  *place = map->next;
 }
 
 }  // namespace

@@ -76,8 +76,6 @@ struct MapView {
   bool is_resolved;  // one of the references is held because the id was found in a map
   bool is_forgotten;
   MapView* next;
-  MapView* next_ring;
-  MapView* next_timed;
   bool is_read_only;  // of a session that is shared with us so: no operation that writes may be called
 };
 
@@ -103,31 +101,38 @@ inline constexpr std::uint32_t kHoldsObjects = kHoldsPrograms | kHoldsMaps;
 // Called with the addresses of an element's key and value; a non-zero result ends the walk.
 using ElementVisitor = long (*)(const void* key, void* value, void* argument) noexcept;
 
-// One row per kind. What a kind has not is filled with the functions in maps/unsupported.h, never null.
+// What kinds without an operation have in its place (maps/unsupported.cc).
+void NothingToInitialize(MapView& map) noexcept;
+long NothingToOpen(MapView& map) noexcept;
+long UnsupportedTake(MapView& map, const void* key, void* value, std::uint64_t flags) noexcept;
+long UnsupportedPush(MapView& map, const void* value, std::uint64_t flags) noexcept;
+long UnsupportedPop(MapView& map, void* value) noexcept;  // and peek
+
+// One row per kind; nothing in it is null.
 struct MapOps {
   std::uint32_t traits;
   // Checks the attributes as the kernel does at creation and computes the layout.
   long (*geometry)(const MapAttributes& attributes, MapGeometry* out) noexcept;
   // Fills what must not be zero in a new, zeroed map.
-  void (*initialize)(MapView& map) noexcept;
+  void (*initialize)(MapView& map) noexcept = NothingToInitialize;
   // Computes MapView::derived from the checked geometry; -EBADMSG when the shared state contradicts it.
-  long (*open)(MapView& map) noexcept;
+  long (*open)(MapView& map) noexcept = NothingToOpen;
 
   // As a program calls them. `slot` is the run's, below slot_count for per-CPU kinds.
   void* (*lookup)(MapView& map, const void* key, std::uint32_t slot) noexcept;
   long (*update)(MapView& map, const void* key, const void* value, std::uint64_t flags, std::uint32_t slot) noexcept;
   long (*erase)(MapView& map, const void* key) noexcept;
   long (*for_each)(MapView& map, std::uint32_t slot, ElementVisitor visit, void* argument) noexcept;
-  long (*push)(MapView& map, const void* value, std::uint64_t flags) noexcept;
-  long (*pop)(MapView& map, void* value) noexcept;
-  long (*peek)(MapView& map, void* value) noexcept;
+  long (*push)(MapView& map, const void* value, std::uint64_t flags) noexcept = UnsupportedPush;
+  long (*pop)(MapView& map, void* value) noexcept = UnsupportedPop;
+  long (*peek)(MapView& map, void* value) noexcept = UnsupportedPop;
 
   // As user space calls them: value is ElementSize() bytes, flags are UpdateMode's and LookupMode's. Kinds without keys
   // get a null key.
   long (*copy_out)(MapView& map, const void* key, void* value, std::uint64_t flags) noexcept;
   long (*copy_in)(MapView& map, const void* key, const void* value, std::uint64_t flags) noexcept;
   // Lookup and delete.
-  long (*take)(MapView& map, const void* key, void* value, std::uint64_t flags) noexcept;
+  long (*take)(MapView& map, const void* key, void* value, std::uint64_t flags) noexcept = UnsupportedTake;
   // The key after `key` (null: the first); -ENOENT at the end. A key that is gone starts again.
   long (*next_key)(MapView& map, const void* key, void* next) noexcept;
 };

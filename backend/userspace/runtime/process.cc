@@ -262,6 +262,10 @@ bool IsOwnerDead(const Process& process, OwnerWord owner) noexcept {
   return sys::Tgkill(pid, tid, 0) == -ESRCH || IsThreadDead(tid);
 }
 
+bool IsShortOwnerDead(const Process& process, ShortOwner owner) noexcept {
+  return ShortOwnerOf(process, owner) == owner && IsThreadDead(owner & ((1U << kShortOwnerBits) - 1));
+}
+
 std::uint64_t ClockNow(const Process& process, int clock) noexcept {
   sys::Timespec now{};
   if (process.clock.clock_gettime == nullptr || process.clock.clock_gettime(clock, &now) != 0)

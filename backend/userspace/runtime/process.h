@@ -61,8 +61,6 @@ struct Process {
   VdsoClock clock;
   MapView* log;                 // null until the session has one
   MapView* maps;                // all open views, linked by MapView::next
-  MapView* rings;               // those of ring buffers, linked by MapView::next_ring
-  MapView* timed_maps;          // those whose values hold a timer, linked by MapView::next_timed
   ProgramInstance* programs;    // linked by ProgramInstance::next
   TaskTable* tasks;             // null until a program asks for its task (task_memory.h)
   UnwindCache* unwind_cache;    // atomic; null until a stack is captured
@@ -120,6 +118,15 @@ OwnerWord RefreshOwner(Process& process) noexcept;  // asks the kernel, and reme
   const OwnerWord cached = CachedOwner(process);
   return cached != 0 ? cached : RefreshOwner(process);
 }
+
+// An owner where 32 bits must do: thread id (bits 0..21) and the low bits of the namespace's tag.
+using ShortOwner = std::uint32_t;
+inline constexpr std::uint32_t kShortOwnerBits = 22;  // of the thread id: PID_MAX_LIMIT is 2^22
+inline ShortOwner ShortOwnerOf(const Process& process, OwnerWord owner) noexcept {
+  constexpr std::uint32_t kThread = (1U << kShortOwnerBits) - 1;
+  return (process.namespace_tag << kShortOwnerBits) | (static_cast<std::uint32_t>(owner) & kThread);
+}
+bool IsShortOwnerDead(const Process& process, ShortOwner owner) noexcept;  // as IsOwnerDead
 
 // True only when the owner's thread is known to be gone; false for one of another PID namespace.
 bool IsOwnerDead(const Process& process, OwnerWord owner) noexcept;

@@ -23,9 +23,6 @@ using isa::Instruction;
 using isa::PseudoLoad;
 
 constexpr std::uint64_t kMaxProgramFile = 256 << 20;
-constexpr std::uint32_t kMaxMaps = 4096;
-constexpr std::uint32_t kMaxFunctions = 4096;
-constexpr std::uint32_t kMaxImports = 1024;
 constexpr std::uint8_t kLoad64Opcode = 0x18;  // ldimm64
 constexpr std::uint8_t kCallOpcode = 0x85;
 
@@ -96,12 +93,12 @@ long CheckHeader(const ProgramFile& file, std::uint32_t id, Reason* reason) {
   if (!HoldsTable(file, header.instructions_offset, header.instruction_count, sizeof(Instruction)) ||
       !HoldsTable(file, header.image_offset, header.image_size, 1) ||
       !HoldsTable(file, header.relocations_offset, header.relocation_count, sizeof(ImageRelocation)) ||
-      !HoldsTable(file, header.maps_offset, header.map_count, sizeof(ProgramMap)) || header.map_count > kMaxMaps ||
-      !HoldsTable(file, header.task_layout_offset, header.task_layout_size, 1) ||
+      !HoldsTable(file, header.maps_offset, header.map_count, sizeof(ProgramMap)) ||
+      header.map_count > kMaxProgramMaps || !HoldsTable(file, header.task_layout_offset, header.task_layout_size, 1) ||
       !HoldsTable(file, header.functions_offset, header.function_count, sizeof(ProgramFunction)) ||
-      header.function_count > kMaxFunctions ||
+      header.function_count > kMaxProgramFunctions ||
       !HoldsTable(file, header.imports_offset, header.import_count, sizeof(ProgramImport)) ||
-      header.import_count > kMaxImports) {
+      header.import_count > kMaxProgramImports) {
     return Refuse(reason, -EBADMSG, "program ", id, ": a table lies outside of the file");
   }
   const bool is_interpreted = (header.flags & program_flags::kInterpreted) != 0;

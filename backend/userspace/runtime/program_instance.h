@@ -55,8 +55,8 @@ void ReleaseProgram(ProgramInstance* program) noexcept;
 // What a run gives back. One that was cut off may still hold records, which would keep the consumer waiting, and a
 // lock.
 [[gnu::always_inline]] inline void EndRun(RunContext& run) noexcept {
-  if (run.open_records != 0) [[unlikely]]
-    DiscardOwnRecords(*run.process);
+  if (run.open_record_count != 0) [[unlikely]]
+    DiscardOpenRecords(run);
   if (run.held_lock != nullptr) [[unlikely]]
     DropSpinLock(run.held_lock);
   if (run.slot != kNoSlot) ReleaseSlot(*run.process, run.slot);

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "strata/backend/userspace/runtime/map_view.h"
+#include "strata/backend/userspace/runtime/run_context.h"
 
 namespace strata::runtime {
 
@@ -42,13 +43,15 @@ void* ReserveRecord(MapView& ring, std::uint64_t size_bytes) noexcept;
 void EndRecord(MapView& ring, void* payload, RecordEnd end, std::uint64_t flags) noexcept;
 // 0, -EINVAL for unknown flags, -EAGAIN when full.
 long OutputRecord(MapView& ring, const void* from, std::uint64_t size_bytes, std::uint64_t flags) noexcept;
-// Discards what the calling thread has reserved and not ended, in all rings: its run was cut off.
-void DiscardOwnRecords(Process& process) noexcept;
 // BPF_RB_AVAIL_DATA (0), RING_SIZE (1), CONS_POS (2), PROD_POS (3); 0 for others.
 std::uint64_t QueryRing(const MapView& ring, std::uint64_t what) noexcept;
 
-// The ring that a payload address belongs to; null for none.
-MapView* FindRing(const Process& process, const void* payload) noexcept;
+// The same for a run, which keeps account of what it has open: null also when that is kMaxOpenRecords already (counted
+// as dropped). False for a payload that the run has not reserved.
+void* ReserveInRun(RunContext& run, MapView& ring, std::uint64_t size_bytes) noexcept;
+bool EndInRun(RunContext& run, void* payload, RecordEnd end, std::uint64_t flags) noexcept;
+// Of a run that was cut off: nobody else would end its records, and the consumer would wait for them.
+void DiscardOpenRecords(RunContext& run) noexcept;
 
 // The consumer. True while there is anything between the two positions.
 bool HasData(const MapView& ring) noexcept;

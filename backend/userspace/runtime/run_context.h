@@ -9,6 +9,7 @@ namespace strata::runtime {
 
 struct Process;  // per-process state of the runtime (process.h)
 struct ProgramInstance;
+struct MapView;
 
 // Until the verifier bounds every loop, a run may take this many backward jumps and calls before it is ended with
 // result 0: bpf_loop's longest, 1 << 23 calls of its callback, and as much again.
@@ -65,6 +66,13 @@ inline constexpr std::uint32_t kGuardedLoadHelper = 1U << 30;
 // this process, or 0 where there is no page.
 inline constexpr std::uint32_t kArenaMemoryHelper = kGuardedLoadHelper + 1;
 
+// A record of a ring buffer that a run has reserved and neither submitted nor discarded.
+struct OpenRecord {
+  MapView* ring;
+  void* payload;
+};
+inline constexpr std::uint32_t kMaxOpenRecords = 8;  // of a run at a time
+
 // A function that a program calls by name.
 struct ImportedFunction {
   Helper function;      // the runtime's own, called as helpers are; null for
@@ -87,9 +95,10 @@ struct RunContext {
   std::uint32_t tail_calls = 0;
   std::uint32_t reserved = 0;
   std::uint32_t* held_lock = nullptr;  // the spin lock of a map's value that the run holds
-  std::uint32_t open_records = 0;      // of ring buffers: reserved, not yet submitted or discarded
+  std::uint64_t override_result = 0;   // bpf_override_return
+  std::uint32_t open_record_count = 0;
   std::uint32_t reserved2 = 0;
-  std::uint64_t override_result = 0;  // bpf_override_return
+  OpenRecord open_records[kMaxOpenRecords];  // the first open_record_count; the others are never read
 };
 static_assert(offsetof(RunContext, budget) == 0 && offsetof(RunContext, slot) == 8 &&
               offsetof(RunContext, callback) == 48 && offsetof(RunContext, engine_state) == 56 &&

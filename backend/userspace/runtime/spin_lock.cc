@@ -5,8 +5,6 @@
 namespace strata::runtime {
 namespace {
 
-constexpr std::uint32_t kThreadBits = 22;  // PID_MAX_LIMIT is 2^22
-constexpr std::uint32_t kThreadMask = (1U << kThreadBits) - 1;
 // There is no error to return to a program, so that its run ends when the wait does: it is longer than those of the
 // runtime's own locks. A holder that runs needs the spins at most; one that was preempted some yields or naps.
 constexpr int kSpins = 1000;
@@ -14,22 +12,14 @@ constexpr int kYields = 64;
 constexpr int kNaps = 100;
 constexpr sys::Timespec kNap = {0, 100'000};
 
-std::uint32_t WordOf(const Process& process, OwnerWord self) {
-  return (process.namespace_tag << kThreadBits) | (static_cast<std::uint32_t>(self) & kThreadMask);
-}
-
 bool Exchange(std::uint32_t* lock, std::uint32_t expected, std::uint32_t word) {
   return __atomic_compare_exchange_n(lock, &expected, word, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
-}
-
-bool IsHolderDead(const Process& process, std::uint32_t holder) {
-  return ((holder ^ (process.namespace_tag << kThreadBits)) >> kThreadBits) == 0 && IsThreadDead(holder & kThreadMask);
 }
 
 }  // namespace
 
 bool TakeSpinLock(const Process& process, std::uint32_t* lock, OwnerWord self) noexcept {
-  const std::uint32_t word = WordOf(process, self);
+  const std::uint32_t word = ShortOwnerOf(process, self);
   if (Exchange(lock, 0, word)) [[likely]]
     return true;
   for (int i = 0; i < kSpins + kYields + kNaps; ++i) {
@@ -41,7 +31,7 @@ bool TakeSpinLock(const Process& process, std::uint32_t* lock, OwnerWord self) n
       __asm__ volatile("pause");
     } else if (i < kSpins + kYields) {
       sys::SchedYield();
-    } else if (IsHolderDead(process, holder)) {
+    } else if (IsShortOwnerDead(process, holder)) {
       if (Exchange(lock, holder, word)) return true;
     } else {
       sys::FutexWait(lock, holder, &kNap);  // nobody wakes: a sleep that ends at once when the word has changed

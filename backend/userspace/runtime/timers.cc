@@ -4,6 +4,7 @@
 #include <linux/time.h>
 
 #include "maps/ops.h"
+#include "strata/backend/userspace/runtime/program_instance.h"
 #include "strata/backend/userspace/runtime/sys.h"
 
 namespace strata::runtime {
@@ -184,12 +185,15 @@ long CheckTimerMap(const MapAttributes& attributes) noexcept {
   return TimedOps(attributes.type) == nullptr ? -EOPNOTSUPP : 0;
 }
 
-MapView* FindTimedMap(const Process& process, const void* timer) noexcept {
+MapView* FindTimedMap(const ProgramInstance* program, const void* timer) noexcept {
   const auto address = reinterpret_cast<std::uint64_t>(timer);
-  for (MapView* map = __atomic_load_n(&process.timed_maps, __ATOMIC_ACQUIRE); map != nullptr; map = map->next_timed) {
-    const std::uint64_t offset = address - reinterpret_cast<std::uint64_t>(map->mapping);
-    const std::uint64_t end = PlaceOf(*map, &TimersOf(*map));
-    if (offset >= map->timer_offset && offset < end && end - offset >= kTimerSize && address % 8 == 0) return map;
+  const std::uint32_t count = program == nullptr ? 0 : program->map_count;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    MapView& map = *program->maps[i];
+    if (map.timer_offset == kNoField) continue;
+    const std::uint64_t offset = address - reinterpret_cast<std::uint64_t>(map.mapping);
+    const std::uint64_t end = PlaceOf(map, &TimersOf(map));
+    if (offset >= map.timer_offset && offset < end && end - offset >= kTimerSize && address % 8 == 0) return &map;
   }
   return nullptr;
 }

@@ -51,8 +51,8 @@ std::uint64_t TimersSize(std::uint32_t max_entries) noexcept;
 long CheckTimerMap(const MapAttributes& attributes) noexcept;
 
 // --- As programs call them ------------------------------------------------------------------------------------------
-// The map whose value `timer` lies in; null for an address that is no timer.
-MapView* FindTimedMap(const Process& process, const void* timer) noexcept;
+// The program's map whose value `timer` lies in; null for an address that is no timer of its maps, or no program.
+MapView* FindTimedMap(const ProgramInstance* program, const void* timer) noexcept;
 long InitializeTimer(MapView& map, void* timer, std::uint64_t flags) noexcept;
 // `function`: position in the program's function table.
 long SetTimerCallback(MapView& map, void* timer, std::uint32_t program_id, std::uint32_t function) noexcept;

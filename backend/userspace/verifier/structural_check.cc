@@ -18,7 +18,6 @@ using isa::OpcodeInfo;
 using isa::OperandForm;
 using isa::PseudoLoad;
 
-constexpr std::uint32_t kGetSmpProcessorId = 8;
 constexpr std::uint32_t kTailCall = 12;
 
 // Of the callers of a function that makes a tail call, which leaves their frames where they are.
@@ -213,7 +212,6 @@ Result<void> StructureChecker::CheckCall(std::uint32_t function, InsnIndex at) {
   }
   InsertSorted(facts_.helpers, number);
   if (number == kTailCall) tail_calls_[function] = at;
-  facts_.uses_processor_id = facts_.uses_processor_id || number == kGetSmpProcessorId;
   return {};
 }
 

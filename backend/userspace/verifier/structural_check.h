@@ -25,7 +25,6 @@ struct StructuralFacts {
   std::uint32_t call_depth = 1;        // frames on the deepest chain of calls, callbacks included
   std::uint32_t stack_bytes = 0;       // of all frames of the chain that needs most
   bool uses_callbacks = false;
-  bool uses_processor_id = false;  // calls bpf_get_smp_processor_id: the run needs a per-CPU slot
   bool has_backward_jumps = false;
 };
 

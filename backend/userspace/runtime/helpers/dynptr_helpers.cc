@@ -14,12 +14,7 @@ std::uint64_t FailWith(long error, Dynptr* out) noexcept {
 
 void EndDynptr(Dynptr* pointer, RecordEnd end, std::uint64_t flags, RunContext* run) noexcept {
   if (IsNull(*pointer)) return;
-  void* payload = PointerFrom<void>(pointer->data);
-  MapView* ring = FindRing(*run->process, payload);
-  if (ring != nullptr) {
-    EndRecord(*ring, payload, end, flags);
-    --run->open_records;
-  }
+  EndInRun(*run, PointerFrom<void>(pointer->data), end, flags);
   *pointer = {};
 }
 
@@ -41,9 +36,8 @@ STRATA_HELPER(HelperRingReserveDynptr) {
   if (r3 != 0) return FailWith(-EINVAL, out);
   if (size > kMaxDynptrSize) return FailWith(-E2BIG, out);
   if ((map.ops->traits & map_traits::kRing) == 0) return FailWith(-EINVAL, out);
-  void* payload = ReserveRecord(map, size);
+  void* payload = ReserveInRun(*run, map, size);
   if (payload == nullptr) return FailWith(-EINVAL, out);
-  ++run->open_records;
   *out = MakeDynptr(reinterpret_cast<std::uint64_t>(payload), DynptrType::kRing, size);
   return 0;
 }

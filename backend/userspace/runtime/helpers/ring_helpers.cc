@@ -9,14 +9,6 @@ namespace {
 
 bool IsRing(const MapView& map) { return (map.ops->traits & map_traits::kRing) != 0; }
 
-// The payload's address alone tells the ring.
-void End(std::uint64_t payload, RecordEnd end, std::uint64_t flags, RunContext* run) {
-  MapView* ring = FindRing(*run->process, PointerFrom<const void>(payload));
-  if (ring == nullptr) return;
-  EndRecord(*ring, PointerFrom<void>(payload), end, flags);
-  --run->open_records;
-}
-
 struct Drain {
   std::uint64_t function;
   std::uint64_t state;
@@ -40,18 +32,16 @@ STRATA_HELPER(HelperRingOutput) {
 
 STRATA_HELPER(HelperRingReserve) {
   auto& map = *PointerFrom<MapView>(r1);
-  void* payload = IsRing(map) && r3 == 0 ? ReserveRecord(map, r2) : nullptr;
-  if (payload != nullptr) ++run->open_records;
-  return reinterpret_cast<std::uint64_t>(payload);
+  return IsRing(map) && r3 == 0 ? reinterpret_cast<std::uint64_t>(ReserveInRun(*run, map, r2)) : 0;
 }
 
 STRATA_HELPER(HelperRingSubmit) {
-  End(r1, RecordEnd::kSubmit, r2, run);
+  EndInRun(*run, PointerFrom<void>(r1), RecordEnd::kSubmit, r2);
   return 0;
 }
 
 STRATA_HELPER(HelperRingDiscard) {
-  End(r1, RecordEnd::kDiscard, r2, run);
+  EndInRun(*run, PointerFrom<void>(r1), RecordEnd::kDiscard, r2);
   return 0;
 }
 

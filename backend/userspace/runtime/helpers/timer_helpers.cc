@@ -9,14 +9,14 @@ namespace strata::runtime {
 STRATA_HELPER(HelperTimerInit) {
   auto& map = *PointerFrom<MapView>(r2);
   void* timer = PointerFrom<void>(r1);
-  if (FindTimedMap(*run->process, timer) != &map) return Status(-EINVAL);
+  if (FindTimedMap(run->program, timer) != &map) return Status(-EINVAL);
   return Status(InitializeTimer(map, timer, r3));
 }
 
 STRATA_HELPER(HelperTimerSetCallback) {
   void* timer = PointerFrom<void>(r1);
-  MapView* map = FindTimedMap(*run->process, timer);
-  if (map == nullptr || run->program == nullptr) return Status(-EINVAL);
+  MapView* map = FindTimedMap(run->program, timer);
+  if (map == nullptr) return Status(-EINVAL);
   const long function = FindFunction(*run->program, r2);
   if (function < 0) return Status(function);
   return Status(SetTimerCallback(*map, timer, run->program->id, static_cast<std::uint32_t>(function)));
@@ -24,13 +24,13 @@ STRATA_HELPER(HelperTimerSetCallback) {
 
 STRATA_HELPER(HelperTimerStart) {
   void* timer = PointerFrom<void>(r1);
-  MapView* map = FindTimedMap(*run->process, timer);
+  MapView* map = FindTimedMap(run->program, timer);
   return Status(map == nullptr ? -EINVAL : StartTimer(*map, timer, r2, r3));
 }
 
 STRATA_HELPER(HelperTimerCancel) {
   void* timer = PointerFrom<void>(r1);
-  MapView* map = FindTimedMap(*run->process, timer);
+  MapView* map = FindTimedMap(run->program, timer);
   return Status(map == nullptr ? -EINVAL : CancelTimer(*map, timer));
 }
 

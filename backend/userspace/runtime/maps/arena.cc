@@ -283,7 +283,6 @@ constexpr MapOps kArenaOps = {
     .peek = Pop,
     .copy_out = CopyOut,
     .copy_in = CopyIn,
-    .take = UnsupportedTake,
     .next_key = NextKey,
 };
 

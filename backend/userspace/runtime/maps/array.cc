@@ -61,18 +61,12 @@ long CopyIn(MapView& map, const void* key, const void* value, std::uint64_t flag
 constexpr MapOps kArrayOps = {
     .traits = map_traits::kMmapable | map_traits::kIndexed | map_traits::kSpinLocks | map_traits::kTimers,
     .geometry = Geometry,
-    .initialize = NothingToInitialize,
-    .open = NothingToOpen,
     .lookup = Lookup,
     .update = Update,
     .erase = EraseIndexed,
     .for_each = ForEach,
-    .push = UnsupportedPush,
-    .pop = UnsupportedPop,
-    .peek = UnsupportedPop,
     .copy_out = CopyOut,
     .copy_in = CopyIn,
-    .take = UnsupportedTake,
     .next_key = NextIndex,
 };
 

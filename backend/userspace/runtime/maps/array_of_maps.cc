@@ -17,18 +17,13 @@ void* LookupMap(MapView& map, const void* key, std::uint32_t /*slot*/) noexcept 
 constexpr MapOps kArrayOfMapsOps = {
     .traits = map_traits::kHoldsMaps,
     .geometry = ObjectArrayGeometry,
-    .initialize = NothingToInitialize,
     .open = OpenObjectArray,
     .lookup = LookupMap,
     .update = RefuseProgramUpdate,
     .erase = EraseObjectId,
     .for_each = RefuseProgramWalk,
-    .push = UnsupportedPush,
-    .pop = UnsupportedPop,
-    .peek = UnsupportedPop,
     .copy_out = CopyOutObjectId,
     .copy_in = CopyInObjectId,
-    .take = UnsupportedTake,
     .next_key = NextIndex,
 };
 

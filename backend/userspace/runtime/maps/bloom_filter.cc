@@ -109,7 +109,6 @@ long NextKey(MapView& /*map*/, const void* /*key*/, void* /*next*/) noexcept { r
 constexpr MapOps kBloomFilterOps = {
     .traits = 0,
     .geometry = Geometry,
-    .initialize = NothingToInitialize,
     .open = Open,
     .lookup = Lookup,
     .update = Update,
@@ -120,7 +119,6 @@ constexpr MapOps kBloomFilterOps = {
     .peek = Peek,
     .copy_out = CopyOut,
     .copy_in = CopyIn,
-    .take = UnsupportedTake,
     .next_key = NextKey,
 };
 

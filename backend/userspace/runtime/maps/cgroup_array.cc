@@ -51,18 +51,12 @@ std::uint64_t CgroupAt(const MapView& map, std::uint32_t index) noexcept {
 constexpr MapOps kCgroupArrayOps = {
     .traits = 0,
     .geometry = Geometry,
-    .initialize = NothingToInitialize,
-    .open = NothingToOpen,
     .lookup = LookupNothing,
     .update = RefuseProgramUpdate,
     .erase = Erase,
     .for_each = RefuseProgramWalk,
-    .push = UnsupportedPush,
-    .pop = UnsupportedPop,
-    .peek = UnsupportedPop,
     .copy_out = CopyOut,
     .copy_in = CopyIn,
-    .take = UnsupportedTake,
     .next_key = NextIndex,
 };
 

@@ -62,12 +62,8 @@ constexpr MapOps kHashOfMapsOps = {
     .update = RefuseProgramUpdate,
     .erase = Erase,
     .for_each = RefuseProgramWalk,
-    .push = UnsupportedPush,
-    .pop = UnsupportedPop,
-    .peek = UnsupportedPop,
     .copy_out = CopyOut,
     .copy_in = CopyIn,
-    .take = UnsupportedTake,
     .next_key = NextKey,
 };
 

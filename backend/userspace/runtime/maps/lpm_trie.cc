@@ -591,18 +591,13 @@ long CopyIn(MapView& map, const void* key, const void* value, std::uint64_t flag
 constexpr MapOps kLpmTrieOps = {
     .traits = 0,
     .geometry = Geometry,
-    .initialize = NothingToInitialize,
     .open = Open,
     .lookup = Lookup,
     .update = Update,
     .erase = Erase,
     .for_each = ForEach,
-    .push = UnsupportedPush,
-    .pop = UnsupportedPop,
-    .peek = UnsupportedPop,
     .copy_out = CopyOut,
     .copy_in = CopyIn,
-    .take = UnsupportedTake,
     .next_key = NextKey,
 };
 

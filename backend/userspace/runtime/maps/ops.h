@@ -33,13 +33,6 @@ extern const MapOps kCgroupArrayOps;
 extern const MapOps kTaskStorageOps;
 extern const MapOps kArenaOps;
 
-// Where a kind has no such operation (maps/unsupported.cc).
-void NothingToInitialize(MapView& map) noexcept;
-long NothingToOpen(MapView& map) noexcept;
-long UnsupportedTake(MapView& map, const void* key, void* value, std::uint64_t flags) noexcept;
-long UnsupportedPush(MapView& map, const void* value, std::uint64_t flags) noexcept;
-long UnsupportedPop(MapView& map, void* value) noexcept;  // and peek
-
 inline std::uint64_t RoundUp(std::uint64_t value, std::uint64_t power_of_two) noexcept {
   return (value + power_of_two - 1) & ~(power_of_two - 1);
 }

@@ -186,18 +186,13 @@ long OutputSample(MapView& map, std::uint32_t slot, std::uint64_t flags, const v
 constexpr MapOps kPerfEventArrayOps = {
     .traits = 0,
     .geometry = Geometry,
-    .initialize = NothingToInitialize,
     .open = Open,
     .lookup = Lookup,
     .update = Update,
     .erase = Erase,
     .for_each = ForEach,
-    .push = UnsupportedPush,
-    .pop = UnsupportedPop,
-    .peek = UnsupportedPop,
     .copy_out = CopyOut,
     .copy_in = CopyIn,
-    .take = UnsupportedTake,
     .next_key = NextIndex,
 };
 

@@ -11,18 +11,13 @@ void* LookupNothing(MapView& /*map*/, const void* /*key*/, std::uint32_t /*slot*
 constexpr MapOps kProgArrayOps = {
     .traits = map_traits::kHoldsPrograms,
     .geometry = ObjectArrayGeometry,
-    .initialize = NothingToInitialize,
     .open = OpenObjectArray,
     .lookup = LookupNothing,
     .update = RefuseProgramUpdate,
     .erase = EraseObjectId,
     .for_each = RefuseProgramWalk,
-    .push = UnsupportedPush,
-    .pop = UnsupportedPop,
-    .peek = UnsupportedPop,
     .copy_out = CopyOutObjectId,
     .copy_in = CopyInObjectId,
-    .take = UnsupportedTake,
     .next_key = NextIndex,
 };
 

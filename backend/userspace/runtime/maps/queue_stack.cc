@@ -141,8 +141,6 @@ constexpr MapOps OpsOf() {
   return {
       .traits = 0,
       .geometry = Geometry,
-      .initialize = NothingToInitialize,
-      .open = NothingToOpen,
       .lookup = Lookup,
       .update = Update,
       .erase = Erase,

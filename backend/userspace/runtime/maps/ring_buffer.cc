@@ -10,8 +10,6 @@ namespace strata::runtime {
 namespace {
 
 constexpr std::uint64_t kMaxRecord = 0xffffffffU / 4;  // RINGBUF_MAX_RECORD_SZ
-constexpr std::uint32_t kThreadBits = 22;
-constexpr std::uint32_t kThreadMask = (1U << kThreadBits) - 1;
 // Indices into MapHeader::kind_state; a session's log has its reader's lock between these.
 constexpr std::uint32_t kLockState = 0;
 constexpr std::uint32_t kStoppedHolderState = 2;
@@ -27,16 +25,6 @@ std::uint64_t Mask(const MapView& ring) { return ring.max_entries - 1; }
 
 RecordHeader* RecordAt(const MapView& ring, std::uint64_t position) {
   return reinterpret_cast<RecordHeader*>(RingData(ring) + (position & Mask(ring)));
-}
-
-std::uint32_t OwnerTag(const Process& process, std::uint32_t tid) {
-  return (process.namespace_tag << kThreadBits) | (tid & kThreadMask);
-}
-
-bool IsProducerDead(const Process& process, std::uint32_t owner) {
-  const std::uint32_t tid = owner & kThreadMask;
-  if (OwnerTag(process, tid) != owner) return false;  // of another PID namespace: not ours to judge
-  return IsThreadDead(tid);
 }
 
 void CountDropped(MapView& ring) { __atomic_fetch_add(&ring.header->dropped, 1, __ATOMIC_RELAXED); }
@@ -81,27 +69,6 @@ bool WaitForHolder(MapView& ring, OwnerWord self) {
 
 void UnlockRing(MapView& ring) { Drop(&ring.header->kind_state[kLockState]); }
 
-// The busy records of `owner` between the positions. The consumer cannot pass them, but it may pass those before, whose
-// place is then written anew: what was read there counts only while the consumer has not gone on.
-void DiscardBusyRecords(MapView& ring, std::uint32_t owner) {
-  std::uint64_t position = __atomic_load_n(ConsumerPosition(ring), __ATOMIC_ACQUIRE);
-  const std::uint64_t end = __atomic_load_n(ProducerPosition(ring), __ATOMIC_ACQUIRE);
-  // A consumer that writes nonsense gets no records discarded.
-  for (std::uint64_t steps = 0; end - position <= ring.max_entries && position != end && steps < ring.max_entries / 8;
-       ++steps) {
-    RecordHeader* record = RecordAt(ring, position & ~std::uint64_t{7});
-    const std::uint32_t length = __atomic_load_n(&record->length, __ATOMIC_ACQUIRE);
-    const std::uint32_t producer = __atomic_load_n(&record->owner, __ATOMIC_ACQUIRE);
-    const std::uint64_t consumed = __atomic_load_n(ConsumerPosition(ring), __ATOMIC_ACQUIRE);
-    if (consumed - position - 1 < ring.max_entries) {  // beyond it
-      position = consumed;
-      continue;
-    }
-    if ((length & kRecordBusy) != 0 && producer == owner) EndRecord(ring, record + 1, RecordEnd::kDiscard, 0);
-    position += RoundUp(std::uint64_t{length & ~(kRecordBusy | kRecordDiscarded)} + kRecordHeaderSize, 8);
-  }
-}
-
 }  // namespace
 
 void* ReserveRecord(MapView& ring, std::uint64_t size_bytes) noexcept {
@@ -122,7 +89,7 @@ void* ReserveRecord(MapView& ring, std::uint64_t size_bytes) noexcept {
   }
   RecordHeader* record = RecordAt(ring, position & ~std::uint64_t{7});
   record->length = static_cast<std::uint32_t>(size_bytes) | kRecordBusy;
-  record->owner = OwnerTag(*ring.process, static_cast<std::uint32_t>(self));
+  record->owner = ShortOwnerOf(*ring.process, self);
   __atomic_store_n(ProducerPosition(ring), position + length, __ATOMIC_RELEASE);
   UnlockRing(ring);
   return record + 1;
@@ -148,10 +115,32 @@ long OutputRecord(MapView& ring, const void* from, std::uint64_t size_bytes, std
   return 0;
 }
 
-void DiscardOwnRecords(Process& process) noexcept {
-  const std::uint32_t owner = OwnerTag(process, static_cast<std::uint32_t>(CurrentOwner(process)));
-  for (MapView* ring = __atomic_load_n(&process.rings, __ATOMIC_ACQUIRE); ring != nullptr; ring = ring->next_ring)
-    DiscardBusyRecords(*ring, owner);
+void* ReserveInRun(RunContext& run, MapView& ring, std::uint64_t size_bytes) noexcept {
+  if (run.open_record_count == kMaxOpenRecords) {
+    CountDropped(ring);
+    return nullptr;
+  }
+  void* payload = ReserveRecord(ring, size_bytes);
+  if (payload != nullptr) run.open_records[run.open_record_count++] = {&ring, payload};
+  return payload;
+}
+
+bool EndInRun(RunContext& run, void* payload, RecordEnd end, std::uint64_t flags) noexcept {
+  for (std::uint32_t i = 0; i < run.open_record_count; ++i) {
+    OpenRecord& record = run.open_records[i];
+    if (record.payload != payload) continue;
+    EndRecord(*record.ring, payload, end, flags);
+    record = run.open_records[--run.open_record_count];
+    return true;
+  }
+  return false;
+}
+
+void DiscardOpenRecords(RunContext& run) noexcept {
+  while (run.open_record_count != 0) {
+    const OpenRecord& record = run.open_records[--run.open_record_count];
+    EndRecord(*record.ring, record.payload, RecordEnd::kDiscard, 0);
+  }
 }
 
 std::uint64_t QueryRing(const MapView& ring, std::uint64_t what) noexcept {
@@ -171,15 +160,6 @@ std::uint64_t QueryRing(const MapView& ring, std::uint64_t what) noexcept {
   }
 }
 
-MapView* FindRing(const Process& process, const void* payload) noexcept {
-  const auto address = reinterpret_cast<std::uint64_t>(payload);
-  for (MapView* ring = __atomic_load_n(&process.rings, __ATOMIC_ACQUIRE); ring != nullptr; ring = ring->next_ring) {
-    const auto data = reinterpret_cast<std::uint64_t>(RingData(*ring));
-    if (address - data < std::uint64_t{2} * ring->max_entries) return ring;
-  }
-  return nullptr;
-}
-
 bool HasData(const MapView& ring) noexcept {
   return __atomic_load_n(ProducerPosition(ring), __ATOMIC_ACQUIRE) !=
          __atomic_load_n(ConsumerPosition(ring), __ATOMIC_ACQUIRE);
@@ -190,7 +170,7 @@ bool IsNextRecordBusy(MapView& ring) noexcept {
   RecordHeader* record = RecordAt(ring, __atomic_load_n(ConsumerPosition(ring), __ATOMIC_ACQUIRE) & ~std::uint64_t{7});
   std::uint32_t length = __atomic_load_n(&record->length, __ATOMIC_ACQUIRE);
   if ((length & kRecordBusy) == 0) return false;
-  if (!IsProducerDead(*ring.process, __atomic_load_n(&record->owner, __ATOMIC_RELAXED))) return true;
+  if (!IsShortOwnerDead(*ring.process, __atomic_load_n(&record->owner, __ATOMIC_RELAXED))) return true;
   const std::uint32_t discarded = (length & ~kRecordBusy) | kRecordDiscarded;
   __atomic_compare_exchange_n(&record->length, &length, discarded, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
   return false;

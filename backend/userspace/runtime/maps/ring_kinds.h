@@ -37,18 +37,12 @@ constexpr MapOps RingOps(std::uint32_t traits) noexcept {
   return {
       .traits = traits | map_traits::kMappedTwice | map_traits::kMmapable,
       .geometry = RingGeometry,
-      .initialize = NothingToInitialize,
-      .open = NothingToOpen,
       .lookup = RingLookup,
       .update = RingUpdate,
       .erase = RingErase,
       .for_each = RingForEach,
-      .push = UnsupportedPush,
-      .pop = UnsupportedPop,
-      .peek = UnsupportedPop,
       .copy_out = RingCopyOut,
       .copy_in = RingCopyIn,
-      .take = UnsupportedTake,
       .next_key = RingNextKey,
   };
 }

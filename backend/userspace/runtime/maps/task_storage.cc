@@ -221,18 +221,13 @@ long RemoveTaskStorage(MapView& map) noexcept { return EraseFor(map, CurrentThre
 constexpr MapOps kTaskStorageOps = {
     .traits = map_traits::kLocalStorage,
     .geometry = Geometry,
-    .initialize = NothingToInitialize,
     .open = Open,
     .lookup = LookupNothing,
     .update = RefuseUpdate,
     .erase = Erase,
     .for_each = RefuseWalk,
-    .push = UnsupportedPush,
-    .pop = UnsupportedPop,
-    .peek = UnsupportedPop,
     .copy_out = CopyOut,
     .copy_in = CopyIn,
-    .take = UnsupportedTake,
     .next_key = RefuseNextKey,
 };
 

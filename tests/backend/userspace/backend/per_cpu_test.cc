@@ -66,6 +66,23 @@ class PerCpuTest : public UserspaceBackendTest {
   }
 };
 
+TEST_F(PerCpuTest, ProgramsLeaseASlotThatAskForTheirProcessor) {
+  constexpr std::int32_t kProcessorId = 8;
+  constexpr std::int32_t kTime = 5;
+  for (const std::int32_t helper : {kProcessorId, kTime}) {
+    LinkedProgram source = TrivialProgram();
+    source.instructions = {{0x85, 0, 0, 0, helper}, {0x95, 0, 0, 0, 0}};
+    const auto program = backend().LoadProgram(source).value();
+    AsAgent([&](runtime::Process& process, int folder) {
+      runtime::ProgramInstance* instance = nullptr;
+      runtime::Reason reason;
+      ASSERT_EQ(runtime::InstantiateProgram(process, folder, program->info().id, &instance, &reason), 0) << reason.text;
+      EXPECT_EQ(instance->uses_slot, helper == kProcessorId ? 1U : 0U);
+      runtime::ReleaseProgram(instance);
+    });
+  }
+}
+
 TEST_F(PerCpuTest, EightThreadsOfOneProcessCountExactly) {
   for (const MapType type : {MapType::kPerCpuArray, MapType::kPerCpuHash}) {
     auto map = MakeCounts(type);

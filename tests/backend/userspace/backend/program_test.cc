@@ -99,6 +99,30 @@ TEST_F(UserspaceProgramTest, RefusesWhatItCannotRun) {
   EXPECT_EQ(LoadError(program).code(), ErrorCode::kVerifierRejected);
 }
 
+// Each calls bpf_loop(1, the first function, 0, 0) and then all of its functions.
+TEST_F(UserspaceProgramTest, RefusesTablesThatNoProcessWouldTake) {
+  const auto make = [](std::int32_t functions) {
+    LinkedProgram program = TrivialProgram();
+    const std::int32_t callback = functions + 7;
+    program.instructions = {
+        {0xb7, 1, 0, 0, 1}, {0x18, 2, 4, 0, callback - 2}, {}, {0xb7, 3, 0, 0, 0}, {0xb7, 4, 0, 0, 0}, Call(181)};
+    for (std::int32_t i = 0; i < functions; ++i) {
+      const std::int32_t at = 6 + i;
+      program.instructions.push_back({0x85, 0, 1, 0, callback + 2 * i - at - 1});
+    }
+    program.instructions.push_back(kExit);
+    for (std::int32_t i = 0; i < functions; ++i) {
+      program.instructions.insert(program.instructions.end(), {{0xb7, 0, 0, 0, 0}, kExit});
+    }
+    return program;
+  };
+  const auto most = static_cast<std::int32_t>(runtime::kMaxProgramFunctions) - 1;  // beside the first
+  EXPECT_EQ(Run(*backend().LoadProgram(make(most)).value()), 0U);
+  const Error error = LoadError(make(most + 1));
+  EXPECT_EQ(error.code(), ErrorCode::kVerifierRejected);
+  EXPECT_THAT(error.message(), HasSubstr("4097 functions beside callbacks, more than the limit of 4096"));
+}
+
 TEST_F(UserspaceProgramTest, HelpersOfGplProgramsAreForThem) {
   LinkedProgram program = TrivialProgram();
   program.instructions = {{0xb7, 1, 0, 0, 0}, Call(173), kExit};

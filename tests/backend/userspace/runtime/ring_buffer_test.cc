@@ -226,13 +226,19 @@ TEST_F(RingBufferTest, AProducerKilledAtAnyMomentBlocksNobody) {
   }
 }
 
-TEST_F(RingBufferTest, APayloadIsFoundByItsAddressAlone) {
+TEST_F(RingBufferTest, APayloadOfARunIsFoundByItsAddressAlone) {
   MapView& first = MakeRing();
   MapView& second = MakeRing();
-  EXPECT_EQ(FindRing(process(), ReserveRecord(first, 8)), &first);
-  EXPECT_EQ(FindRing(process(), ReserveRecord(second, 8)), &second);
+  RunContext run;
+  void* in_first = ReserveInRun(run, first, 8);
+  void* in_second = ReserveInRun(run, second, 8);
   int elsewhere = 0;
-  EXPECT_EQ(FindRing(process(), &elsewhere), nullptr);
+  EXPECT_FALSE(EndInRun(run, &elsewhere, RecordEnd::kSubmit, 0));
+  EXPECT_TRUE(EndInRun(run, in_second, RecordEnd::kSubmit, 0));
+  EXPECT_FALSE(IsNextRecordBusy(second));
+  EXPECT_TRUE(IsNextRecordBusy(first));
+  EXPECT_TRUE(EndInRun(run, in_first, RecordEnd::kSubmit, 0));
+  EXPECT_FALSE(EndInRun(run, in_first, RecordEnd::kSubmit, 0)) << "ended already";
 }
 
 }  // namespace

@@ -133,31 +133,45 @@ TEST_F(RingProducersTest, ACutRunLosesItsOwnRecordsOnly) {
   void* others = nullptr;
   std::thread([&] { others = ReserveRecord(ring, 24); }).join();
   ASSERT_EQ(Output(ring, "before"), 0);
-  ASSERT_NE(ReserveRecord(ring, 100), nullptr);
-  ASSERT_NE(ReserveRecord(ring, 0), nullptr);
+  RunContext outer;
+  void* interrupted = ReserveInRun(outer, ring, 16);
+  RunContext run;
+  ASSERT_NE(ReserveInRun(run, ring, 100), nullptr);
+  ASSERT_NE(ReserveInRun(run, ring, 0), nullptr);
   ASSERT_EQ(Output(ring, "after"), 0);
-  DiscardOwnRecords(process());
+  DiscardOpenRecords(run);
+  EXPECT_EQ(run.open_record_count, 0U);
+  ASSERT_TRUE(EndInRun(outer, interrupted, RecordEnd::kSubmit, 0));
   EndRecord(ring, others, RecordEnd::kSubmit, 0);
   std::string record;
   ASSERT_TRUE(Consume(ring, &record));
   EXPECT_EQ(record.size(), 24U);
-  for (const char* expected : {"before", "after"}) {
-    ASSERT_TRUE(Consume(ring, &record));
-    EXPECT_EQ(record, expected);
-  }
+  ASSERT_TRUE(Consume(ring, &record));
+  EXPECT_EQ(record, "before");
+  ASSERT_TRUE(Consume(ring, &record));
+  EXPECT_EQ(record.size(), 16U) << "of the run that was interrupted by the cut one";
+  ASSERT_TRUE(Consume(ring, &record));
+  EXPECT_EQ(record, "after");
 }
 
-TEST_F(RingProducersTest, PositionsThatAConsumerMadeUpEndTheDiscarding) {
+TEST_F(RingProducersTest, PositionsThatAConsumerMadeUpDoNotKeepRecordsOpen) {
   MapView& ring = MakeRing();
-  ASSERT_NE(ReserveRecord(ring, 100), nullptr);
-  for (const std::uint64_t position : {std::uint64_t{200}, std::uint64_t{1} << 40}) {
-    *ConsumerPosition(ring) = position;
-    DiscardOwnRecords(process());
-  }
+  RunContext run;
+  ASSERT_NE(ReserveInRun(run, ring, 100), nullptr);
+  *ConsumerPosition(ring) = std::uint64_t{1} << 40;
+  DiscardOpenRecords(run);
   *ConsumerPosition(ring) = 0;
-  EXPECT_TRUE(IsNextRecordBusy(ring));
-  DiscardOwnRecords(process());
   EXPECT_FALSE(IsNextRecordBusy(ring));
+}
+
+TEST_F(RingProducersTest, ARunHasABoundedNumberOfRecordsOpen) {
+  MapView& ring = MakeRing();
+  RunContext run;
+  for (std::uint32_t i = 0; i < kMaxOpenRecords; ++i) ASSERT_NE(ReserveInRun(run, ring, 8), nullptr);
+  EXPECT_EQ(ReserveInRun(run, ring, 8), nullptr);
+  EXPECT_EQ(ring.header->dropped, 1U);
+  ASSERT_TRUE(EndInRun(run, run.open_records[3].payload, RecordEnd::kSubmit, 0));
+  EXPECT_NE(ReserveInRun(run, ring, 8), nullptr);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "session_fixture.h"
 #include "strata/backend/userspace/runtime/helpers/table.h"
+#include "strata/backend/userspace/runtime/program_instance.h"
 
 namespace strata::runtime {
 namespace {
@@ -195,8 +196,13 @@ TEST_F(TimersTest, OnlySomeKindsHaveThem) {
 TEST_F(TimersTest, HelpersRefuseAddressesThatAreNoTimers) {
   MapView& map = MakeTimedMap(MapType::kArray, 2);
   BeginServing(map);
+  MapView* maps[] = {&map};
+  ProgramInstance program{};
+  program.maps = maps;
+  program.map_count = 1;
   RunContext run;
   run.process = &process();
+  run.program = &program;
   std::uint64_t elsewhere[2] = {};
   const auto address = [](const void* pointer) { return reinterpret_cast<std::uint64_t>(pointer); };
   const auto call = [&](std::uint32_t helper, std::uint64_t first, std::uint64_t second) {
@@ -207,6 +213,8 @@ TEST_F(TimersTest, HelpersRefuseAddressesThatAreNoTimers) {
   EXPECT_EQ(call(171, address(elsewhere), 0), -EINVAL);
   EXPECT_EQ(call(172, address(elsewhere), 0), -EINVAL);
   EXPECT_EQ(call(169, address(Find(map, 0)->timer), address(&map)), 0);
+  program.map_count = 0;
+  EXPECT_EQ(call(172, address(Find(map, 0)->timer), 0), -EINVAL) << "a timer of a map that the program has not";
 }
 
 }  // namespace

@@ -183,7 +183,6 @@ TEST(StructuralCheck, CollectsWhatAProgramUses) {
                                 })).value();
   EXPECT_THAT(facts.helpers, testing::ElementsAre(1, 8));
   EXPECT_THAT(facts.maps, testing::ElementsAre(1));
-  EXPECT_TRUE(facts.uses_processor_id);
   EXPECT_TRUE(facts.has_backward_jumps);
   EXPECT_FALSE(facts.uses_callbacks);
   EXPECT_EQ(facts.stack_bytes, 8U);
