@@ -78,7 +78,7 @@ class PerfWatcher {
   }
   void Run() {
     while (!stopping_.load()) {
-      const std::uint32_t word = runtime::AnnounceWait(map_);
+      const std::uint32_t word = runtime::AnnounceWait(map_).seen;
       SignalReady();
       if (!stopping_.load()) sys::FutexWait(&map_.header->wake_word, word, nullptr);
     }

@@ -16,7 +16,8 @@ namespace {
 namespace sys = runtime::sys;
 
 // How often a record that is still being written is looked at: its producer may have died, and then nobody wakes us.
-constexpr sys::Timespec kBusyRecordInterval{0, 10'000'000};
+// The same where a producer may not have seen that we wait.
+constexpr sys::Timespec kLookInterval{0, 10'000'000};
 
 bool IsReady(runtime::MapView& ring) { return runtime::HasData(ring) && !runtime::IsNextRecordBusy(ring); }
 
@@ -57,13 +58,14 @@ class Waiter {
  private:
   void Run() {
     while (!stopping_.load()) {
-      const std::uint32_t seen = runtime::AnnounceWait(ring_);
+      const runtime::AnnouncedWait wait = runtime::AnnounceWait(ring_);
       if (stopping_.load()) return;
       if (IsReady(ring_)) {
         SignalAndWaitForRearm();
       } else {
         // Announced before this last look, so a record that came later changes the word.
-        sys::FutexWait(&ring_.header->wake_word, seen, runtime::HasData(ring_) ? &kBusyRecordInterval : nullptr);
+        const bool looks_again = !wait.is_certain || runtime::HasData(ring_);
+        sys::FutexWait(&ring_.header->wake_word, wait.seen, looks_again ? &kLookInterval : nullptr);
       }
     }
   }

@@ -42,7 +42,7 @@ class DrainWatcher {
   void Run() {
     std::uint64_t seen_position = ~std::uint64_t{0};
     while (!stopping_.load()) {
-      const std::uint32_t seen = runtime::AnnounceWait(ring_);
+      const std::uint32_t seen = runtime::AnnounceWait(ring_).seen;
       const std::uint64_t position = __atomic_load_n(runtime::ConsumerPosition(ring_), __ATOMIC_ACQUIRE);
       if (position != seen_position) MakeEdge();
       seen_position = position;

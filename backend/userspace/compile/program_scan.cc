@@ -306,11 +306,11 @@ void Scanner::ScanTailCall(InsnIndex at) {
 }
 
 void Scanner::ScanMapLookup(InsnIndex at) {
-  Known& map = known_[1];
+  const Known& map = known_[1];
   if (map.kind != Known::kMap) return;
-  map.is_read = true;
   const auto position = static_cast<std::uint32_t>(map.value);
   if (input_.maps[position].type != MapType::kArrayOfMaps) return;
+  if (!map.is_read) scan_.flags[map.defined_by] |= scan_flags::kSkip;
   scan_.map_lookups.push_back({.call = at.value, .map = position, .index = StoredKey(known_[2])});
 }
 

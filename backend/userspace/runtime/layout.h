@@ -15,7 +15,7 @@
 namespace strata::runtime {
 
 inline constexpr std::uint32_t kPageSize = 4096;
-inline constexpr std::uint32_t kLayoutVersion = 2;  // of everything in this file
+inline constexpr std::uint32_t kLayoutVersion = 3;  // of everything in this file
 inline constexpr std::uint32_t kImageAbi = 2;       // of compiled code: RunContext, helper calling convention
 inline constexpr std::uint32_t kNameSize = 64;      // bytes of a name with its NUL
 inline constexpr std::uint32_t kCacheLine = 64;

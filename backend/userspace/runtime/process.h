@@ -54,8 +54,9 @@ struct Process {
   // True where SIGSEGV and SIGBUS reach HandleFault on every thread that runs programs; set by whoever owns these
   // signals (fault_table.h). Guarded reads are plain copies then.
   bool has_fault_table;
-  bool owns_fault_signals;  // handlers were installed for this process's sake
-  std::uint64_t tick_ns;    // of the kernel's coarse clocks: a jiffy
+  bool owns_fault_signals;   // handlers were installed for this process's sake
+  bool has_remote_barriers;  // a waiting consumer makes this process's threads pass a full barrier (membarrier(2))
+  std::uint64_t tick_ns;     // of the kernel's coarse clocks: a jiffy
   ForkPage* fork_page;
   std::uint64_t last_generation;
   VdsoClock clock;

@@ -19,17 +19,15 @@ std::uint64_t TableSize(std::uint32_t place_count) {
 
 // Another run may see the old object or the new one, but never an id with an older object.
 void Remember(ResolvedObject& known, std::uint32_t id, void* object) {
-  if (object == nullptr) return __atomic_store_n(&known.missing_id, id, __ATOMIC_RELEASE);
-  __atomic_store_n(&known.id, 0U, __ATOMIC_RELEASE);
+  __atomic_store_n(&known.id, kNoObjectId, __ATOMIC_RELEASE);
   __atomic_store_n(&known.object, object, __ATOMIC_RELEASE);
-  __atomic_store_n(&known.id, id, __ATOMIC_RELEASE);
+  __atomic_store_n(&known.id, std::uint64_t{id}, __ATOMIC_RELEASE);
 }
 
 void ForgetAll(MapView& map) {
   for (std::uint64_t i = 0; i < map.resolved_size / sizeof(ResolvedObject); ++i) {
     ResolvedObject& known = map.resolved[i];
-    if (known.id != 0) __atomic_store_n(&known.id, 0U, __ATOMIC_RELEASE);
-    if (known.missing_id != 0) __atomic_store_n(&known.missing_id, 0U, __ATOMIC_RELEASE);
+    if (known.id != kNoObjectId) __atomic_store_n(&known.id, kNoObjectId, __ATOMIC_RELEASE);
   }
 }
 
@@ -76,7 +74,6 @@ bool IsTransient(long error) {
 template <typename Object, typename Open>
 Object* Resolve(MapView& holder, std::uint32_t place, std::uint32_t id, Open open) {
   ResolvedObject& known = holder.resolved[place];
-  if (__atomic_load_n(&known.missing_id, __ATOMIC_ACQUIRE) == id) return nullptr;
   if (!TryLockObjects(*holder.process)) return nullptr;
   const int folder = OpenSessionFolder(holder.process->session_path, nullptr);
   Object* object = nullptr;
@@ -102,6 +99,7 @@ long MakeResolvedTable(MapView& map, std::uint32_t place_count) noexcept {
   if (sys::IsError(table)) return -ENOMEM;
   map.resolved = reinterpret_cast<ResolvedObject*>(table);
   map.resolved_size = TableSize(place_count);
+  for (std::uint64_t i = 0; i < map.resolved_size / sizeof(ResolvedObject); ++i) map.resolved[i].id = kNoObjectId;
   return 0;
 }
 

@@ -10,12 +10,14 @@
 
 namespace strata::runtime {
 
+// Nothing that a file may hold, so that compiled code asks for equality alone.
+inline constexpr std::uint64_t kNoObjectId = std::uint64_t{1} << 32;
+
 // What one place of a map was when it was last looked at. Readers take no lock: the object is written before the id,
 // and never taken away, so who sees an id finds its object or a later one.
 struct ResolvedObject {
-  std::uint32_t id;          // of `object`; 0 before the first one
-  std::uint32_t missing_id;  // could not be opened, and is not tried again
-  void* object;              // MapView or ProgramInstance
+  std::uint64_t id;  // of `object`; kNoObjectId before the first one
+  void* object;      // MapView or ProgramInstance; null for one that could not be opened, and is not tried again
 };
 static_assert(sizeof(ResolvedObject) == 1 << kResolvedObjectShift &&
               offsetof(ResolvedObject, object) == kResolvedObjectOffset);

@@ -36,6 +36,16 @@ inline std::uint64_t* ConsumerPosition(const MapView& ring) noexcept {
 inline std::uint64_t* ProducerPosition(const MapView& ring) noexcept {
   return reinterpret_cast<std::uint64_t*>(ring.data + kPageSize);
 }
+// What follows that position in its page: the producers' own, in one cache line with what they write for every record.
+struct RingProducers {
+  std::uint64_t position;
+  OwnerWord lock;            // held while a record's header is written and the position advanced
+  OwnerWord stopped_holder;  // was waited for in vain, so that the next ones do not wait; 0 for nobody
+  std::uint64_t consumed;    // the consumer's position as a producer last saw it
+};
+inline RingProducers* ProducersOf(const MapView& ring) noexcept {
+  return reinterpret_cast<RingProducers*>(ring.data + kPageSize);
+}
 inline std::byte* RingData(const MapView& ring) noexcept { return ring.data + std::size_t{2} * kPageSize; }
 
 // Producers. Null when the ring is full (counted in MapHeader::dropped) or the size does not fit.
@@ -57,11 +67,18 @@ void DiscardOpenRecords(RunContext& run) noexcept;
 bool HasData(const MapView& ring) noexcept;
 // True when the next record is still being written. One whose producer died is discarded by this, and no longer busy.
 bool IsNextRecordBusy(MapView& ring) noexcept;
-// Says that the consumer is going to wait for a change of MapHeader::wake_word, whose value it returns. Look for data
-// again after this, then wait.
-std::uint32_t AnnounceWait(MapView& ring) noexcept;
+// Says that the consumer is going to wait for a change of MapHeader::wake_word. Look for data again after this, then
+// wait.
+struct AnnouncedWait {
+  std::uint32_t seen;  // the word's value
+  // False where the system does not let us order ourselves with the producers (a sandbox without membarrier): one of a
+  // ring buffer may then have missed the announcement, so that the wait must end by itself.
+  bool is_certain;
+};
+AnnouncedWait AnnounceWait(MapView& ring) noexcept;
 
-// Wakes whoever waits, for a user ring buffer its writer. To be called after a full barrier.
+// Wakes whoever waits, for a user ring buffer its writer. To be called after a full barrier, or by a process that has
+// remote ones.
 void WakeAnnounced(MapView& ring) noexcept;
 [[gnu::always_inline]] inline void WakeWaiter(MapView& ring) noexcept {
   if (__atomic_load_n(&ring.header->waiting, __ATOMIC_RELAXED) != 0) [[unlikely]]

@@ -55,6 +55,7 @@ enum class Call : long {
   kRtTgsigqueueinfo = 297,
   kProcessVmReadv = 310,
   kProcessVmWritev = 311,
+  kMembarrier = 324,
   kPidfdOpen = 434,
 };
 
@@ -222,5 +223,11 @@ inline long FutexWait(const std::uint32_t* word, std::uint32_t expected, const T
 inline long FutexWake(const std::uint32_t* word, std::uint32_t count) noexcept {
   return Raw(Call::kFutex, Address(word), 1, count);
 }
+
+// membarrier(2): every running thread of the processes that registered passes a full memory barrier before
+// RemoteBarrier() returns. Registration lasts until execve, and a child inherits it; with several threads it takes some
+// milliseconds.
+inline long RegisterForRemoteBarriers() noexcept { return Raw(Call::kMembarrier, 1U << 2); }  // GLOBAL_EXPEDITED
+inline long RemoteBarrier() noexcept { return Raw(Call::kMembarrier, 1U << 1); }
 
 }  // namespace strata::runtime::sys

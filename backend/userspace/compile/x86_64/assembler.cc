@@ -65,14 +65,14 @@ void Assembler::Opcode(int opcode) {
   Byte(opcode & 0xff);
 }
 
-// [base + disp], with the smallest displacement. rsp and r12 need a SIB byte; rbp and r13 always have a displacement.
+// With the smallest displacement. rsp, r12 and an index need a SIB byte; rbp and r13 always have a displacement.
 void Assembler::ModMem(int reg, Mem mem) {
   const int base = Number(mem.base) & 7;
-  const bool needs_sib = base == Number(Reg::rsp);
+  const bool needs_sib = base == Number(Reg::rsp) || mem.index != Reg::rsp;
   const bool can_omit = base != Number(Reg::rbp);
   const int mod = mem.disp == 0 && can_omit ? 0 : Fits<std::int8_t>(mem.disp) ? 1 : 2;
-  Byte(mod << 6 | (reg & 7) << 3 | base);
-  if (needs_sib) Byte(0x24);
+  Byte(mod << 6 | (reg & 7) << 3 | (needs_sib ? Number(Reg::rsp) : base));
+  if (needs_sib) Byte(mem.scale_log2 << 6 | (Number(mem.index) & 7) << 3 | base);
   if (mod == 1) Byte(mem.disp & 0xff);
   if (mod == 2) Dword(static_cast<std::uint32_t>(mem.disp));
 }
@@ -86,7 +86,7 @@ void Assembler::OpReg(Bits bits, int opcode, int reg, int rm, bool is_byte) {
 
 void Assembler::OpMem(Bits bits, int opcode, int reg, Mem mem, bool is_byte) {
   Reserve();
-  Rex(bits, reg, 0, Number(mem.base), is_byte && NeedsRexForByte(reg));
+  Rex(bits, reg, Number(mem.index), Number(mem.base), is_byte && NeedsRexForByte(reg));
   Opcode(opcode);
   ModMem(reg, mem);
 }
@@ -127,16 +127,6 @@ void Assembler::MovRelocated(Reg dst, runtime::ImageRelocationKind kind, std::ui
 }
 
 void Assembler::Lea(Reg dst, Mem from) { OpMem(Bits::k64, 0x8d, Number(dst), from); }
-
-void Assembler::LeaScaled(Reg dst, Reg base, Reg index, int scale_log2) {
-  Reserve();
-  const bool needs_disp = (Number(base) & 7) == Number(Reg::rbp);
-  Rex(Bits::k64, Number(dst), Number(index), Number(base));
-  Byte(0x8d);
-  Byte((needs_disp ? 0x40 : 0) | (Number(dst) & 7) << 3 | 4);
-  Byte(scale_log2 << 6 | (Number(index) & 7) << 3 | (Number(base) & 7));
-  if (needs_disp) Byte(0);
-}
 
 void Assembler::LeaLabel(Reg dst, Label label) {
   Reserve();

@@ -38,9 +38,12 @@ enum class Alu : std::uint8_t { kAdd = 0, kOr = 1, kAnd = 4, kSub = 5, kXor = 6,
 enum class Shift : std::uint8_t { kRol = 0, kShl = 4, kShr = 5, kSar = 7 };  // /digit of C1 and D3
 enum class Unary : std::uint8_t { kNeg = 3, kDiv = 6, kIdiv = 7 };           // /digit of F7
 
+// base + disp + (index << scale_log2)
 struct Mem {
   Reg base;
   std::int32_t disp = 0;
+  Reg index = Reg::rsp;  // which cannot be one: none
+  int scale_log2 = 0;
 };
 
 // A place in the code: bound once, used any number of times.
@@ -73,7 +76,6 @@ class Assembler {
   void MovImm(Reg dst, std::uint64_t value);  // the shortest of xor, mov r32, mov r64 with 32 bits, movabs
   void MovRelocated(Reg dst, runtime::ImageRelocationKind kind, std::uint32_t index, std::int64_t addend);
   void Lea(Reg dst, Mem from);
-  void LeaScaled(Reg dst, Reg base, Reg index, int scale_log2);  // base + (index << scale_log2)
   void LeaLabel(Reg dst, Label label);
   void Exchange(Reg a, Reg b);
   void ExtendZero(Reg dst, Reg src, int from_bits);             // 8, 16, 32

@@ -184,7 +184,8 @@ class Translator {
   void CallHelper(std::uint32_t helper);
   void CallMap(const DirectCall& call);
   void TailCall(InsnIndex at);
-  void FindObject(const KnownPlace& call, Label unknown, Label none);
+  void FindObject(const KnownPlace& call, Reg object, Label unknown, Label none);
+  void EmitUnknownObjects();
   void LookupMap(const KnownPlace& lookup);
   void CountTailCall(Label needs_slot, Label has_slot, Label none);
   void JumpBackIf(Cond cond, std::int64_t target);
@@ -223,6 +224,14 @@ class Translator {
   std::size_t next_direct_call_ = 0;
   std::size_t next_tail_call_ = 0;
   std::size_t next_map_lookup_ = 0;
+  // Lookups of the function whose helper calls are still to be written.
+  struct UnknownObject {
+    std::uint32_t map;  // its position in the map table
+    Label unknown;
+    Label none;
+    Label done;
+  };
+  std::vector<UnknownObject> unknown_objects_;
   bool needs_end_run_entry_ = false;
 
   // of the function being translated
@@ -324,6 +333,7 @@ void Translator::TranslateFunction(const ScannedFunction& function) {
   out_.Bind(entries_[static_cast<std::size_t>(&function - scan_.functions.data())]);
   EmitPrologue();
   for (InsnIndex at = function.facts.begin; at < function.facts.end;) at.value += TranslateInstruction(at);
+  EmitUnknownObjects();
 }
 
 void Translator::EmitRunEnds() {
@@ -803,7 +813,7 @@ std::uint32_t Translator::Move(InsnIndex at, Bits bits) {
     return 2;
   }
   if (next != nullptr && next->dst == insn.dst && static_cast<Opcode>(next->opcode) == Opcode::kAdd64Reg) {
-    out_.LeaScaled(dst, src, next->src == insn.dst ? src : Src(*next), 0);
+    out_.Lea(dst, {src, 0, next->src == insn.dst ? src : Src(*next)});
     return 2;
   }
   out_.Mov(Bits::k64, dst, src);
@@ -1024,50 +1034,53 @@ void Translator::CallMap(const DirectCall& call) {
 
 // --- tail calls ----------------------------------------------------------------------------------------------------
 
-// r11 = the object that the slot of the array stands for, when this process knows it already. An index that is no
-// constant is in edx. Keeps the other arguments but the fourth.
-void Translator::FindObject(const KnownPlace& call, Label unknown, Label none) {
+// `object` = what the slot of the array stands for, when this process knows it already, null where it knows that it
+// cannot be opened; at `unknown` eax has its id, 0 where the slot is empty. An index that is no constant is in ecx,
+// whose upper half is zero.
+void Translator::FindObject(const KnownPlace& call, Reg object, Label unknown, Label none) {
   constexpr std::int64_t kIdSize = sizeof(std::uint32_t);
   constexpr std::int64_t kEntrySize = 1 << runtime::kResolvedObjectShift;
   const std::int64_t index = call.index.value_or(0);
   const auto max_entries = static_cast<std::int32_t>(input_.maps[call.map].max_entries);
   if (!call.index) {
-    out_.AluImm(Alu::kCmp, Bits::k32, Reg::rdx, max_entries);
+    out_.AluImm(Alu::kCmp, Bits::k32, Reg::rcx, max_entries);
     out_.JumpIf(Cond::kAboveOrEqual, none);
-    out_.Mov(Bits::k32, Reg::rdx, Reg::rdx);
   }
   out_.MovRelocated(Reg::rax, ImageRelocationKind::kMapTable, call.map, index * kIdSize);
   out_.MovRelocated(kScratch, ImageRelocationKind::kMapResolved, call.map, index * kEntrySize);
-  if (!call.index) {
-    out_.LeaScaled(Reg::rax, Reg::rax, Reg::rdx, 2);
-    out_.Mov(Bits::k64, Reg::rcx, Reg::rdx);
-    out_.ShiftImm(Shift::kShl, Bits::k64, Reg::rcx, runtime::kResolvedObjectShift);
-    out_.AluReg(Alu::kAdd, Bits::k64, kScratch, Reg::rcx);
-  }
-  out_.Load(Reg::rax, {Reg::rax}, 4);
-  out_.Test(Bits::k32, Reg::rax, Reg::rax);
-  out_.JumpIf(Cond::kEqual, none);
-  out_.CompareMem(Bits::k32, Reg::rax, {kScratch});
+  const Reg scaled = call.index ? Reg::rsp : Reg::rcx;
+  out_.Load(Reg::rax, {Reg::rax, 0, scaled, call.index ? 0 : 2}, 4);
+  if (!call.index) out_.ShiftImm(Shift::kShl, Bits::k64, Reg::rcx, runtime::kResolvedObjectShift);
+  out_.CompareMem(Bits::k64, Reg::rax, {kScratch, 0, scaled});
   out_.JumpIf(Cond::kNotEqual, unknown);
-  out_.Load(kScratch, {kScratch, runtime::kResolvedObjectOffset}, 8);
+  out_.Load(object, {kScratch, runtime::kResolvedObjectOffset, scaled}, 8);
 }
 
-// bpf_map_lookup_elem on an array of maps. What this process has not met yet, the helper opens.
+// bpf_map_lookup_elem on an array of maps.
 void Translator::LookupMap(const KnownPlace& lookup) {
-  const Label unknown = out_.NewLabel();
-  const Label none = out_.NewLabel();
-  const Label done = out_.NewLabel();
   if (lookup.index.value_or(0) >= input_.maps[lookup.map].max_entries) return out_.MovImm(kResult, 0);
-  if (!lookup.index) out_.Load(Reg::rdx, {Reg::rsi}, 4);
-  FindObject(lookup, unknown, none);
-  out_.Mov(Bits::k64, kResult, kScratch);
-  out_.Jump(done);
-  out_.Bind(unknown);
-  CallHelper(kMapLookupElem);
-  out_.Jump(done);
-  out_.Bind(none);
-  out_.MovImm(kResult, 0);
-  out_.Bind(done);
+  const UnknownObject elsewhere{lookup.map, out_.NewLabel(), out_.NewLabel(), out_.NewLabel()};
+  if (!lookup.index) out_.Load(Reg::rcx, {Reg::rsi}, 4);
+  FindObject(lookup, kResult, elsewhere.unknown, elsewhere.none);
+  out_.Bind(elsewhere.done);
+  unknown_objects_.push_back(elsewhere);
+}
+
+// Behind the function, where they are not in the way of what is known: what this process has not met yet, the helper
+// opens.
+void Translator::EmitUnknownObjects() {
+  for (const UnknownObject& elsewhere : unknown_objects_) {
+    out_.Bind(elsewhere.unknown);
+    out_.Test(Bits::k32, Reg::rax, Reg::rax);
+    out_.JumpIf(Cond::kEqual, elsewhere.none);
+    out_.MovRelocated(Reg::rdi, ImageRelocationKind::kMapView, elsewhere.map, 0);
+    CallHelper(kMapLookupElem);
+    out_.Jump(elsewhere.done);
+    out_.Bind(elsewhere.none);
+    out_.MovImm(kResult, 0);
+    out_.Jump(elsewhere.done);
+  }
+  unknown_objects_.clear();
 }
 
 // What is left to do when the target is known.
@@ -1092,7 +1105,10 @@ void Translator::TailCall(InsnIndex at) {
   const Label none = out_.NewLabel();
   if (is_known && call.index.value_or(0) >= input_.maps[call.map].max_entries) return out_.MovImm(kResult, 0);
   if (is_known) {
-    FindObject(call, unknown, none);
+    if (!call.index) out_.Mov(Bits::k32, Reg::rcx, Reg::rdx);
+    FindObject(call, kScratch, unknown, none);
+    out_.Test(Bits::k64, kScratch, kScratch);
+    out_.JumpIf(Cond::kEqual, none);
     CountTailCall(needs_slot, has_slot, none);
     out_.Bind(enter);
     out_.Mov(Bits::k64, Reg::rsi, run_);
@@ -1103,6 +1119,10 @@ void Translator::TailCall(InsnIndex at) {
     out_.JumpIf(Cond::kNotEqual, has_slot);
   }
   out_.Bind(unknown);
+  if (is_known) {
+    out_.Test(Bits::k32, Reg::rax, Reg::rax);
+    out_.JumpIf(Cond::kEqual, none);
+  }
   out_.Push(Reg::rdi);
   out_.Push(Reg::rdi);
   out_.Mov(Bits::k64, kHelperRun, run_);
@@ -1127,7 +1147,7 @@ void Translator::TailCall(InsnIndex at) {
 
 // rax = rax + rcx * stride
 void Translator::AddScaledKey(std::uint32_t stride) {
-  if (stride == 8) return out_.LeaScaled(Reg::rax, Reg::rax, Reg::rcx, 3);
+  if (stride == 8) return out_.Lea(Reg::rax, {Reg::rax, 0, Reg::rcx, 3});
   if (std::has_single_bit(stride)) {
     out_.ShiftImm(Shift::kShl, Bits::k64, Reg::rcx, std::countr_zero(stride));
   } else if (stride <= std::numeric_limits<std::int32_t>::max()) {

@@ -4,7 +4,8 @@
 // Lookups take no lock. A node's prefix never changes while the node is linked, and each change of the tree is one
 // store of one link (or of one node's `intermediate`). A link carries the generation that its node had when it was
 // made; freeing a node changes its generation. Who reads a node and then finds the link's generation has read that
-// node and no later one.
+// node and no later one. A link also has the length of its node's prefix, so that a walk knows which child comes next
+// before it has the node.
 //
 // Changes hold the map's lock. Its holder may be killed at any instruction. `pending` then names the one or two nodes
 // that may be neither in the tree nor in the free list, and `journal` the element that the number of elements depends
@@ -19,8 +20,13 @@ constexpr std::uint32_t kMostDataBytes = 256;
 constexpr std::uint32_t kMostWords = kMostDataBytes / 8;
 constexpr std::uint32_t kPrefixBytes = 4;  // of a key, before the data
 
-// Node index + 1 (low half; 0 for none) and the node's generation.
+// From the lowest bit on: node index + 1 (0 for none), the node's prefix_bits and its generation.
 using TrieLink = std::uint64_t;
+constexpr int kIndexBits = 28;
+constexpr int kPrefixLengthBits = 12;
+constexpr int kGenerationShift = kIndexBits + kPrefixLengthBits;
+constexpr std::uint32_t kGenerationMask = (1U << (64 - kGenerationShift)) - 1;
+static_assert(kMostDataBytes * 8 < 1 << kPrefixLengthBits);
 
 struct TrieNode {
   TrieLink child[2];
@@ -55,8 +61,11 @@ struct TrieKey {
 TrieState& StateOf(const MapView& map) { return *reinterpret_cast<TrieState*>(map.header->kind_state); }
 std::uint32_t DataBytes(const MapView& map) { return map.key_size - kPrefixBytes; }
 
-std::uint32_t IndexOf(TrieLink link) { return static_cast<std::uint32_t>(link); }
-std::uint32_t GenerationOf(TrieLink link) { return static_cast<std::uint32_t>(link >> 32); }
+std::uint32_t IndexOf(TrieLink link) { return static_cast<std::uint32_t>(link) & ((1U << kIndexBits) - 1); }
+std::uint32_t BitsOf(TrieLink link) {
+  return static_cast<std::uint32_t>(link >> kIndexBits) & ((1U << kPrefixLengthBits) - 1);
+}
+std::uint32_t GenerationOf(TrieLink link) { return static_cast<std::uint32_t>(link >> kGenerationShift); }
 
 // A link from the file is never trusted to be in range.
 [[gnu::always_inline]] inline TrieNode* NodeAt(const MapView& map, std::uint32_t index_plus_one) {
@@ -65,7 +74,9 @@ std::uint32_t GenerationOf(TrieLink link) { return static_cast<std::uint32_t>(li
   return reinterpret_cast<TrieNode*>(map.table + index * map.derived[kNodeSize]);
 }
 TrieLink LinkTo(const MapView& map, std::uint32_t index_plus_one) {
-  return std::uint64_t{NodeAt(map, index_plus_one)->generation} << 32 | index_plus_one;
+  const TrieNode& node = *NodeAt(map, index_plus_one);
+  return std::uint64_t{node.generation} << kGenerationShift | std::uint64_t{node.prefix_bits} << kIndexBits |
+         index_plus_one;
 }
 std::uint64_t* WordsOf(TrieNode& node) { return reinterpret_cast<std::uint64_t*>(&node + 1); }
 std::byte* ValueOf(const MapView& map, TrieNode& node) {
@@ -149,21 +160,23 @@ constexpr int kRestarts = 256;
 
 enum class Walk : std::uint8_t { kDone, kDisturbed };
 
+// kIsOneWord: of a key with at most 64 bits of data, which then stays in a register.
+template <bool kIsOneWord>
 [[gnu::always_inline]] inline Walk FindLongestOnce(const MapView& map, const TrieKey& key, TrieNode** out) {
   const auto max_bits = static_cast<std::uint32_t>(map.derived[kMaxBits]);
+  const std::uint64_t first_word = key.words[0];
+  const std::uint64_t* words = kIsOneWord ? &first_word : key.words;
   TrieLink found_link = 0;
   TrieNode* found = nullptr;
   std::uint32_t least_bits = 0;
   TrieLink link = Load(StateOf(map).root);
   for (TrieNode* node = NodeAt(map, IndexOf(link)); node != nullptr; node = NodeAt(map, IndexOf(link))) {
-    const std::uint32_t bits = __atomic_load_n(&node->prefix_bits, __ATOMIC_RELAXED);
-    if (bits > max_bits || bits < least_bits) [[unlikely]] {
-      if (IsCurrent(*node, link)) break;
-      return Walk::kDisturbed;
-    }
-    const std::uint32_t match = MatchBits(WordsOf(*node), key.words, Smaller(bits, key.bits));
-    const bool goes_on = match == bits && bits < max_bits;
-    const TrieLink next = goes_on ? Load(node->child[BitAt(key.words, bits)]) : 0;
+    const std::uint32_t bits = BitsOf(link);
+    if (bits > max_bits || bits < least_bits) [[unlikely]]
+      break;  // not of our making
+    const bool is_leaf = bits == max_bits;
+    const TrieLink next = is_leaf ? 0 : Load(node->child[BitAt(words, kIsOneWord ? bits % 64 : bits)]);
+    const std::uint32_t match = MatchBits(WordsOf(*node), words, Smaller(bits, key.bits));
     const bool is_element = Load(node->intermediate) == 0;
     if (!IsCurrent(*node, link)) [[unlikely]]
       return Walk::kDisturbed;
@@ -180,15 +193,21 @@ enum class Walk : std::uint8_t { kDone, kDisturbed };
   return Walk::kDone;
 }
 
+template <bool kIsOneWord>
+[[gnu::always_inline]] inline TrieNode* FindLongest(const MapView& map, const TrieKey& key) {
+  TrieNode* found = nullptr;
+  for (int i = 0; i < kRestarts; ++i) {
+    if (FindLongestOnce<kIsOneWord>(map, key, &found) == Walk::kDone) return found;
+  }
+  return nullptr;
+}
+
 void* Lookup(MapView& map, const void* key_bytes, std::uint32_t /*slot*/) noexcept {
   TrieKey key;
   LoadKey(map, key_bytes, &key);
   if (key.bits > map.derived[kMaxBits]) return nullptr;
-  TrieNode* found = nullptr;
-  for (int i = 0; i < kRestarts; ++i) {
-    if (FindLongestOnce(map, key, &found) == Walk::kDone) return found == nullptr ? nullptr : ValueOf(map, *found);
-  }
-  return nullptr;
+  TrieNode* found = map.derived[kWordCount] == 1 ? FindLongest<true>(map, key) : FindLongest<false>(map, key);
+  return found == nullptr ? nullptr : ValueOf(map, *found);
 }
 
 // The first element, in postorder, of what `link` leads to.
@@ -355,7 +374,7 @@ void FreeNode(const MapView& map, int place) {
   TrieState& state = StateOf(map);
   const std::uint32_t freed = state.pending[place];
   if (TrieNode* node = NodeAt(map, freed); node != nullptr) {
-    Store(node->generation, node->generation + 1);
+    Store(node->generation, (node->generation + 1) & kGenerationMask);
     Store(node->free_next, static_cast<std::uint32_t>(state.free_head));
     Store(state.free_head, std::uint64_t{freed});
   }
@@ -554,7 +573,7 @@ long Geometry(const MapAttributes& attributes, MapGeometry* out) noexcept {
       attributes.key_size <= kPrefixBytes || attributes.key_size > kMostKey || attributes.value_size == 0 ||
       attributes.value_size > kMostValue)
     return -EINVAL;
-  if (NodeCount(attributes.max_entries) > 0xffffffff) return -ENOMEM;
+  if (NodeCount(attributes.max_entries) >= 1U << kIndexBits) return -ENOMEM;
   out->value_stride = static_cast<std::uint32_t>(RoundUp(attributes.value_size, 8));
   const std::uint64_t node_size = sizeof(TrieNode) + RoundUp(attributes.key_size - kPrefixBytes, 8) + out->value_stride;
   out->table_size = RoundUp(NodeCount(attributes.max_entries) * node_size, kPageSize);

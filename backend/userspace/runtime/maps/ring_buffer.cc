@@ -10,9 +10,8 @@ namespace strata::runtime {
 namespace {
 
 constexpr std::uint64_t kMaxRecord = 0xffffffffU / 4;  // RINGBUF_MAX_RECORD_SZ
-// Indices into MapHeader::kind_state; a session's log has its reader's lock between these.
-constexpr std::uint32_t kLockState = 0;
-constexpr std::uint32_t kStoppedHolderState = 2;
+// Up to here OutputRecord copies while it holds the lock, so that the consumer never meets the record half-written.
+constexpr std::uint64_t kMaxCopyUnderLock = 256;
 
 // A producer holds the lock for four stores. One that was preempted there gets its processor back while others sleep;
 // one that was stopped (SIGSTOP, a debugger) is waited for once, by whoever meets it first. On a machine with many
@@ -31,15 +30,15 @@ void CountDropped(MapView& ring) { __atomic_fetch_add(&ring.header->dropped, 1, 
 
 bool TakeFrom(MapView& ring, OwnerWord holder, OwnerWord self) {
   if (holder != 0 && !IsOwnerDead(*ring.process, holder)) return false;
-  return __atomic_compare_exchange_n(&ring.header->kind_state[kLockState], &holder, self, false, __ATOMIC_ACQUIRE,
+  return __atomic_compare_exchange_n(&ProducersOf(ring)->lock, &holder, self, false, __ATOMIC_ACQUIRE,
                                      __ATOMIC_RELAXED);
 }
 
 // Waits until the holder lets go or is dead. False when it does not in time, and for whoever comes while it still does
 // not. Counted in time: on a crowded machine a yield may take as long as a sleep.
 bool WaitForHolder(MapView& ring, OwnerWord self) {
-  OwnerWord* lock = &ring.header->kind_state[kLockState];
-  OwnerWord* stopped = &ring.header->kind_state[kStoppedHolderState];
+  OwnerWord* lock = &ProducersOf(ring)->lock;
+  OwnerWord* stopped = &ProducersOf(ring)->stopped_holder;
   if (Take(*ring.process, lock, self) != Taken::kNot) return true;
   const std::uint64_t start_ns = ClockNow(*ring.process, CLOCK_MONOTONIC);
   while (true) {
@@ -56,42 +55,78 @@ bool WaitForHolder(MapView& ring, OwnerWord self) {
 
 // A holder that died needs no repair: nothing counts before the position is stored.
 [[gnu::always_inline]] inline bool LockRing(MapView& ring, OwnerWord self) {
+  RingProducers& producers = *ProducersOf(ring);
   OwnerWord free = 0;
-  OwnerWord* lock = &ring.header->kind_state[kLockState];
-  const bool is_free = __atomic_compare_exchange_n(lock, &free, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+  const bool is_free =
+      __atomic_compare_exchange_n(&producers.lock, &free, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
   if (!is_free && !WaitForHolder(ring, self)) [[unlikely]]
     return false;
-  OwnerWord* stopped = &ring.header->kind_state[kStoppedHolderState];
-  if (__atomic_load_n(stopped, __ATOMIC_RELAXED) != 0) [[unlikely]]
-    __atomic_store_n(stopped, OwnerWord{0}, __ATOMIC_RELAXED);
+  if (__atomic_load_n(&producers.stopped_holder, __ATOMIC_RELAXED) != 0) [[unlikely]]
+    __atomic_store_n(&producers.stopped_holder, OwnerWord{0}, __ATOMIC_RELAXED);
   return true;
 }
 
-void UnlockRing(MapView& ring) { Drop(&ring.header->kind_state[kLockState]); }
+void UnlockRing(MapView& ring) { Drop(&ProducersOf(ring)->lock); }
 
-}  // namespace
+// By whoever holds the lock. The consumer's position lies in a line that it writes for every record, so that its last
+// known value is asked first.
+[[gnu::always_inline]] inline bool HasRoom(MapView& ring, std::uint64_t end) {
+  RingProducers& producers = *ProducersOf(ring);
+  if (end - producers.consumed <= Mask(ring)) [[likely]]
+    return true;
+  producers.consumed = __atomic_load_n(ConsumerPosition(ring), __ATOMIC_ACQUIRE);
+  return end - producers.consumed <= Mask(ring);
+}
 
-void* ReserveRecord(MapView& ring, std::uint64_t size_bytes) noexcept {
-  if (size_bytes > kMaxRecord) return nullptr;
-  const std::uint64_t length = RoundUp(size_bytes + kRecordHeaderSize, 8);
-  if (length > ring.max_entries) return nullptr;
-  const OwnerWord self = CurrentOwner(*ring.process);
+// Takes the lock and finds room for a record; null, counted and without the lock, where there is none.
+[[gnu::always_inline]] inline RecordHeader* BeginRecord(MapView& ring, OwnerWord self, std::uint64_t length) {
   if (!LockRing(ring, self)) [[unlikely]] {
     CountDropped(ring);
     return nullptr;
   }
-  const std::uint64_t consumed = __atomic_load_n(ConsumerPosition(ring), __ATOMIC_ACQUIRE);
   const std::uint64_t position = __atomic_load_n(ProducerPosition(ring), __ATOMIC_RELAXED);
-  if (position + length - consumed > Mask(ring)) {
-    UnlockRing(ring);
-    CountDropped(ring);
-    return nullptr;
-  }
-  RecordHeader* record = RecordAt(ring, position & ~std::uint64_t{7});
+  if (HasRoom(ring, position + length)) [[likely]]
+    return RecordAt(ring, position & ~std::uint64_t{7});
+  UnlockRing(ring);
+  CountDropped(ring);
+  return nullptr;
+}
+
+[[gnu::always_inline]] inline void PublishRecord(MapView& ring, std::uint64_t length) {
+  std::uint64_t* position = ProducerPosition(ring);
+  __atomic_store_n(position, __atomic_load_n(position, __ATOMIC_RELAXED) + length, __ATOMIC_RELEASE);
+  UnlockRing(ring);
+}
+
+// Bytes of a record with its header; 0 for one that no ring of this size takes.
+std::uint64_t RecordLength(const MapView& ring, std::uint64_t size_bytes) {
+  if (size_bytes > kMaxRecord) return 0;
+  const std::uint64_t length = RoundUp(size_bytes + kRecordHeaderSize, 8);
+  return length <= ring.max_entries ? length : 0;
+}
+
+// The consumer sets `waiting` and then looks for records; a record is there and then `waiting` is looked at. One of the
+// two orders would need a full barrier of every producer, but that the consumer makes all of them pass one.
+[[gnu::always_inline]] inline void WakeAfterRecord(MapView& ring, std::uint64_t flags) {
+  if (ring.process->has_remote_barriers) [[likely]]
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  else
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  if ((flags & kRingForceWakeup) == 0 && (flags & kRingNoWakeup) != 0) return;
+  WakeWaiter(ring);
+}
+
+}  // namespace
+
+void* ReserveRecord(MapView& ring, std::uint64_t size_bytes) noexcept {
+  const std::uint64_t length = RecordLength(ring, size_bytes);
+  if (length == 0) return nullptr;
+  const OwnerWord self = CurrentOwner(*ring.process);
+  RecordHeader* record = BeginRecord(ring, self, length);
+  if (record == nullptr) return nullptr;
   record->length = static_cast<std::uint32_t>(size_bytes) | kRecordBusy;
   record->owner = ShortOwnerOf(*ring.process, self);
-  __atomic_store_n(ProducerPosition(ring), position + length, __ATOMIC_RELEASE);
-  UnlockRing(ring);
+  PublishRecord(ring, length);
   return record + 1;
 }
 
@@ -99,15 +134,22 @@ void EndRecord(MapView& ring, void* payload, RecordEnd end, std::uint64_t flags)
   RecordHeader* record = static_cast<RecordHeader*>(payload) - 1;
   std::uint32_t length = record->length & ~kRecordBusy;
   if (end == RecordEnd::kDiscard) length |= kRecordDiscarded;
-  // A full barrier: the consumer sets `waiting` and then looks at the record; the record is set and then `waiting`
-  // looked at.
-  __atomic_exchange_n(&record->length, length, __ATOMIC_SEQ_CST);
-  if ((flags & kRingForceWakeup) == 0 && (flags & kRingNoWakeup) != 0) return;
-  WakeWaiter(ring);
+  __atomic_store_n(&record->length, length, __ATOMIC_RELEASE);
+  WakeAfterRecord(ring, flags);
 }
 
 long OutputRecord(MapView& ring, const void* from, std::uint64_t size_bytes, std::uint64_t flags) noexcept {
   if ((flags & ~(kRingNoWakeup | kRingForceWakeup)) != 0) return -EINVAL;
+  if (size_bytes <= kMaxCopyUnderLock) {
+    const std::uint64_t length = RecordLength(ring, size_bytes);
+    RecordHeader* record = length != 0 ? BeginRecord(ring, CurrentOwner(*ring.process), length) : nullptr;
+    if (record == nullptr) return -EAGAIN;
+    record->length = static_cast<std::uint32_t>(size_bytes);
+    memcpy(record + 1, from, size_bytes);
+    PublishRecord(ring, length);
+    WakeAfterRecord(ring, flags);
+    return 0;
+  }
   void* payload = ReserveRecord(ring, size_bytes);
   if (payload == nullptr) return -EAGAIN;
   memcpy(payload, from, size_bytes);
@@ -183,12 +225,27 @@ void WakeAnnounced(MapView& ring) noexcept {
   sys::FutexWake(&ring.header->wake_word, 0x7fffffff);
 }
 
-std::uint32_t AnnounceWait(MapView& ring) noexcept {
+AnnouncedWait AnnounceWait(MapView& ring) noexcept {
   const std::uint32_t seen = __atomic_load_n(&ring.header->wake_word, __ATOMIC_ACQUIRE);
   __atomic_exchange_n(&ring.header->waiting, 1U, __ATOMIC_SEQ_CST);
-  return seen;
+  return {seen, sys::RemoteBarrier() == 0};
 }
 
-constexpr MapOps kRingBufferOps = RingOps(map_traits::kRing);
+namespace {
+
+long OpenRing(MapView& ring) noexcept {
+  Process& process = *ring.process;
+  if (!process.has_remote_barriers) process.has_remote_barriers = sys::RegisterForRemoteBarriers() == 0;
+  return 0;
+}
+
+constexpr MapOps WithOpen(MapOps ops) {
+  ops.open = OpenRing;
+  return ops;
+}
+
+}  // namespace
+
+constexpr MapOps kRingBufferOps = WithOpen(RingOps(map_traits::kRing));
 
 }  // namespace strata::runtime

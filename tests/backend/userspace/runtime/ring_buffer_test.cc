@@ -137,7 +137,7 @@ TEST_F(RingBufferTest, WakesOnlyAConsumerThatWaits) {
   const std::uint32_t before = ring.header->wake_word;
   ASSERT_EQ(Output(ring, "x"), 0);
   EXPECT_EQ(ring.header->wake_word, before);
-  EXPECT_EQ(AnnounceWait(ring), before);
+  EXPECT_EQ(AnnounceWait(ring).seen, before);
   ASSERT_EQ(Output(ring, "x", kRingNoWakeup), 0);
   EXPECT_EQ(ring.header->wake_word, before);
   ASSERT_EQ(Output(ring, "x"), 0);

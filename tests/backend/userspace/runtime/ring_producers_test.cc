@@ -33,7 +33,7 @@ class RingProducersTest : public RuntimeTest {
     return false;
   }
   static long Output(MapView& ring, const std::string& text) { return OutputRecord(ring, text.data(), text.size(), 0); }
-  OwnerWord* LockOf(MapView& ring) { return &ring.header->kind_state[0]; }
+  OwnerWord* LockOf(MapView& ring) { return &ProducersOf(ring)->lock; }
 };
 
 TEST_F(RingProducersTest, RecordsOfAllSizesSurviveManyLaps) {
@@ -95,7 +95,7 @@ TEST_F(RingProducersTest, AStoppedHolderIsWaitedForOnceAndThenNoMore) {
   step.store(2);
   while (step.load() == 2) std::this_thread::yield();
   EXPECT_EQ(Output(ring, "after"), 0);
-  EXPECT_EQ(ring.header->kind_state[2], 0U) << "the next one is waited for again";
+  EXPECT_EQ(ProducersOf(ring)->stopped_holder, 0U) << "the next one is waited for again";
   holder.join();
 }
 
@@ -103,7 +103,7 @@ TEST_F(RingProducersTest, ReentryOnTheSameThreadIsRefusedAtOnce) {
   MapView& ring = MakeRing();
   ASSERT_EQ(Take(process(), LockOf(ring), CurrentOwner(process())), Taken::kFree);
   EXPECT_EQ(Output(ring, "from a signal handler"), -EAGAIN);
-  EXPECT_EQ(ring.header->kind_state[2], 0U);
+  EXPECT_EQ(ProducersOf(ring)->stopped_holder, 0U);
   Drop(LockOf(ring));
   EXPECT_EQ(Output(ring, "after"), 0);
 }
