@@ -55,7 +55,8 @@ struct BackendOptions {
   // memory by plain copies (bpf_probe_read_user: nanoseconds, not a microsecond). Faults of others go where they went
   // before: to the handlers installed now, or to the default action. The caller promises that, as long as the backend
   // or anything made from it lives, nobody changes the actions of the two signals, and nobody blocks them where
-  // programs run (their own handlers do, unless SA_NODEFER).
+  // programs run (their own handlers do, unless SA_NODEFER). A file of the session that somebody shortens then reads as
+  // zeros behind its end; without this, touching it there ends the process by SIGBUS.
   bool handle_fault_signals = false;
   // Kernel only. A BPF file system that delegates rights to this process's user namespace (Linux 6.9). Empty:
   // /sys/fs/bpf is tried where the process has no rights of its own.

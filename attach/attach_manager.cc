@@ -398,6 +398,7 @@ AttachManager* AttachManager::Create(const char* session_folder, int* error, Fau
   }
   *error = static_cast<int>(-opened);
   if (opened != 0) return nullptr;
+  if (fault_signals == FaultSignals::kFiles) runtime::GuardFiles(*process);
   auto* state = static_cast<State*>(runtime::Allocate(process->arena, sizeof(State)));
   if (state == nullptr) {
     *error = kEnomem;

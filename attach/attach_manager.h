@@ -13,6 +13,7 @@ namespace strata::attach {
 // Who handles SIGSEGV and SIGBUS in this process.
 enum class FaultSignals : unsigned char {
   kHost,     // the host: programs read its memory by system calls, a microsecond each
+  kFiles,    // the host; where it has no handler of SIGBUS, the manager has one for session files that became shorter
   kManager,  // the manager installs handlers, under the promises of runtime/fault_table.h: reads are plain copies
 };
 

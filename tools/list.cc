@@ -73,8 +73,9 @@ class Printer {
 };
 
 Result<void> List(const ListOptions& options) {
-  const auto backend =
-      STRATA_TRY(OpenBackend(options.backend, {.session = options.session, .runtime_folder = {}, .agent_path = {}}));
+  const auto backend = STRATA_TRY(
+      OpenBackend(options.backend,
+                  {.session = options.session, .runtime_folder = {}, .agent_path = {}, .handle_fault_signals = true}));
   const ObjectListing listing = STRATA_TRY(backend->List());
   const Printer printer(options);
   printer.Print("maps", listing.maps);

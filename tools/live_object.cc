@@ -45,7 +45,9 @@ Result<std::uint32_t> IdOfName(const Backend& backend, std::string_view kind, co
 }  // namespace
 
 Result<std::shared_ptr<Backend>> BackendChoice::Open() const {
-  return OpenBackend(backend, {.session = session, .runtime_folder = {}, .share = share, .agent_path = {}});
+  return OpenBackend(
+      backend,
+      {.session = session, .runtime_folder = {}, .share = share, .agent_path = {}, .handle_fault_signals = true});
 }
 
 void AddBackendOptions(CLI::App& app, BackendChoice& choice) {

@@ -69,9 +69,11 @@ class TracingRun {
   Result<int> Run() {
     const CollectionSpec spec = STRATA_TRY(LoadCollectionSpec(options_.object));
     auto loop = STRATA_TRY(EventLoop::Make());
-    backend_ = STRATA_TRY(
-        OpenBackend(options_.backend,
-                    {.session = options_.session, .runtime_folder = {}, .share = options_.share, .agent_path = {}}));
+    backend_ = STRATA_TRY(OpenBackend(options_.backend, {.session = options_.session,
+                                                         .runtime_folder = {},
+                                                         .share = options_.share,
+                                                         .agent_path = {},
+                                                         .handle_fault_signals = true}));
     auto command = STRATA_TRY(TracedCommand::Start(options_.command, backend_->TracedEnvironment()));
     stats_ = STRATA_TRY(backend_->EnableStats(options_.time_programs ? StatsDetail::kTime : StatsDetail::kCount));
     objects_.emplace(STRATA_TRY(LoadCollection(backend_, spec).Context(options_.object)));

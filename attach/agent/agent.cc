@@ -18,7 +18,7 @@ extern "C" [[gnu::constructor]] void strata_agent_start(int, char**, char** envi
   TakeSettings(environment, &settings);
   if (settings.session[0] == '\0') return;
   int error = 0;
-  AttachManager* manager = AttachManager::Create(settings.session, &error);
+  AttachManager* manager = AttachManager::Create(settings.session, &error, FaultSignals::kFiles);
   if (manager == nullptr) return;
   manager->Reconcile();
   if (settings.agent_path[0] != '\0') FollowExec(auxiliary_vector, settings);

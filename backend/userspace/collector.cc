@@ -16,7 +16,9 @@
 #include <vector>
 
 #include "folder.h"
+#include "strata/backend/userspace/runtime/mapped_files.h"
 #include "strata/backend/userspace/runtime/session_view.h"
+#include "strata/backend/userspace/runtime/sys.h"
 
 namespace strata::userspace {
 namespace {
@@ -41,11 +43,11 @@ class RootWords {
     const UniqueFd fd(::openat(folder_fd, runtime::kRootFile, O_RDWR | O_NOFOLLOW | O_CLOEXEC));
     struct stat status {};
     if (!fd || ::fstat(fd.get(), &status) != 0 || status.st_size < static_cast<off_t>(runtime::kPageSize)) return;
-    void* memory = ::mmap(nullptr, runtime::kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
-    if (memory != MAP_FAILED) process_.root = static_cast<runtime::RootHeader*>(memory);
+    const long memory = runtime::MapShared(nullptr, runtime::kPageSize, PROT_READ | PROT_WRITE, fd.get());
+    if (!runtime::sys::IsError(memory)) process_.root = reinterpret_cast<runtime::RootHeader*>(memory);
   }
   ~RootWords() {
-    if (process_.root != nullptr) ::munmap(process_.root, runtime::kPageSize);
+    if (process_.root != nullptr) runtime::UnmapShared(process_.root, runtime::kPageSize);
   }
   RootWords(const RootWords&) = delete;
   RootWords& operator=(const RootWords&) = delete;
@@ -70,13 +72,13 @@ class MappedHeader {
     struct stat status {};
     if (::fstat(fd, &status) != 0 || status.st_size < static_cast<off_t>(sizeof(Header))) return;
     size_ = static_cast<std::size_t>(status.st_size);
-    void* memory = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (memory == MAP_FAILED) return;
-    header_ = static_cast<Header*>(memory);
+    const long memory = runtime::MapShared(nullptr, size_, PROT_READ | PROT_WRITE, fd);
+    if (runtime::sys::IsError(memory)) return;
+    header_ = reinterpret_cast<Header*>(memory);
     is_valid_ = header_->magic == static_cast<std::uint32_t>(magic) && header_->version == runtime::kLayoutVersion;
   }
   ~MappedHeader() {
-    if (header_ != nullptr) ::munmap(header_, size_);
+    if (header_ != nullptr) runtime::UnmapShared(header_, size_);
   }
   MappedHeader(const MappedHeader&) = delete;
   MappedHeader& operator=(const MappedHeader&) = delete;

@@ -12,7 +12,9 @@
 #include "pins.h"
 #include "strata/backend/map_errors.h"
 #include "strata/backend/userspace/runtime/arena.h"
+#include "strata/backend/userspace/runtime/mapped_files.h"
 #include "strata/backend/userspace/runtime/resolved_objects.h"
+#include "strata/backend/userspace/runtime/sys.h"
 #include "strata/spec/type_names.h"
 #include "value_fields.h"
 
@@ -111,7 +113,7 @@ class Memory : public MapMemory {
   // `lock` is empty for memory that is read only.
   Memory(std::shared_ptr<UserspaceMap> map, std::byte* data, std::size_t mapped, std::size_t size, UniqueFd lock)
       : map_(std::move(map)), data_(data), mapped_(mapped), size_(size), lock_(std::move(lock)) {}
-  ~Memory() override { ::munmap(data_, mapped_); }
+  ~Memory() override { runtime::UnmapShared(data_, mapped_); }
   std::span<std::byte> bytes() override { return {data_, size_}; }
   bool is_read_only() const override { return lock_.get() < 0; }
 
@@ -206,6 +208,13 @@ void* MapArena(runtime::MapView& map, int fd, int protection) {
   }
   ::madvise(memory, size, MADV_NOHUGEPAGE);
   return memory;
+}
+
+void* MapData(std::size_t size, int fd, int protection) {
+  const long memory = runtime::MapShared(nullptr, size, protection, fd);
+  if (!runtime::sys::IsError(memory)) return reinterpret_cast<void*>(memory);
+  errno = static_cast<int>(-memory);
+  return MAP_FAILED;
 }
 
 bool IsFrozen(const runtime::MapView& map) { return __atomic_load_n(&map.header->frozen, __ATOMIC_ACQUIRE) != 0; }
@@ -524,7 +533,7 @@ Result<std::unique_ptr<MapMemory>> UserspaceMap::Memory() {
   const std::size_t mapped = view_->geometry.data_size;
   const int protection = lock.get() < 0 ? PROT_READ : PROT_READ | PROT_WRITE;
   const int fd = object_->file.fd.get();
-  void* memory = is_arena ? MapArena(*view_, fd, protection) : ::mmap(nullptr, mapped, protection, MAP_SHARED, fd, 0);
+  void* memory = is_arena ? MapArena(*view_, fd, protection) : MapData(mapped, fd, protection);
   if (memory == MAP_FAILED) return Failed(-errno, "mapping it into memory");
   const std::size_t size = is_arena ? mapped : std::size_t{view_->value_stride} * info_.max_entries;
   return std::unique_ptr<MapMemory>(std::make_unique<userspace::Memory>(

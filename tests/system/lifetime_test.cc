@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -46,6 +47,37 @@ TEST(Lifetime, AKilledLoaderHarmsNeitherItsCommandNorTheNextRun) {
   ::kill(children[0], SIGKILL);
   run.Wait();
   EXPECT_THAT(runtime.Content(), ::testing::IsEmpty());
+}
+
+// How often a process went to sleep; -1 when it is gone.
+long SleepsOf(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("voluntary_ctxt_switches:")) return std::stol(line.substr(line.find(':') + 1));
+  }
+  return -1;
+}
+
+TEST(Lifetime, FilesThatSomebodyCutsOffEndNobody) {
+  const RuntimeFolder runtime;
+  RunningCommand run({STRATA_COMMAND, "run", STRATA_BPF_TARGET_CALLS, "--", STRATA_TARGET, "pause", "10"},
+                     {runtime.Variable()});
+  ASSERT_TRUE(run.WaitForLine("ready"));
+  const std::vector<pid_t> children = ChildrenOf(run.pid());
+  ASSERT_EQ(children.size(), 1U);
+  for (const std::string& path : runtime.Content()) {
+    if (std::filesystem::is_regular_file(path)) std::filesystem::resize_file(path, 0);
+  }
+  // It sleeps after each ten calls of the hooked function.
+  const long before = SleepsOf(children[0]);
+  while (SleepsOf(children[0]) >= 0 && SleepsOf(children[0]) < before + 10) ::usleep(1000);
+  EXPECT_GE(SleepsOf(children[0]), before + 10) << "it is gone";
+  run.Signal(SIGTERM);
+  const CommandResult result = run.Wait();
+  EXPECT_LT(result.status, 128) << "ended by a signal";
+  EXPECT_THAT(result.err, HasSubstr("its file is damaged"));
+  ::kill(children[0], SIGKILL);
+  std::filesystem::remove_all(runtime.path() + "/default");
 }
 
 TEST(Lifetime, TwoRunsAtOnceDoNotDisturbEachOther) {

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <ucontext.h>
 
+#include "strata/backend/userspace/runtime/mapped_files.h"
 #include "strata/backend/userspace/runtime/sys.h"
 
 namespace strata::runtime {
@@ -25,14 +26,15 @@ struct KernelAction {
 
 constexpr std::uint64_t kRestorer = 0x04000000;  // SA_RESTORER
 constexpr int kSignals[] = {SIGSEGV, SIGBUS};
+constexpr int kSignalCount = 2;
 constexpr std::uint64_t kDefault = 0;  // SIG_DFL
 constexpr std::uint64_t kIgnore = 1;   // SIG_IGN
 
 // The process's handlers, which all open sessions share.
 struct SharedHandlers {
   std::uint32_t lock;
-  std::uint32_t users;
-  KernelAction previous[2];  // in the order of kSignals; what a fault that is not ours goes to
+  std::uint32_t users[kSignalCount];    // in the order of kSignals
+  KernelAction previous[kSignalCount];  // what a fault that is not ours goes to
 };
 SharedHandlers handlers;
 
@@ -65,7 +67,7 @@ void ActByDefault(int signal, siginfo_t* info, KernelAction action) {
 // Installed with the mask and flags of the action before it, so that its handler finds all as the kernel would have
 // made it, and may leave by siglongjmp.
 void OnFault(int signal, siginfo_t* info, void* context) {
-  if (HandleFault(context)) return;
+  if (HandleFault(info, context)) return;
   KernelAction& previous = handlers.previous[IndexOf(signal)];
   const KernelAction action = previous;
   if (action.handler == kDefault || action.handler == kIgnore) return ActByDefault(signal, info, action);
@@ -122,9 +124,20 @@ class HandlersLock {
   bool is_held_ = false;
 };
 
+// Under the lock.
+long Own(Process& process, int index) {
+  if ((process.owned_fault_signals & (1U << index)) != 0) return 0;
+  if (handlers.users[index] == 0) {
+    if (const long error = Install(kSignals[index]); error != 0) return error;
+  }
+  ++handlers.users[index];
+  process.owned_fault_signals |= 1U << index;
+  return 0;
+}
+
 }  // namespace
 
-bool HandleFault(void* context) noexcept {
+bool HandleFault(const void* info, void* context) noexcept {
   auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
   const auto address = static_cast<std::uint64_t>(registers[REG_RIP]);
   for (const FaultRow* row = strata_fault_rows; row != strata_fault_rows_end; ++row) {
@@ -132,34 +145,43 @@ bool HandleFault(void* context) noexcept {
     registers[REG_RIP] = static_cast<greg_t>(Resolve(row->recovery));
     return true;
   }
-  return false;
+  const auto& fault = *static_cast<const siginfo_t*>(info);
+  return fault.si_signo == SIGBUS && fault.si_code == BUS_ADRERR &&
+         RestoreMapping(reinterpret_cast<std::uint64_t>(fault.si_addr));
 }
 
 long UseFaultTable(Process& process) noexcept {
   if (process.has_fault_table) return 0;
   const HandlersLock lock;
   if (!lock.is_held()) return -EBUSY;
-  if (handlers.users == 0) {
-    for (const int signal : kSignals) {
-      if (const long error = Install(signal); error != 0) {
-        if (signal != kSignals[0]) Uninstall(kSignals[0]);
-        return error;
-      }
-    }
+  for (int index = 0; index < kSignalCount; ++index) {
+    if (const long error = Own(process, index); error != 0) return error;
   }
-  ++handlers.users;
-  process.owns_fault_signals = true;
   process.has_fault_table = true;
   return 0;
 }
 
-void LeaveFaultTable(Process& process) noexcept {
-  if (!process.owns_fault_signals) return;
-  process.has_fault_table = false;
-  process.owns_fault_signals = false;
+long GuardFiles(Process& process) noexcept {
   const HandlersLock lock;
-  if (!lock.is_held() || --handlers.users != 0) return;
-  for (const int signal : kSignals) Uninstall(signal);
+  if (!lock.is_held()) return -EBUSY;
+  const int index = IndexOf(SIGBUS);
+  if (handlers.users[index] == 0) {
+    KernelAction current{};
+    if (const long error = SetAction(SIGBUS, nullptr, &current); error != 0) return error;
+    if (current.handler != kDefault) return -EBUSY;
+  }
+  return Own(process, index);
+}
+
+void LeaveFaultTable(Process& process) noexcept {
+  process.has_fault_table = false;
+  if (process.owned_fault_signals == 0) return;
+  const HandlersLock lock;
+  if (!lock.is_held()) return;
+  for (int index = 0; index < kSignalCount; ++index) {
+    if ((process.owned_fault_signals & (1U << index)) != 0 && --handlers.users[index] == 0) Uninstall(kSignals[index]);
+  }
+  process.owned_fault_signals = 0;
 }
 
 }  // namespace strata::runtime

@@ -6,6 +6,7 @@
 
 #include "maps/ops.h"
 #include "object_tables.h"
+#include "strata/backend/userspace/runtime/mapped_files.h"
 #include "strata/backend/userspace/runtime/session_view.h"
 #include "strata/backend/userspace/runtime/sys.h"
 #include "strata/backend/userspace/runtime/timers.h"
@@ -41,10 +42,10 @@ long ReadHeader(int fd, MapHeader* out, std::uint64_t* file_size, Reason* reason
   if (error != 0) return Refuse(reason, error, "map: cannot be examined");
   *file_size = static_cast<std::uint64_t>(status.size_bytes);
   if (*file_size < kPageSize || *file_size % kPageSize != 0) return Refuse(reason, -EBADMSG, "map: truncated");
-  const long page = sys::Mmap(nullptr, kPageSize, PROT_READ, MAP_SHARED, fd, *file_size - kPageSize);
+  const long page = MapShared(nullptr, kPageSize, PROT_READ, fd, *file_size - kPageSize);
   if (sys::IsError(page)) return Refuse(reason, page, "map: cannot be mapped");
   memcpy(out, reinterpret_cast<const void*>(page), sizeof(MapHeader));
-  sys::Munmap(reinterpret_cast<void*>(page), kPageSize);
+  UnmapShared(reinterpret_cast<void*>(page), kPageSize);
   return 0;
 }
 
@@ -67,7 +68,7 @@ long CheckHeader(const Process& process, const MapHeader& header, std::uint64_t 
 
 long MapPart(MapView& map, std::byte* at, std::uint64_t size, int fd, std::uint64_t offset) {
   const int protection = map.is_read_only ? PROT_READ : PROT_READ | PROT_WRITE;
-  const long result = sys::Mmap(at, size, protection, MAP_SHARED | MAP_FIXED, fd, offset);
+  const long result = MapShared(at, size, protection, fd, offset);
   if (result == -EACCES && !map.is_read_only) {
     map.is_read_only = true;
     return MapPart(map, at, size, fd, offset);
@@ -123,7 +124,7 @@ void FillView(MapView& map, Process& process, const MapHeader& header, const Map
 
 void Destroy(MapView* map) {
   Process& process = *map->process;
-  if (map->mapping != nullptr) sys::Munmap(map->mapping, map->mapping_size);
+  if (map->mapping != nullptr) UnmapShared(map->mapping, map->mapping_size);
   if (map->resolved != nullptr) sys::Munmap(map->resolved, map->resolved_size);
   Free(process.arena, map, sizeof(MapView));
 }

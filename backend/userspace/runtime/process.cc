@@ -11,6 +11,7 @@
 #include "object_tables.h"
 #include "strata/backend/userspace/runtime/fault_table.h"
 #include "strata/backend/userspace/runtime/map_view.h"
+#include "strata/backend/userspace/runtime/mapped_files.h"
 #include "strata/backend/userspace/runtime/program_instance.h"
 #include "strata/backend/userspace/runtime/session_view.h"
 #include "strata/backend/userspace/runtime/sys.h"
@@ -100,7 +101,7 @@ long MapRoot(Process& process, int folder_fd, Reason* reason) {
   if (error == 0 && status.size_bytes < kPageSize) error = Refuse(reason, -EBADMSG, "root: truncated");
   long memory = -ENOENT;
   if (error == 0) {
-    memory = sys::Mmap(nullptr, static_cast<std::size_t>(status.size_bytes), PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+    memory = MapShared(nullptr, static_cast<std::size_t>(status.size_bytes), PROT_READ | PROT_WRITE, fd);
     if (sys::IsError(memory)) error = Refuse(reason, memory, "root: cannot be mapped");
   }
   sys::Close(fd);
@@ -211,7 +212,7 @@ void CloseProcess(Process* process) noexcept {
   }
   CloseTasks(*process);
   CloseUnwindCache(*process);
-  if (process->root != nullptr) sys::Munmap(process->root, process->root_size);
+  if (process->root != nullptr) UnmapShared(process->root, process->root_size);
   if (process->fork_page != nullptr) sys::Munmap(process->fork_page, kPageSize);
   for (std::byte* chunk = process->arena.chunks; chunk != nullptr;) {
     std::byte* next = *reinterpret_cast<std::byte**>(chunk);
@@ -223,7 +224,7 @@ void CloseProcess(Process* process) noexcept {
 
 OwnerWord RefreshOwner(Process& process) noexcept {
   const OwnerWord owner = MakeOwner(process.namespace_tag, sys::Getpid(), sys::Gettid());
-  std::uint64_t generation = __atomic_load_n(&process.fork_page->generation, __ATOMIC_RELAXED);
+  std::uint64_t generation = ForkGeneration(process);
   if (generation == 0) {
     generation = __atomic_add_fetch(&process.last_generation, 1, __ATOMIC_RELAXED);
     __atomic_store_n(&process.fork_page->generation, generation, __ATOMIC_RELAXED);

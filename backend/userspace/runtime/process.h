@@ -54,7 +54,7 @@ struct Process {
   // True where SIGSEGV and SIGBUS reach HandleFault on every thread that runs programs; set by whoever owns these
   // signals (fault_table.h). Guarded reads are plain copies then.
   bool has_fault_table;
-  bool owns_fault_signals;   // handlers were installed for this process's sake
+  std::uint32_t owned_fault_signals;  // bits: whose handlers were installed for this process's sake
   bool has_remote_barriers;  // a waiting consumer makes this process's threads pass a full barrier (membarrier(2))
   std::uint64_t tick_ns;     // of the kernel's coarse clocks: a jiffy
   ForkPage* fork_page;
@@ -109,9 +109,14 @@ struct ThreadCache {
 // NOLINTEND(bugprone-dynamic-static-initializers)
 OwnerWord RefreshOwner(Process& process) noexcept;  // asks the kernel, and remembers
 
+// 0 in a child process until its first caller refreshes it.
+[[gnu::always_inline]] inline std::uint64_t ForkGeneration(const Process& process) noexcept {
+  return __atomic_load_n(&process.fork_page->generation, __ATOMIC_RELAXED);
+}
+
 // The word by which the calling thread owns locks and slots; 0 when the kernel has to be asked.
 [[gnu::always_inline]] inline OwnerWord CachedOwner(const Process& process) noexcept {
-  if (thread_cache.process == &process && thread_cache.generation == process.fork_page->generation) [[likely]]
+  if (thread_cache.process == &process && thread_cache.generation == ForkGeneration(process)) [[likely]]
     return thread_cache.owner;
   return 0;
 }

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "strata/backend/userspace/runtime/mapped_files.h"
 #include "strata/backend/userspace/runtime/sys.h"
 #include "text.h"
 
@@ -66,9 +67,9 @@ LinkCounters* MakeOwnCounters(std::uint32_t count) {
 
 // The whole file, writable where we may.
 long MapWhole(int fd, std::uint64_t size, LinkView* out) {
-  long memory = sys::Mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+  long memory = MapShared(nullptr, size, PROT_READ | PROT_WRITE, fd);
   out->is_read_only = memory == -EACCES;
-  if (out->is_read_only) memory = sys::Mmap(nullptr, size, PROT_READ, MAP_SHARED, fd);
+  if (out->is_read_only) memory = MapShared(nullptr, size, PROT_READ, fd);
   if (sys::IsError(memory)) return memory;
   out->shared = reinterpret_cast<LinkHeader*>(memory);
   out->size_bytes = size;
@@ -242,7 +243,7 @@ void UnmapLink(LinkView* link) noexcept {
   if (link->is_read_only && link->counters != nullptr)
     sys::Munmap(link->counters, link->header.counters_count * sizeof(LinkCounters));
   link->counters = nullptr;
-  if (link->shared != nullptr) sys::Munmap(link->shared, link->size_bytes);
+  if (link->shared != nullptr) UnmapShared(link->shared, link->size_bytes);
   link->shared = nullptr;
 }
 

@@ -1,11 +1,13 @@
 // Files that are cut off, changed bit by bit or replaced, by whoever may write them, under a running loader and a
 // running agent: errors, and no crash.
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <fstream>
 #include <random>
 
 #include "registry_fixture.h"
+#include "strata/backend/userspace/runtime/fault_table.h"
 
 namespace strata {
 namespace {
@@ -68,7 +70,45 @@ class DamagedFilesTest : public RegistryTest {
     std::filesystem::remove_all(copy);
   }
 
+  // The same for damage that is done while a loader and an agent have the files open.
+  void ExpectSurvivesWhileOpen(const std::function<void(const std::string& folder)>& damage) {
+    ExpectSurvives([&](const std::string& folder) {
+      ::signal(SIGBUS, SIG_DFL);  // a sanitizer has its own
+      PinCopies(folder);
+      UserspaceOptions options = Options();
+      options.session = "copy";
+      options.handle_fault_signals = true;
+      auto loader = OpenUserspaceBackend(std::move(options)).value();
+      const auto map = loader->OpenMap(1).value();
+      const std::uint32_t key = 1;
+      std::uint64_t value = 0;
+      runtime::Process* process = nullptr;
+      Check(runtime::OpenProcess(folder.c_str(), &process, nullptr));
+      Check(runtime::GuardFiles(*process));
+      const int fd = runtime::OpenSessionFolder(folder.c_str(), nullptr);
+      runtime::ProgramInstance* program = nullptr;
+      Check(runtime::InstantiateProgram(*process, fd, 2, &program, nullptr));
+      runtime::LinkView link;
+      Check(runtime::MapLink(fd, 3, &link, nullptr));
+      damage(folder);
+      runtime::RunContext run;
+      run.process = process;
+      runtime::RunProgram(*program, run);
+      __atomic_fetch_add(&link.counters->run_count, 1, __ATOMIC_RELAXED);
+      static_cast<void>(map->Update(BytesOf(key), BytesOf(value), UpdateMode::kAny));
+      static_cast<void>(map->Lookup(BytesOf(key), WritableBytesOf(value)));
+      UseAsLoader(*loader);
+      runtime::UnmapLink(&link);
+      runtime::ReleaseProgram(program);
+      runtime::CloseDescriptor(fd);
+      runtime::CloseProcess(process);
+    });
+  }
+
  private:
+  static void Check(long error) {
+    if (error != 0) throw std::runtime_error("errno " + std::to_string(-error));
+  }
   [[noreturn]] void RunInChild(const std::string& copy, const std::function<void(const std::string&)>& damage) const {
     try {
       damage(copy);
@@ -79,12 +119,15 @@ class DamagedFilesTest : public RegistryTest {
     }
     ::_exit(0);
   }
-  void UseCopy(const std::string& folder) const {
-    // Nobody holds the copies: pins keep them from being collected before they are used.
+  // Nobody holds the copies: pins keep them from being collected before they are used.
+  static void PinCopies(const std::string& folder) {
     std::error_code ignored;
     std::filesystem::create_directory(folder + "/pinned", ignored);
     for (const char* file : {"map-1", "prog-2", "link-3", "btf-4"})
       std::filesystem::create_hard_link(folder + "/" + file, folder + "/pinned/" + file, ignored);
+  }
+  void UseCopy(const std::string& folder) const {
+    PinCopies(folder);
     runtime::Process* process = nullptr;
     if (runtime::OpenProcess(folder.c_str(), &process, nullptr) == 0) {
       const int fd = runtime::OpenSessionFolder(folder.c_str(), nullptr);
@@ -180,6 +223,13 @@ TEST_F(DamagedFilesTest, ARunningLoaderAndAgentGoOnWhenFilesAreReplaced) {
   });
   UseAsLoader(backend());
   EXPECT_EQ(backend().OpenMap(1).error().code(), ErrorCode::kMalformed);
+}
+
+TEST_F(DamagedFilesTest, ARunningLoaderAndAgentGoOnWhenFilesAreCutOff) {
+  for (const char* file : {"root", "map-1", "prog-2", "link-3", "log"}) {
+    SCOPED_TRACE(file);
+    ExpectSurvivesWhileOpen([&](const std::string& folder) { std::filesystem::resize_file(folder + "/" + file, 0); });
+  }
 }
 
 }  // namespace

@@ -21,6 +21,10 @@ volatile char* const kNowhere = reinterpret_cast<char*>(8);
 
 class FaultTableTest : public RuntimeTest {
  protected:
+  void SetUp() override {
+    RuntimeTest::SetUp();
+    for (const int fault : {SIGSEGV, SIGBUS}) ::signal(fault, SIG_DFL);  // a sanitizer has its own
+  }
   void TearDown() override {
     LeaveFaultTable(process());
     ::signal(SIGSEGV, SIG_DFL);
@@ -101,6 +105,38 @@ TEST_F(FaultTableTest, FilesThatBecameShorterAreErrorsToo) {
   ::close(fd);
 }
 
+TEST_F(FaultTableTest, AMapWhoseFileBecameShorterHoldsZeros) {
+  ASSERT_EQ(GuardFiles(process()), 0);
+  MapView& map = MakeMap(MapType::kArray, 4, 8, 4096);
+  MapView& other = MakeMap(MapType::kArray, 4, 8, 4096);
+  const std::uint32_t key = 4000;
+  std::uint64_t value = 7;
+  for (MapView* each : {&map, &other}) ASSERT_EQ(each->ops->update(*each, &key, &value, 0, 0), 0);
+  ASSERT_EQ(::truncate((folder() + "/map-" + std::to_string(map.id)).c_str(), 4096), 0);
+  EXPECT_EQ(*static_cast<std::uint64_t*>(map.ops->lookup(map, &key, 0)), 0U);
+  EXPECT_EQ(map.ops->update(map, &key, &value, 0, 0), 0);
+  EXPECT_EQ(*static_cast<std::uint64_t*>(map.ops->lookup(map, &key, 0)), 7U) << "of this process alone";
+  EXPECT_EQ(*static_cast<std::uint64_t*>(other.ops->lookup(other, &key, 0)), 7U);
+  EXPECT_EQ(map.header->magic, 0U);
+}
+
+TEST_F(FaultTableTest, GuardingFilesLeavesAHandlerAndOtherFaultsAlone) {
+  Handle(SIGBUS, Remember, 0);
+  EXPECT_EQ(GuardFiles(process()), -EBUSY);
+  ::signal(SIGBUS, SIG_DFL);
+  ASSERT_EQ(GuardFiles(process()), 0);
+  EXPECT_FALSE(process().has_fault_table);
+  struct sigaction now {};
+  ::sigaction(SIGSEGV, nullptr, &now);
+  EXPECT_EQ(now.sa_handler, SIG_DFL);
+  const int status = StatusOf([] {
+    const int fd = ::memfd_create("short", MFD_CLOEXEC);
+    auto* page = static_cast<volatile char*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+    *page = 1;
+  });
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS) << "no file of a session";
+}
+
 TEST_F(FaultTableTest, OtherFaultsReachTheHandlerThatWasThere) {
   Handle(SIGSEGV, RememberAndLeave, 0, SIGUSR1);
   ASSERT_EQ(UseFaultTable(process()), 0);
@@ -136,7 +172,6 @@ TEST_F(FaultTableTest, SentSignalsReachTheHandlerToo) {
 }
 
 TEST_F(FaultTableTest, WithoutAHandlerAFaultKills) {
-  for (const int fault : {SIGSEGV, SIGBUS}) ::signal(fault, SIG_DFL);  // a sanitizer has its own
   ASSERT_EQ(UseFaultTable(process()), 0);
   for (const bool is_ignored : {false, true}) {
     const int status = StatusOf([&] {
