@@ -94,7 +94,7 @@ void CollectIds(CgroupIds* out) {
 }
 
 bool IsFresh(Process& process, const CgroupCache* cache) {
-  return cache != nullptr && cache->generation == process.fork_page->generation &&
+  return cache != nullptr && cache->generation == ForkGeneration(process) &&
          ClockNow(process, CLOCK_MONOTONIC_COARSE) - cache->read_ns < kFreshNs;
 }
 
@@ -111,7 +111,7 @@ void Refresh(Process& process) {
   const std::uint32_t sequence = cache->sequence | 1;
   __atomic_store_n(&cache->sequence, sequence, __ATOMIC_SEQ_CST);
   memcpy(&cache->ids, &ids, sizeof(ids));
-  cache->generation = process.fork_page->generation;
+  cache->generation = ForkGeneration(process);
   cache->read_ns = ClockNow(process, CLOCK_MONOTONIC_COARSE);
   __atomic_store_n(&cache->sequence, sequence + 1, __ATOMIC_SEQ_CST);
   __atomic_store_n(&process.cgroups, cache, __ATOMIC_RELEASE);

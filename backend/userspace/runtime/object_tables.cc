@@ -17,7 +17,7 @@ constexpr int kTagShift = 44;
 
 OwnerWord Self(Process& process) {
   const OwnerWord owner = CurrentOwner(process);
-  return (owner & ((OwnerWord{1} << kTagShift) - 1)) | (process.fork_page->generation << kTagShift);
+  return (owner & ((OwnerWord{1} << kTagShift) - 1)) | (ForkGeneration(process) << kTagShift);
 }
 
 bool Exchange(Process& process, OwnerWord expected, OwnerWord self) {

@@ -176,7 +176,7 @@ TaskSlot* MakeCurrentTask(Process& process) {
   current_task.process = nullptr;
   __asm__ volatile("" ::: "memory");
   current_task.slot = task;
-  current_task.generation = process.fork_page->generation;
+  current_task.generation = ForkGeneration(process);
   __asm__ volatile("" ::: "memory");
   current_task.process = &process;
   return task;
@@ -256,7 +256,7 @@ std::uint64_t CurrentTask(Process& process) noexcept {
   if (process.tasks == nullptr) return 0;
   CurrentOwner(process);  // notices a fork
   TaskSlot* task = current_task.slot;
-  if (current_task.process != &process || current_task.generation != process.fork_page->generation) [[unlikely]]
+  if (current_task.process != &process || current_task.generation != ForkGeneration(process)) [[unlikely]]
     task = MakeCurrentTask(process);
   return task == nullptr ? 0 : process.tasks->AddressOf(task, TaskObject::kTask);
 }

@@ -37,7 +37,7 @@ std::uint64_t StartOf(std::uint64_t tid) {
 
 ThreadIdentity CurrentThreadIdentity(Process& process) noexcept {
   const std::uint64_t tid = CurrentIds(process).tid;
-  const std::uint64_t generation = process.fork_page->generation;
+  const std::uint64_t generation = ForkGeneration(process);
   IdentityCache& cache = identity_cache;
   if (cache.process != &process || cache.generation != generation) {
     const std::uint64_t start = StartOf(tid);

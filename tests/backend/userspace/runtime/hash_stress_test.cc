@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "session_fixture.h"
+#include "support/sanitizers.h"
 
 namespace strata::runtime {
 namespace {
@@ -63,10 +64,10 @@ class HashStressTest : public RuntimeTest, public ::testing::WithParamInterface<
     return failures;
   }
 
-  int RunThreads(MapView& map, std::uint64_t first, int rounds) {
+  int RunThreads(MapView& map, std::uint64_t first, int rounds, std::uint64_t thread_count = kThreads) {
     std::atomic<int> failures{0};
     std::vector<std::thread> threads;
-    for (std::uint64_t i = 0; i < kThreads; ++i)
+    for (std::uint64_t i = 0; i < thread_count; ++i)
       threads.emplace_back([&, i] { failures += Run(map, first + i, rounds); });
     for (std::thread& thread : threads) thread.join();
     return failures;
@@ -95,11 +96,12 @@ TEST_P(HashStressTest, FourThreadsLoseNothing) {
 
 TEST_P(HashStressTest, EightProcessesOfFourThreadsLoseNothing) {
   constexpr std::uint64_t kProcesses = 8;
+  constexpr std::uint64_t kThreadsOfEach = test::kHasThreadSanitizer ? 1 : kThreads;
   MapView& map = MakeMap(GetParam().type, 8, 8, kSharedKeys + kProcesses * kThreads);
   std::vector<pid_t> children;
   for (std::uint64_t i = 0; i < kProcesses; ++i) {
     const pid_t child = ::fork();
-    if (child == 0) ::_exit(RunThreads(map, i * kThreads, 400) == 0 ? 0 : 1);
+    if (child == 0) ::_exit(RunThreads(map, i * kThreads, 400, kThreadsOfEach) == 0 ? 0 : 1);
     children.push_back(child);
   }
   for (const pid_t child : children) {
