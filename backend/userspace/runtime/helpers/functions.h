@@ -96,11 +96,16 @@ STRATA_HELPER(HelperNumaNode);
 STRATA_HELPER(HelperSendSignal);
 STRATA_HELPER(HelperSendSignalThread);
 STRATA_HELPER(HelperRandom);
+STRATA_HELPER(HelperLoop);
+STRATA_HELPER(HelperBranchSnapshot);
+
+// probe_helpers.cc
 STRATA_HELPER(HelperFunctionAddress);
 STRATA_HELPER(HelperCookie);
 STRATA_HELPER(HelperOverrideReturn);
-STRATA_HELPER(HelperLoop);
-STRATA_HELPER(HelperBranchSnapshot);
+STRATA_HELPER(HelperFunctionArgument);
+STRATA_HELPER(HelperFunctionResult);
+STRATA_HELPER(HelperFunctionArgumentCount);
 
 // task_struct_helpers.cc
 STRATA_HELPER(HelperCurrentTask);
