@@ -3,6 +3,7 @@
 #include <asm/errno.h>
 #include <sys/mman.h>
 
+#include "cgroup_ids.h"
 #include "strata/backend/userspace/runtime/layout.h"
 #include "strata/backend/userspace/runtime/sys.h"
 #include "task_slots.h"
@@ -165,6 +166,17 @@ bool TakeOver(const TaskTable& table, std::uint32_t index, std::uint32_t tid, st
   return true;
 }
 
+// The task whose object of that kind lies at `address`; null for another address.
+TaskSlot* SlotOfObject(const Process& process, std::uint64_t address, TaskObject object) {
+  if (process.tasks == nullptr || !IsTaskMemory(process, address)) return nullptr;
+  const TaskTable& table = *process.tasks;
+  const std::uint64_t first = process.tasks_begin + table.head_bytes + table.OffsetOf(object);
+  if (address < first || (address - first) % table.slot_bytes != 0) return nullptr;
+  const std::uint64_t index = (address - first) / table.slot_bytes;
+  if (index >= kMaxTasks || !IsShown(__atomic_load_n(&table.head->states[index], __ATOMIC_ACQUIRE))) return nullptr;
+  return table.slot(static_cast<std::uint32_t>(index));
+}
+
 TaskSlot* MakeCurrentTask(Process& process) {
   const ThreadIds ids = CurrentIds(process);
   TaskSlot* task = FindTask(process, ids.tid, ids.pid);
@@ -282,14 +294,22 @@ bool RefreshTaskMemory(Process& process, std::uint64_t address, std::size_t size
   return true;
 }
 
-std::uint32_t ProcessOfTask(const Process& process, std::uint64_t address) noexcept {
-  if (process.tasks == nullptr || !IsTaskMemory(process, address)) return 0;
+std::uint64_t CgroupOfTask(Process& process, std::uint64_t address) noexcept {
+  TaskSlot* task = SlotOfObject(process, address, TaskObject::kCgroup);
+  if (task == nullptr) return 0;
+  if (task->tgid == CurrentIds(process).pid) return OwnCgroupId(process);
   const TaskTable& table = *process.tasks;
-  const std::uint64_t first = process.tasks_begin + table.head_bytes + table.OffsetOf(TaskObject::kTask);
-  if (address < first || (address - first) % table.slot_bytes != 0) return 0;
-  const std::uint64_t index = (address - first) / table.slot_bytes;
-  if (index >= kMaxTasks || !IsShown(__atomic_load_n(&table.head->states[index], __ATOMIC_ACQUIRE))) return 0;
-  return table.slot(static_cast<std::uint32_t>(index))->tgid;
+  std::uint64_t id = 0;
+  if (table.layout.place(TaskField::kNodeId).size_bytes != sizeof(id)) return 0;
+  const std::uint64_t offset = table.OffsetOf(TaskField::kNodeId);
+  RefreshTask(process, task, offset, sizeof(id));
+  memcpy(&id, reinterpret_cast<std::byte*>(task) + offset, sizeof(id));
+  return id;
+}
+
+std::uint32_t ProcessOfTask(const Process& process, std::uint64_t address) noexcept {
+  const TaskSlot* task = SlotOfObject(process, address, TaskObject::kTask);
+  return task == nullptr ? 0 : task->tgid;
 }
 
 }  // namespace strata::runtime

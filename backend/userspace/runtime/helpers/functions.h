@@ -29,9 +29,11 @@ STRATA_HELPER(HelperCgroupId);
 STRATA_HELPER(HelperAncestorCgroupId);
 STRATA_HELPER(HelperIsUnderCgroup);
 
-// task_storage.cc
+// local_storage.cc
 STRATA_HELPER(HelperTaskStorageGet);
 STRATA_HELPER(HelperTaskStorageDelete);
+STRATA_HELPER(HelperCgroupStorageGet);
+STRATA_HELPER(HelperCgroupStorageDelete);
 
 // ring_helpers.cc
 STRATA_HELPER(HelperRingOutput);

@@ -136,6 +136,8 @@ constexpr HelperRow kHelpers[] = {
     {203, "dynptr_data", HelperDynptrData, ReturnKind::kMemoryOrNull, {kDynptr, kAnything, kAllocationSize}, 0},
     {208, "ktime_get_tai_ns", HelperTaiTime, kInteger, {}, 0},
     {209, "user_ringbuf_drain", HelperUserRingDrain, kInteger, {kMap, kCallback, kCallbackState, kAnything}, 0},
+    {210, "cgrp_storage_get", HelperCgroupStorageGet, kMapValueOrNull, {kMap, kCgroupOrNull, kAnything, kAnything}, 0},
+    {211, "cgrp_storage_delete", HelperCgroupStorageDelete, kInteger, {kMap, kCgroupOrNull}, 0},
 };
 
 }  // namespace

@@ -34,6 +34,7 @@ enum class ArgumentKind : std::uint8_t {
   kUninitDynptr,   // 16 bytes of the stack for one
   kSpinLock,       // struct bpf_spin_lock in a map's value
   kTask,           // struct task_struct *
+  kCgroupOrNull,   // struct cgroup *
 };
 
 enum class ReturnKind : std::uint8_t {

@@ -62,6 +62,8 @@ std::string ArgumentName(ArgumentKind kind) {
       return "spin lock in a value";
     case ArgumentKind::kTask:
       return "task";
+    case ArgumentKind::kCgroupOrNull:
+      return "cgroup or null";
   }
   return "?";
 }
