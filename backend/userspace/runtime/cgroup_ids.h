@@ -23,7 +23,8 @@ void ReadCgroupIds(Process& process, CgroupIds* out) noexcept;
 // That of this process; 0 where it is not known.
 std::uint64_t OwnCgroupId(Process& process) noexcept;
 
-// For a path of /proc/PID/cgroup: that of a cgroup outside of the reader's cgroup namespace, whose folder it cannot find.
+// For a path of /proc/PID/cgroup: that of a cgroup outside of the reader's cgroup namespace, whose folder it cannot
+// find.
 inline bool IsOutsideOfNamespace(const char* path, std::size_t length) noexcept {
   return length >= 3 && path[0] == '/' && path[1] == '.' && path[2] == '.' && (length == 3 || path[3] == '/');
 }

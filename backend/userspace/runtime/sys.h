@@ -20,6 +20,7 @@ enum class Call : long {
   kMprotect = 10,
   kMunmap = 11,
   kRtSigaction = 13,
+  kIoctl = 16,
   kPwrite = 18,
   kSchedYield = 24,
   kMincore = 27,
@@ -127,6 +128,9 @@ inline long Write(int fd, const void* from, std::size_t size) noexcept {
 }
 inline long WriteAt(int fd, const void* from, std::size_t size, std::uint64_t offset) noexcept {
   return Raw(Call::kPwrite, Wide(fd), Address(from), size, offset);
+}
+inline long Ioctl(int fd, std::uint64_t request, void* argument) noexcept {
+  return Raw(Call::kIoctl, Wide(fd), request, Address(argument));
 }
 // The magic number of the file system.
 inline long FileSystemOf(int fd, std::uint64_t* out) noexcept {

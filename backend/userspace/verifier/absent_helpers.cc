@@ -137,7 +137,6 @@ constexpr AbsentHelper kAbsent[] = {
     {168, "sys_close", kLoaders},
     {178, "skc_to_unix_sock", kSockets},
     {179, "kallsyms_lookup_name", kLoaders},
-    {180, "find_vma", "walks the kernel's list of memory areas"},
     {186, "get_retval", kCgroups},
     {187, "set_retval", kCgroups},
     {188, "xdp_get_buff_len", kPackets},

@@ -113,6 +113,7 @@ STRATA_HELPER(HelperFunctionArgumentCount);
 STRATA_HELPER(HelperCurrentTask);
 STRATA_HELPER(HelperTaskRegisters);
 STRATA_HELPER(HelperCopyFromUserTask);
+STRATA_HELPER(HelperFindArea);
 STRATA_HELPER(HelperGuardedLoad);
 
 // string_helpers.cc

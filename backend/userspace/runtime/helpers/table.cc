@@ -110,6 +110,7 @@ constexpr HelperRow kHelpers[] = {
     {175, "task_pt_regs", HelperTaskRegisters, kKernelPointer, {kTask}, kGplOnly | kUsesTask},
     {176, "get_branch_snapshot", HelperBranchSnapshot, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
     {177, "trace_vprintk", HelperTracePrintArray, kInteger, {kMemory, kSize, kMemoryOrNull, kSizeOrZero}, kGplOnly},
+    {180, "find_vma", HelperFindArea, kInteger, {kTask, kAnything, kCallback, kCallbackState, kAnything}, kUsesTask},
     {181, "loop", HelperLoop, kInteger, {kAnything, kCallback, kCallbackState, kAnything}, 0},
     {182, "strncmp", HelperCompareStrings, kInteger, {kMemory, kSize, kConstString}, 0},
     {183, "get_func_arg", HelperFunctionArgument, kInteger, {kContext, kAnything, kLongOut}, kOfProbes},
