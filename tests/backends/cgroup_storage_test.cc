@@ -219,6 +219,20 @@ TEST_F(CgroupStorageOfUserspace, TheParentsCgroupIsNotKnownOutsideOfTheNamespace
                        [&] { return ::unshare(CLONE_NEWCGROUP) == 0 && Run("add_for_parent", kCreate, 1) == 1; }));
 }
 
+TEST_F(CgroupStorageOfUserspace, ACgroupTooFarDownIsNotTakenForItsAncestor) {
+  constexpr std::size_t kDeep = 31;
+  std::vector<std::string> made;
+  for (std::string folder = folder_of_test_.path() + "/d"; made.size() < kDeep; folder += "/d") {
+    if (::mkdir(folder.c_str(), 0755) != 0) break;
+    made.push_back(folder);
+  }
+  EXPECT_EQ(made.size(), kDeep);
+  const auto add = [&] { return Run("add", kCreate, 1); };
+  EXPECT_TRUE(made.size() > 1 && InCgroup(made[made.size() - 2], [&] { return add() == 101; }));
+  EXPECT_TRUE(!made.empty() && InCgroup(made.back(), [&] { return add() == 1; }));
+  for (; !made.empty(); made.pop_back()) ::rmdir(made.back().c_str());
+}
+
 TYPED_TEST(CgroupStorageTest, UserSpaceAndProgramsSeeTheSame) {
   const UniqueFd own = OpenFolder(OwnCgroup());
   EXPECT_EQ(this->Run("add", kCreate, 1), 101);

@@ -79,6 +79,7 @@ bool IsMount(const char* folder) {
 // The mount and each folder on the way down.
 void CollectIds(CgroupIds* out) {
   out->count = 0;
+  out->has_own = false;
   Path own{};
   if (!ReadOwnPath(&own)) return;
   for (const char* mount : kMounts) {
@@ -92,6 +93,7 @@ void CollectIds(CgroupIds* out) {
       if (!folder.Add(own.text + at, end - at) || !AddIdOf(folder.text, out)) return;
       at = end;
     }
+    out->has_own = true;
     return;
   }
 }
@@ -149,7 +151,7 @@ void ReadCgroupIds(Process& process, CgroupIds* out) noexcept {
 std::uint64_t OwnCgroupId(Process& process) noexcept {
   CgroupIds own;
   ReadCgroupIds(process, &own);
-  return own.count == 0 ? 0 : own.ids[own.count - 1];
+  return own.count == 0 || !own.has_own ? 0 : own.ids[own.count - 1];
 }
 
 long CgroupIdOf(int fd, std::uint64_t* out) noexcept {

@@ -13,6 +13,7 @@ inline constexpr std::uint32_t kMaxCgroupDepth = 32;
 // Ids as the kernel's: inodes of the cgroups' folders. Level 0 is the topmost that the process sees.
 struct CgroupIds {
   std::uint32_t count;
+  bool has_own;  // false: the process is further down than could be read
   std::uint64_t ids[kMaxCgroupDepth];
 };
 
