@@ -244,6 +244,7 @@ bool AttachManager::State::PlaceSites(LinkState& link, const ModuleMap& modules,
   }
   if (!AttachProgram(link)) return false;
   const bool overrides = (link.program->flags & runtime::program_flags::kOverridesReturn) != 0;
+  const auto event = plan.probe == ProbeKind::kEntry ? runtime::ProbeEvent::kEntry : runtime::ProbeEvent::kReturn;
   if (overrides && (plan.probe != ProbeKind::kEntry || plan.is_function_start == 0))
     return Refuse(link, kEinval, "the program overrides what a function returns: only where a function starts");
   if (!FindSemaphores(link, modules))
@@ -253,7 +254,7 @@ bool AttachManager::State::PlaceSites(LinkState& link, const ModuleMap& modules,
   // Decided here, and not at the first event, which may be one of a vfork child.
   *link.here = kHere;
   for (std::size_t i = 0; i < found; ++i, ++batch.count) {
-    link.sites[i] = {&link, addresses[i], nullptr};
+    link.sites[i] = {&link, addresses[i], event, nullptr};
     batch.sites[batch.count] = &link.sites[i];
     batch.plans[batch.count] = plan;
     batch.requests[batch.count] = {

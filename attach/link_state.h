@@ -17,6 +17,7 @@ struct LinkState;
 struct LinkSite {
   LinkState* link;
   std::uint64_t address;
+  runtime::ProbeEvent event;
   Probe* probe;
 };
 

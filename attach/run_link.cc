@@ -61,6 +61,7 @@ void RunLink(void* cookie, PtRegs* regs) noexcept {
   run.context = regs;
   run.cookie = link.view.header.cookie;
   run.function_address = site->address;
+  run.event = site->event;
   const std::uint32_t flags = runtime::FlagsOf(link.view);
   if (flags == 0) [[likely]] {
     runtime::RunProgram(*link.program, run);

@@ -284,10 +284,16 @@ std::vector<runtime::ProgramFunction> CallbackTable(const verifier::StructuralFa
   return functions;
 }
 
-// kernel/trace/bpf_trace.c: the helper is one of kprobe programs.
-Result<void> CheckOverride(const LinkedProgram& linked, const verifier::StructuralFacts& facts) {
-  if (linked.type == ProgramType::kKprobe || !Calls(facts, kOverrideReturn)) return {};
-  return Error(ErrorCode::kVerifierRejected, "program of this type cannot use helper bpf_override_return", EINVAL);
+// Some helpers are those of kprobe programs alone, in the words of the kernel's verifier.
+Result<void> CheckType(const LinkedProgram& linked, const verifier::StructuralFacts& facts) {
+  if (linked.type == ProgramType::kKprobe) return {};
+  for (const std::uint32_t id : facts.helpers) {
+    const runtime::HelperRow* row = runtime::FindHelperRow(id);
+    if (row == nullptr || (row->flags & runtime::helper_flags::kOfProbes) == 0) continue;
+    return Error(ErrorCode::kVerifierRejected, fmt::format("program of this type cannot use helper bpf_{}", row->name),
+                 EINVAL);
+  }
+  return {};
 }
 
 void MarkArenaAccess(Instruction* access) {
@@ -470,7 +476,7 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
                      .Context(what));
   STRATA_TRY(CheckLimits(program, facts).Context(what));
   STRATA_TRY(CheckLicence(linked, facts).Context(what));
-  STRATA_TRY(CheckOverride(linked, facts).Context(what));
+  STRATA_TRY(CheckType(linked, facts).Context(what));
   const std::vector<std::byte> task_layout = STRATA_TRY(TaskLayoutFor(facts, kernel).Context(what));
   const TailCallTraits traits = TailCallTraitsOf(linked, facts);
   program.guarded_loads =

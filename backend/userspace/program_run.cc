@@ -90,6 +90,7 @@ Result<TestRunResult> UserspaceProgram::TestRun(const TestRunOptions& options) {
   for (std::uint32_t i = 0; i < runs; ++i) {
     runtime::RunContext run;
     run.context = context.data();
+    run.event = runtime::ProbeEvent::kEntry;
     const std::uint64_t start_ticks = counter.Start();
     result.return_value = static_cast<std::uint32_t>(runtime::RunProgram(*instance, run));
     const bool is_missed = (run.flags & runtime::run_flags::kMissed) != 0;

@@ -1,42 +1,23 @@
 // The process's cgroup as programs see it, and cgroup arrays.
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <filesystem>
-#include <fstream>
 #include <thread>
 
 #include "objects_fixture.h"
+#include "support/cgroup_folders.h"
 
 namespace strata {
 namespace {
 
+using strata::testing::CgroupFolder;
+using strata::testing::CgroupRoot;
 using strata::testing::EngineKinds;
 using strata::testing::EngineNames;
 using strata::testing::EngineTest;
-
-std::string Root() {
-  for (const char* root : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
-    if (std::filesystem::exists(std::string(root) + "/cgroup.controllers")) return root;
-  }
-  return {};
-}
-
-// Of the version 2 hierarchy.
-std::string OwnFolder() {
-  std::ifstream file("/proc/self/cgroup");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("0::")) return Root() + line.substr(3);
-  }
-  return {};
-}
-
-std::uint64_t InodeOf(const std::string& folder) {
-  struct stat status {};
-  return ::stat(folder.c_str(), &status) == 0 ? status.st_ino : 0;
-}
+using strata::testing::InodeOf;
+using strata::testing::OwnCgroup;
 
 template <typename T>
 class CgroupTest : public EngineTest<T> {
@@ -44,7 +25,7 @@ class CgroupTest : public EngineTest<T> {
   void SetUp() override {
     EngineTest<T>::SetUp();
     if (this->IsSkipped() || this->HasFatalFailure()) return;
-    if (Root().empty()) GTEST_SKIP() << "lacks cgroups of version 2";
+    if (CgroupRoot().empty()) GTEST_SKIP() << "lacks cgroups of version 2";
     auto objects = LoadCollection(this->backend_, std::string(STRATA_BPF_CGROUPS));
     ASSERT_TRUE(objects) << objects.error().message() << objects.error().log();
     objects_.emplace(*std::move(objects));
@@ -73,15 +54,15 @@ TYPED_TEST_SUITE(CgroupTest, EngineKinds, EngineNames);
 
 TYPED_TEST(CgroupTest, IdsAreTheInodesOfTheFolders) {
   const auto answers = this->Ask(0);
-  EXPECT_EQ(answers.id, InodeOf(OwnFolder()));
-  EXPECT_EQ(answers.ancestor, InodeOf(Root()));
+  EXPECT_EQ(answers.id, InodeOf(OwnCgroup()));
+  EXPECT_EQ(answers.ancestor, InodeOf(CgroupRoot()));
   EXPECT_EQ(this->Ask(30).ancestor, 0U);
 }
 
 TYPED_TEST(CgroupTest, ArraysSayWhetherItIsBelow) {
   EXPECT_EQ(this->Ask(1).under, -EAGAIN);
   EXPECT_EQ(this->Ask(4).under, -E2BIG);
-  const UniqueFd root(::open(Root().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const UniqueFd root(::open(CgroupRoot().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   ASSERT_EQ(this->Put(1, root.get()), 0);
   EXPECT_EQ(this->Ask(1).under, 1);
   std::uint32_t value = 0;
@@ -95,7 +76,7 @@ TYPED_TEST(CgroupTest, ArraysSayWhetherItIsBelow) {
 
 TYPED_TEST(CgroupTest, ArraysTakeCgroupsOnly) {
   const UniqueFd folder(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  const UniqueFd root(::open(Root().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const UniqueFd root(::open(CgroupRoot().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   EXPECT_EQ(this->Put(0, -1), EBADF);
   EXPECT_EQ(this->Put(0, folder.get()), EBADF);
   EXPECT_EQ(this->Put(4, root.get()), E2BIG);
@@ -103,25 +84,31 @@ TYPED_TEST(CgroupTest, ArraysTakeCgroupsOnly) {
 }
 
 TYPED_TEST(CgroupTest, AMovedProcessIsSeenInItsNewCgroup) {
-  const std::string folder = Root() + "/strata_test_" + std::to_string(::getpid());
-  const std::string old = OwnFolder();
-  const auto move_to = [](const std::string& to) { std::ofstream(to + "/cgroup.procs") << ::getpid() << std::flush; };
+  const std::string old = OwnCgroup();
   this->Ask(0);
-  if (::mkdir(folder.c_str(), 0755) != 0) GTEST_SKIP() << "lacks the right to make cgroups";
-  const std::uint64_t inode = InodeOf(folder);
-  move_to(folder);
+  const CgroupFolder folder;
+  if (!folder.is_made()) GTEST_SKIP() << "lacks the right to make cgroups";
+  const std::uint64_t inode = InodeOf(folder.path());
+  strata::testing::EnterCgroup(folder.path());
   // Userspace looks again after a second.
   for (int i = 0; i < 3000 && this->Ask(1).id != inode; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  const UniqueFd descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  EXPECT_EQ(this->Put(1, descriptor.get()), 0);
+  EXPECT_EQ(this->Put(1, folder.Open().get()), 0);
   const auto answers = this->Ask(1);
-  move_to(old);
-  ::rmdir(folder.c_str());
+  strata::testing::EnterCgroup(old);
   EXPECT_EQ(answers.id, inode);
   EXPECT_EQ(answers.ancestor, inode);
   EXPECT_EQ(answers.under, 1);
   for (int i = 0; i < 3000 && this->Ask(1).id == inode; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   EXPECT_EQ(this->Ask(1).under, 0);
+}
+
+TYPED_TEST(CgroupTest, ArraysTakeNoCgroupThatWasRemoved) {
+  CgroupFolder folder;
+  if (!folder.is_made()) GTEST_SKIP() << "lacks the right to make cgroups";
+  const UniqueFd descriptor = folder.Open();
+  EXPECT_EQ(this->Put(0, descriptor.get()), 0);
+  folder.Remove();
+  EXPECT_EQ(this->Put(0, descriptor.get()), ENOENT);
 }
 
 }  // namespace

@@ -14,10 +14,13 @@ add_dependencies(backends_helpers_test strata_agent)
 bpf_object(timer_probe_object timer_probe.bpf.c)
 bpf_object(host_function_object host_function.bpf.c)
 bpf_object(override_object override.bpf.c)
+bpf_object(function_arguments_object function_arguments.bpf.c)
 strata_test(NAME userspace_helpers_test
-            SOURCES timer_probe_test.cc host_function_test.cc override_test.cc fixture.cc targets.cc
+            SOURCES timer_probe_test.cc host_function_test.cc override_test.cc function_arguments_test.cc fixture.cc
+                    targets.cc
             LINK strata::root strata::userspace_backend Threads::Threads
-            BPF ${timer_probe_object} ${host_function_object} ${override_object} ${calls_object})
+            BPF ${timer_probe_object} ${host_function_object} ${override_object} ${calls_object}
+                ${function_arguments_object})
 add_dependencies(userspace_helpers_test strata_agent)
 
 # Statistics and control of programs.

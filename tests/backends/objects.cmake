@@ -22,7 +22,14 @@ strata_test(NAME backends_task_storage_test SOURCES task_storage_test.cc fixture
             BPF ${task_storage_object} ${task_storage_map_object})
 add_dependencies(backends_task_storage_test strata_agent)
 
+bpf_object(cgroup_storage_object cgroup_storage.bpf.c)
+bpf_object(cgroup_storage_map_object cgroup_storage.bpf.c NAME cgroup_storage_map FLAGS -DMAP_ONLY)
+strata_test(NAME backends_cgroup_storage_test SOURCES cgroup_storage_test.cc fixture.cc
+            LINK strata::root strata::userspace_backend strata::test_cgroups Threads::Threads
+            BPF ${cgroup_storage_object} ${cgroup_storage_map_object})
+add_dependencies(backends_cgroup_storage_test strata_agent)
+
 bpf_object(cgroups_object cgroups.bpf.c)
 strata_test(NAME backends_cgroups_test SOURCES cgroups_test.cc fixture.cc
-            LINK strata::root strata::userspace_backend Threads::Threads BPF ${cgroups_object})
+            LINK strata::root strata::userspace_backend strata::test_cgroups Threads::Threads BPF ${cgroups_object})
 add_dependencies(backends_cgroups_test strata_agent)

@@ -23,4 +23,9 @@ long strata_test_call(long number) {
   volatile long kept = number;
   return kept + 1;
 }
+
+long strata_test_many(long a, long b, long c, long d, long e, long f, long g) {
+  volatile long sum = a + b + c + d + e + f + g;
+  return sum;
+}
 }

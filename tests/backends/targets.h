@@ -6,4 +6,5 @@ __attribute__((visibility("default"))) long strata_test_add(long a, long b, long
 __attribute__((visibility("default"))) long strata_test_factorial(long n);
 __attribute__((visibility("default"))) long strata_test_send(long number);
 __attribute__((visibility("default"))) long strata_test_call(long number);
+__attribute__((visibility("default"))) long strata_test_many(long a, long b, long c, long d, long e, long f, long g);
 }

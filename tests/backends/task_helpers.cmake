@@ -20,6 +20,11 @@ strata_test(NAME backends_task_pointer_test SOURCES task_pointer_test.cc fixture
             BPF ${task_pointer_object})
 add_dependencies(backends_task_pointer_test strata_agent)
 
+bpf_object(memory_areas_object memory_areas.bpf.c)
+strata_test(NAME backends_memory_areas_test SOURCES memory_areas_test.cc fixture.cc LINK strata::root Threads::Threads
+            BPF ${memory_areas_object})
+add_dependencies(backends_memory_areas_test strata_agent)
+
 bpf_object(text_helpers_object text_helpers.bpf.c)
 strata_test(NAME backends_text_helpers_test SOURCES text_helpers_test.cc fixture.cc LINK strata::root fmt::fmt Threads::Threads
             BPF ${text_helpers_object})

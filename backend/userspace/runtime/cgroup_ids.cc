@@ -23,6 +23,8 @@ namespace {
 
 constexpr std::uint64_t kFreshNs = 1'000'000'000;
 constexpr std::uint64_t kCgroupMagic = 0x63677270;  // CGROUP2_SUPER_MAGIC
+constexpr std::int32_t kCgroupHandle = 0xfe;        // FILEID_KERNFS
+constexpr std::uint64_t kTopmostId = 1;
 constexpr int kReadAttempts = 100;
 constexpr std::size_t kPathSize = 1024;
 // Mounted there alone, or beside the hierarchies of version 1.
@@ -52,7 +54,8 @@ bool ReadOwnPath(Path* out) {
     if ((at != 0 && text[at - 1] != '\n') || memcmp(text + at, "0::", 3) != 0) continue;
     long end = at + 3;
     while (end < size && text[end] != '\n') ++end;
-    return out->Add(text + at + 3, static_cast<std::size_t>(end - at - 3));
+    const auto length = static_cast<std::size_t>(end - at - 3);
+    return !IsOutsideOfNamespace(text + at + 3, length) && out->Add(text + at + 3, length);
   }
   return false;
 }
@@ -76,6 +79,7 @@ bool IsMount(const char* folder) {
 // The mount and each folder on the way down.
 void CollectIds(CgroupIds* out) {
   out->count = 0;
+  out->has_own = false;
   Path own{};
   if (!ReadOwnPath(&own)) return;
   for (const char* mount : kMounts) {
@@ -89,8 +93,18 @@ void CollectIds(CgroupIds* out) {
       if (!folder.Add(own.text + at, end - at) || !AddIdOf(folder.text, out)) return;
       at = end;
     }
+    out->has_own = true;
     return;
   }
+}
+
+// 0, or a negative errno: -ESTALE when there is none.
+long OpenById(int mount, std::uint64_t id) {
+  sys::FileHandle handle = {sizeof(handle.id), kCgroupHandle, id};
+  const int fd = sys::OpenByHandle(mount, handle, O_PATH | O_CLOEXEC);
+  if (fd < 0) return fd;
+  sys::Close(fd);
+  return 0;
 }
 
 bool IsFresh(Process& process, const CgroupCache* cache) {
@@ -134,13 +148,38 @@ void ReadCgroupIds(Process& process, CgroupIds* out) noexcept {
   }
 }
 
+std::uint64_t OwnCgroupId(Process& process) noexcept {
+  CgroupIds own;
+  ReadCgroupIds(process, &own);
+  return own.count == 0 || !own.has_own ? 0 : own.ids[own.count - 1];
+}
+
 long CgroupIdOf(int fd, std::uint64_t* out) noexcept {
   sys::FileStatus status;
   std::uint64_t magic = 0;
   if (sys::FileSystemOf(fd, &magic) != 0 || magic != kCgroupMagic) return -EBADF;
   if (sys::Fstat(fd, &status) != 0 || (status.mode & S_IFMT) != S_IFDIR) return -EBADF;
   *out = status.inode;
-  return 0;
+  // A removed one has its inode as long as it is open, but no files.
+  return sys::StatAt(fd, "cgroup.procs", &status) == -ENOENT ? -ENOENT : 0;
 }
+
+// The topmost one is always there: who cannot find it cannot tell which others are.
+CgroupFinder::CgroupFinder() noexcept {
+  for (const char* mount : kMounts) {
+    std::uint64_t magic = 0;
+    mount_ = sys::OpenAt(AT_FDCWD, mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (mount_ < 0) continue;
+    if (sys::FileSystemOf(mount_, &magic) == 0 && magic == kCgroupMagic && OpenById(mount_, kTopmostId) == 0) return;
+    sys::Close(mount_);
+    mount_ = -1;
+  }
+}
+
+CgroupFinder::~CgroupFinder() noexcept {
+  if (mount_ >= 0) sys::Close(mount_);
+}
+
+bool CgroupFinder::IsGone(std::uint64_t id) const noexcept { return OpenById(mount_, id) == -ESTALE; }
 
 }  // namespace strata::runtime

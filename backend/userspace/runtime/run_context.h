@@ -35,6 +35,13 @@ inline constexpr std::uint32_t kMissed = 1U << 0;
 inline constexpr std::uint32_t kOverride = 1U << 1;
 }  // namespace run_flags
 
+// What a run is for, where it is a probe's.
+enum class ProbeEvent : std::uint32_t {
+  kNone,    // no function's: a timer, say
+  kEntry,   // a place before the function's end
+  kReturn,  // the function has returned
+};
+
 struct RunContext;
 
 // Entry of an image: System V calling convention. Returns R0. RunContext::program is then the instance that the image
@@ -93,7 +100,7 @@ struct RunContext {
   void* engine_state = nullptr;              // the interpreter's frame, or the stack pointer to end a compiled run at
   const ProgramInstance* program = nullptr;  // that runs: the last one called by a tail call
   std::uint32_t tail_calls = 0;
-  std::uint32_t reserved = 0;
+  ProbeEvent event = ProbeEvent::kNone;
   std::uint32_t* held_lock = nullptr;  // the spin lock of a map's value that the run holds
   std::uint64_t override_result = 0;   // bpf_override_return
   std::uint32_t open_record_count = 0;

@@ -20,6 +20,7 @@ enum class Call : long {
   kMprotect = 10,
   kMunmap = 11,
   kRtSigaction = 13,
+  kIoctl = 16,
   kPwrite = 18,
   kSchedYield = 24,
   kMincore = 27,
@@ -53,6 +54,7 @@ enum class Call : long {
   kRenameat = 264,
   kFaccessat = 269,
   kRtTgsigqueueinfo = 297,
+  kOpenByHandleAt = 304,
   kProcessVmReadv = 310,
   kProcessVmWritev = 311,
   kMembarrier = 324,
@@ -110,6 +112,15 @@ inline long StatAt(int folder, const char* path, FileStatus* out) noexcept {
 inline int OpenAt(int folder, const char* path, int flags, std::uint32_t mode = 0) noexcept {
   return static_cast<int>(Raw(Call::kOpenat, Wide(folder), Address(path), Wide(flags), mode));
 }
+// struct file_handle of file systems that know files by one number.
+struct FileHandle {
+  std::uint32_t bytes;
+  std::int32_t type;
+  std::uint64_t id;
+};
+inline int OpenByHandle(int mount, const FileHandle& handle, int flags) noexcept {
+  return static_cast<int>(Raw(Call::kOpenByHandleAt, Wide(mount), Address(&handle), Wide(flags)));
+}
 inline void Close(int fd) noexcept { Raw(Call::kClose, Wide(fd)); }
 inline long Read(int fd, void* to, std::size_t size) noexcept { return Raw(Call::kRead, Wide(fd), Address(to), size); }
 inline long Write(int fd, const void* from, std::size_t size) noexcept {
@@ -117,6 +128,9 @@ inline long Write(int fd, const void* from, std::size_t size) noexcept {
 }
 inline long WriteAt(int fd, const void* from, std::size_t size, std::uint64_t offset) noexcept {
   return Raw(Call::kPwrite, Wide(fd), Address(from), size, offset);
+}
+inline long Ioctl(int fd, std::uint64_t request, void* argument) noexcept {
+  return Raw(Call::kIoctl, Wide(fd), request, Address(argument));
 }
 // The magic number of the file system.
 inline long FileSystemOf(int fd, std::uint64_t* out) noexcept {

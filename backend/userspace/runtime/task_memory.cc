@@ -3,6 +3,7 @@
 #include <asm/errno.h>
 #include <sys/mman.h>
 
+#include "cgroup_ids.h"
 #include "strata/backend/userspace/runtime/layout.h"
 #include "strata/backend/userspace/runtime/sys.h"
 #include "task_slots.h"
@@ -84,6 +85,9 @@ void FillPointers(const TaskTable& table, TaskSlot* task) {
       {TaskField::kMemoryExeFile, TaskObject::kFile},
       {TaskField::kFileInode, TaskObject::kInode},
       {TaskField::kInodeSuperBlock, TaskObject::kSuperBlock},
+      {TaskField::kAreaMemory, TaskObject::kMemory},
+      {TaskField::kAreaFileInode, TaskObject::kAreaInode},
+      {TaskField::kAreaInodeSuperBlock, TaskObject::kAreaSuperBlock},
   };
   for (const Pointer& pointer : kPointers) {
     if (table.layout.object_bytes[static_cast<std::uint32_t>(pointer.to)] == 0) continue;
@@ -165,6 +169,25 @@ bool TakeOver(const TaskTable& table, std::uint32_t index, std::uint32_t tid, st
   return true;
 }
 
+// The task whose object of that kind lies at `address`; null for another address.
+TaskSlot* SlotOfObject(const Process& process, std::uint64_t address, TaskObject object) {
+  if (process.tasks == nullptr || !IsTaskMemory(process, address)) return nullptr;
+  const TaskTable& table = *process.tasks;
+  const std::uint64_t first = process.tasks_begin + table.head_bytes + table.OffsetOf(object);
+  if (address < first || (address - first) % table.slot_bytes != 0) return nullptr;
+  const std::uint64_t index = (address - first) / table.slot_bytes;
+  if (index >= kMaxTasks || !IsShown(__atomic_load_n(&table.head->states[index], __ATOMIC_ACQUIRE))) return nullptr;
+  return table.slot(static_cast<std::uint32_t>(index));
+}
+
+std::uint64_t FieldOf(const TaskTable& table, const TaskSlot* task, TaskField field) {
+  std::uint64_t value = 0;
+  const TaskFieldPlace& place = table.layout.place(field);
+  const std::uint32_t size = place.size_bytes < sizeof(value) ? place.size_bytes : sizeof(value);
+  memcpy(&value, reinterpret_cast<const std::byte*>(task) + table.OffsetOf(field), size);
+  return value;
+}
+
 TaskSlot* MakeCurrentTask(Process& process) {
   const ThreadIds ids = CurrentIds(process);
   TaskSlot* task = FindTask(process, ids.tid, ids.pid);
@@ -180,6 +203,15 @@ TaskSlot* MakeCurrentTask(Process& process) {
   __asm__ volatile("" ::: "memory");
   current_task.process = &process;
   return task;
+}
+
+// Null when there is no room.
+TaskSlot* FindCurrentTask(Process& process) {
+  if (process.tasks == nullptr) return nullptr;
+  CurrentOwner(process);  // notices a fork
+  if (current_task.process == &process && current_task.generation == ForkGeneration(process)) [[likely]]
+    return current_task.slot;
+  return MakeCurrentTask(process);
 }
 
 }  // namespace
@@ -253,11 +285,7 @@ void CloseTasks(Process& process) noexcept {
 }
 
 std::uint64_t CurrentTask(Process& process) noexcept {
-  if (process.tasks == nullptr) return 0;
-  CurrentOwner(process);  // notices a fork
-  TaskSlot* task = current_task.slot;
-  if (current_task.process != &process || current_task.generation != ForkGeneration(process)) [[unlikely]]
-    task = MakeCurrentTask(process);
+  const TaskSlot* task = FindCurrentTask(process);
   return task == nullptr ? 0 : process.tasks->AddressOf(task, TaskObject::kTask);
 }
 
@@ -282,14 +310,40 @@ bool RefreshTaskMemory(Process& process, std::uint64_t address, std::size_t size
   return true;
 }
 
-std::uint32_t ProcessOfTask(const Process& process, std::uint64_t address) noexcept {
-  if (process.tasks == nullptr || !IsTaskMemory(process, address)) return 0;
+std::uint64_t CgroupOfTask(Process& process, std::uint64_t address) noexcept {
+  TaskSlot* task = SlotOfObject(process, address, TaskObject::kCgroup);
+  if (task == nullptr) return 0;
+  if (task->tgid == CurrentIds(process).pid) return OwnCgroupId(process);
+  RefreshTask(process, task, process.tasks->OffsetOf(TaskField::kNodeId), sizeof(std::uint64_t));
+  return FieldOf(*process.tasks, task, TaskField::kNodeId);
+}
+
+std::uint64_t ShowMemoryArea(Process& process, const MemoryArea& area) noexcept {
+  TaskSlot* task = FindCurrentTask(process);
+  if (task == nullptr) return 0;
   const TaskTable& table = *process.tasks;
-  const std::uint64_t first = process.tasks_begin + table.head_bytes + table.OffsetOf(TaskObject::kTask);
-  if (address < first || (address - first) % table.slot_bytes != 0) return 0;
-  const std::uint64_t index = (address - first) / table.slot_bytes;
-  if (index >= kMaxTasks || !IsShown(__atomic_load_n(&table.head->states[index], __ATOMIC_ACQUIRE))) return 0;
-  return table.slot(static_cast<std::uint32_t>(index))->tgid;
+  const std::uint64_t file = area.inode == 0 ? 0 : table.AddressOf(task, TaskObject::kAreaFile);
+  PutTaskField(table, task, TaskField::kAreaStart, area.begin);
+  PutTaskField(table, task, TaskField::kAreaEnd, area.end);
+  PutTaskField(table, task, TaskField::kAreaFlags, area.flags);
+  PutTaskField(table, task, TaskField::kAreaVmFile, file);
+  PutTaskField(table, task, TaskField::kAreaInodeNumber, area.inode);
+  PutTaskField(table, task, TaskField::kAreaDevice, area.device);
+  return table.AddressOf(task, TaskObject::kArea);
+}
+
+MemoryArea ShownMemoryArea(Process& process) noexcept {
+  const TaskSlot* task = FindCurrentTask(process);
+  if (task == nullptr) return {};
+  const TaskTable& table = *process.tasks;
+  return {FieldOf(table, task, TaskField::kAreaStart), FieldOf(table, task, TaskField::kAreaEnd),
+          FieldOf(table, task, TaskField::kAreaFlags), FieldOf(table, task, TaskField::kAreaInodeNumber),
+          FieldOf(table, task, TaskField::kAreaDevice)};
+}
+
+std::uint32_t ProcessOfTask(const Process& process, std::uint64_t address) noexcept {
+  const TaskSlot* task = SlotOfObject(process, address, TaskObject::kTask);
+  return task == nullptr ? 0 : task->tgid;
 }
 
 }  // namespace strata::runtime

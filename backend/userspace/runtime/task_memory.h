@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "strata/backend/userspace/runtime/memory_areas.h"
 #include "strata/backend/userspace/runtime/process.h"
 #include "strata/backend/userspace/runtime/reason.h"
 #include "strata/backend/userspace/runtime/task_layout.h"
@@ -31,6 +32,13 @@ std::size_t BytesLeftOfTask(const Process& process, std::uint64_t address) noexc
 
 // For an address in task memory: brings what lies there up to date. False for a range that is not all of one task.
 bool RefreshTaskMemory(Process& process, std::uint64_t address, std::size_t size_bytes) noexcept;
+
+// The area as a struct vm_area_struct of the calling thread's, which has one; its address, 0 when there is no room.
+std::uint64_t ShowMemoryArea(Process& process, const MemoryArea& area) noexcept;
+MemoryArea ShownMemoryArea(Process& process) noexcept;
+
+// The id of the cgroup that a struct cgroup at `address` is; 0 for what is none here, and where it is not known.
+std::uint64_t CgroupOfTask(Process& process, std::uint64_t address) noexcept;
 
 // The process that a task_struct at `address` belongs to; 0 for what is no task here.
 std::uint32_t ProcessOfTask(const Process& process, std::uint64_t address) noexcept;

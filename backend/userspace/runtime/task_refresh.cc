@@ -3,6 +3,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "cgroup_ids.h"
 #include "proc_file.h"
 #include "strata/backend/userspace/runtime/sys.h"
 #include "task_slots.h"
@@ -279,6 +280,7 @@ void TaskRefresh::RefreshCgroup() {
     memcpy(task_->node_name, path + name, name_bytes);
     task_->node_name[name_bytes] = 0;
   }
+  if (IsOutsideOfNamespace(path, length)) return;
   constexpr const char* kMounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
   for (const char* mount : kMounts) {
     char full[sizeof(text) + 32];

@@ -12,7 +12,6 @@ constexpr char kCgroups[] = "belongs to programs of cgroups";
 constexpr char kLoaders[] = "belongs to programs that load others";
 constexpr char kIterators[] = "belongs to iterators over the kernel's objects";
 constexpr char kSecret[] = "needs the kernel's secret";
-constexpr char kTrampolines[] = "needs the trampolines of fentry and fexit; struct pt_regs has arguments and results";
 constexpr char kBranches[] = "reads what the processor recorded for the kernel";
 constexpr char kCounters[] = "reads counters of the kernel's perf events";
 constexpr char kInfrared[] = "belongs to infrared receivers";
@@ -138,10 +137,6 @@ constexpr AbsentHelper kAbsent[] = {
     {168, "sys_close", kLoaders},
     {178, "skc_to_unix_sock", kSockets},
     {179, "kallsyms_lookup_name", kLoaders},
-    {180, "find_vma", "walks the kernel's list of memory areas"},
-    {183, "get_func_arg", kTrampolines},
-    {184, "get_func_ret", kTrampolines},
-    {185, "get_func_arg_cnt", kTrampolines},
     {186, "get_retval", kCgroups},
     {187, "set_retval", kCgroups},
     {188, "xdp_get_buff_len", kPackets},

@@ -5,11 +5,7 @@
 
 namespace strata::runtime {
 
-STRATA_HELPER(HelperCgroupId) {
-  CgroupIds own;
-  ReadCgroupIds(*run->process, &own);
-  return own.count == 0 ? 0 : own.ids[own.count - 1];
-}
+STRATA_HELPER(HelperCgroupId) { return OwnCgroupId(*run->process); }
 
 STRATA_HELPER(HelperAncestorCgroupId) {
   CgroupIds own;

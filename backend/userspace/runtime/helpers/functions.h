@@ -29,9 +29,11 @@ STRATA_HELPER(HelperCgroupId);
 STRATA_HELPER(HelperAncestorCgroupId);
 STRATA_HELPER(HelperIsUnderCgroup);
 
-// task_storage.cc
+// local_storage.cc
 STRATA_HELPER(HelperTaskStorageGet);
 STRATA_HELPER(HelperTaskStorageDelete);
+STRATA_HELPER(HelperCgroupStorageGet);
+STRATA_HELPER(HelperCgroupStorageDelete);
 
 // ring_helpers.cc
 STRATA_HELPER(HelperRingOutput);
@@ -96,16 +98,22 @@ STRATA_HELPER(HelperNumaNode);
 STRATA_HELPER(HelperSendSignal);
 STRATA_HELPER(HelperSendSignalThread);
 STRATA_HELPER(HelperRandom);
+STRATA_HELPER(HelperLoop);
+STRATA_HELPER(HelperBranchSnapshot);
+
+// probe_helpers.cc
 STRATA_HELPER(HelperFunctionAddress);
 STRATA_HELPER(HelperCookie);
 STRATA_HELPER(HelperOverrideReturn);
-STRATA_HELPER(HelperLoop);
-STRATA_HELPER(HelperBranchSnapshot);
+STRATA_HELPER(HelperFunctionArgument);
+STRATA_HELPER(HelperFunctionResult);
+STRATA_HELPER(HelperFunctionArgumentCount);
 
 // task_struct_helpers.cc
 STRATA_HELPER(HelperCurrentTask);
 STRATA_HELPER(HelperTaskRegisters);
 STRATA_HELPER(HelperCopyFromUserTask);
+STRATA_HELPER(HelperFindArea);
 STRATA_HELPER(HelperGuardedLoad);
 
 // string_helpers.cc

@@ -9,6 +9,7 @@ namespace {
 using enum ArgumentKind;
 using helper_flags::kGplOnly;
 using helper_flags::kMayEndRun;
+using helper_flags::kOfProbes;
 using helper_flags::kUsesSlot;
 using helper_flags::kUsesTask;
 using ReturnKind::kInteger;
@@ -48,7 +49,7 @@ constexpr HelperRow kHelpers[] = {
     {37, "current_task_under_cgroup", HelperIsUnderCgroup, kInteger, {kMap, kAnything}, 0},
     {42, "get_numa_node_id", HelperNumaNode, kInteger, {}, 0},
     {45, "probe_read_str", HelperProbeReadString, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
-    {58, "override_return", HelperOverrideReturn, kInteger, {kContext, kAnything}, kGplOnly},
+    {58, "override_return", HelperOverrideReturn, kInteger, {kContext, kAnything}, kGplOnly | kOfProbes},
     {67, "get_stack", HelperStack, kInteger, {kContext, kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
     {80, "get_current_cgroup_id", HelperCgroupId, kInteger, {}, 0},
     {87, "map_push_elem", HelperMapPush, kInteger, {kMap, kMapValue, kAnything}, 0},
@@ -109,8 +110,12 @@ constexpr HelperRow kHelpers[] = {
     {175, "task_pt_regs", HelperTaskRegisters, kKernelPointer, {kTask}, kGplOnly | kUsesTask},
     {176, "get_branch_snapshot", HelperBranchSnapshot, kInteger, {kUninitMemory, kSizeOrZero, kAnything}, kGplOnly},
     {177, "trace_vprintk", HelperTracePrintArray, kInteger, {kMemory, kSize, kMemoryOrNull, kSizeOrZero}, kGplOnly},
+    {180, "find_vma", HelperFindArea, kInteger, {kTask, kAnything, kCallback, kCallbackState, kAnything}, kUsesTask},
     {181, "loop", HelperLoop, kInteger, {kAnything, kCallback, kCallbackState, kAnything}, 0},
     {182, "strncmp", HelperCompareStrings, kInteger, {kMemory, kSize, kConstString}, 0},
+    {183, "get_func_arg", HelperFunctionArgument, kInteger, {kContext, kAnything, kLongOut}, kOfProbes},
+    {184, "get_func_ret", HelperFunctionResult, kInteger, {kContext, kLongOut}, kOfProbes},
+    {185, "get_func_arg_cnt", HelperFunctionArgumentCount, kInteger, {kContext}, kOfProbes},
     {191,
      "copy_from_user_task",
      HelperCopyFromUserTask,
@@ -132,6 +137,8 @@ constexpr HelperRow kHelpers[] = {
     {203, "dynptr_data", HelperDynptrData, ReturnKind::kMemoryOrNull, {kDynptr, kAnything, kAllocationSize}, 0},
     {208, "ktime_get_tai_ns", HelperTaiTime, kInteger, {}, 0},
     {209, "user_ringbuf_drain", HelperUserRingDrain, kInteger, {kMap, kCallback, kCallbackState, kAnything}, 0},
+    {210, "cgrp_storage_get", HelperCgroupStorageGet, kMapValueOrNull, {kMap, kCgroupOrNull, kAnything, kAnything}, 0},
+    {211, "cgrp_storage_delete", HelperCgroupStorageDelete, kInteger, {kMap, kCgroupOrNull}, 0},
 };
 
 }  // namespace

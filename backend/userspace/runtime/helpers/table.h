@@ -34,6 +34,7 @@ enum class ArgumentKind : std::uint8_t {
   kUninitDynptr,   // 16 bytes of the stack for one
   kSpinLock,       // struct bpf_spin_lock in a map's value
   kTask,           // struct task_struct *
+  kCgroupOrNull,   // struct cgroup *
 };
 
 enum class ReturnKind : std::uint8_t {
@@ -50,6 +51,7 @@ inline constexpr std::uint32_t kUsesSlot = 1U << 0;   // programs that call it l
 inline constexpr std::uint32_t kGplOnly = 1U << 1;    // as the kernel: only for programs with a GPL-compatible licence
 inline constexpr std::uint32_t kUsesTask = 1U << 2;   // the program's file needs a layout of the kernel's tasks
 inline constexpr std::uint32_t kMayEndRun = 1U << 3;  // by using up the budget
+inline constexpr std::uint32_t kOfProbes = 1U << 4;   // only for programs of type kprobe
 }  // namespace helper_flags
 
 struct HelperRow {

@@ -89,18 +89,8 @@ STRATA_HELPER(HelperRandom) {
   return (state * 0x2545f4914f6cdd1dULL) >> 32;
 }
 
-STRATA_HELPER(HelperFunctionAddress) { return run->function_address; }
-STRATA_HELPER(HelperCookie) { return run->cookie; }
-
 // What a kernel says on a processor that records no branches.
 STRATA_HELPER(HelperBranchSnapshot) { return Status(r3 != 0 ? -EINVAL : -ENOENT); }
-
-// Taken up by whoever runs the program at a function's start; elsewhere there is nothing to return from.
-STRATA_HELPER(HelperOverrideReturn) {
-  run->flags |= run_flags::kOverride;
-  run->override_result = r2;
-  return 0;
-}
 
 STRATA_HELPER(HelperLoop) {
   if (r4 != 0) return Status(-EINVAL);

@@ -28,6 +28,20 @@ STRATA_HELPER(HelperCopyFromUserTask) {
   return Status(error);
 }
 
+// In tasks of this process only. A callback that asks again finds its own area shown afterwards.
+STRATA_HELPER(HelperFindArea) {
+  if (r5 != 0) return Status(-EINVAL);
+  if (ProcessOfTask(*run->process, r1) != CurrentIds(*run->process).pid) return Status(-ENOENT);
+  MemoryArea area;
+  if (const long error = FindMemoryArea(r2, &area); error != 0) return Status(error);
+  const MemoryArea outer = ShownMemoryArea(*run->process);
+  const std::uint64_t shown = ShowMemoryArea(*run->process, area);
+  if (shown == 0) return Status(-EBUSY);
+  run->callback(r1, shown, r4, 0, r3, run);
+  ShowMemoryArea(*run->process, outer);
+  return 0;
+}
+
 STRATA_HELPER(HelperGuardedLoad) {
   std::uint64_t value = 0;
   return GuardedRead(*run->process, &value, r1, r2) == 0 ? value : 0;

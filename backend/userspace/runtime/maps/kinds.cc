@@ -24,6 +24,7 @@ constexpr MapKind kKinds[] = {
     {MapType::kBloomFilter, "bloom_filter", &kBloomFilterOps},
     {MapType::kUserRingBuf, "user_ringbuf", &kUserRingOps},
     {MapType::kTaskStorage, "task_storage", &kTaskStorageOps},
+    {MapType::kCgrpStorage, "cgrp_storage", &kCgroupStorageOps},
     {MapType::kArena, "arena", &kArenaOps},
 };
 

@@ -31,6 +31,7 @@ extern const MapOps kArrayOfMapsOps;
 extern const MapOps kHashOfMapsOps;
 extern const MapOps kCgroupArrayOps;
 extern const MapOps kTaskStorageOps;
+extern const MapOps kCgroupStorageOps;
 extern const MapOps kArenaOps;
 
 inline std::uint64_t RoundUp(std::uint64_t value, std::uint64_t power_of_two) noexcept {

@@ -99,6 +99,18 @@ TEST_F(UserspaceProgramTest, RefusesWhatItCannotRun) {
   EXPECT_EQ(LoadError(program).code(), ErrorCode::kVerifierRejected);
 }
 
+TEST_F(UserspaceProgramTest, HelpersOfProbesAreForThem) {
+  LinkedProgram program = TrivialProgram();
+  for (const std::int32_t helper : {58, 185}) {
+    program.instructions = {{0xb7, 1, 0, 0, 0}, {0xb7, 2, 0, 0, 0}, Call(helper), kExit};
+    program.type = ProgramType::kKprobe;
+    EXPECT_TRUE(backend().LoadProgram(program)) << helper;
+    program.type = ProgramType::kRawTracepoint;
+    EXPECT_EQ(LoadError(program).sys_errno(), EINVAL);
+    EXPECT_THAT(LoadError(program).message(), HasSubstr("program of this type cannot use helper bpf_"));
+  }
+}
+
 // Each calls bpf_loop(1, the first function, 0, 0) and then all of its functions.
 TEST_F(UserspaceProgramTest, RefusesTablesThatNoProcessWouldTake) {
   const auto make = [](std::int32_t functions) {

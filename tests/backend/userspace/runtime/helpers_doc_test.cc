@@ -62,6 +62,8 @@ std::string ArgumentName(ArgumentKind kind) {
       return "spin lock in a value";
     case ArgumentKind::kTask:
       return "task";
+    case ArgumentKind::kCgroupOrNull:
+      return "cgroup or null";
   }
   return "?";
 }
@@ -96,6 +98,7 @@ std::string Notes(const HelperRow& row) {
   std::string text;
   if ((row.flags & helper_flags::kGplOnly) != 0) text += "GPL-compatible programs only";
   if ((row.flags & helper_flags::kUsesSlot) != 0) text += (text.empty() ? "" : "; ") + std::string("leases a slot");
+  if ((row.flags & helper_flags::kOfProbes) != 0) text += (text.empty() ? "" : "; ") + std::string("uprobes only");
   return text;
 }
 

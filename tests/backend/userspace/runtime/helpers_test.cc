@@ -212,6 +212,25 @@ TEST_F(HelpersTest, ContextOfTheRunIsPassedOn) {
   EXPECT_EQ(Call(173, nullptr), 456);
 }
 
+TEST_F(HelpersTest, ArgumentsAndResultsAreThoseOfTheEvent) {
+  std::uint64_t registers[21] = {};
+  registers[10] = 77;
+  registers[14] = 11;
+  std::uint64_t value = 5;
+  EXPECT_EQ(Call(183, nullptr, 0, &value), -EOPNOTSUPP) << "no event";
+  EXPECT_EQ(Call(184, nullptr, &value), -EOPNOTSUPP);
+  EXPECT_EQ(value, 5U);
+  run_.context = registers;
+  run_.event = ProbeEvent::kEntry;
+  EXPECT_EQ(Call(183, nullptr, std::uint64_t{1} << 32, &value), 0) << "32 bits count";
+  EXPECT_EQ(value, 11U);
+  run_.event = ProbeEvent::kReturn;
+  EXPECT_EQ(Call(184, nullptr, &value), 0);
+  EXPECT_EQ(value, 77U);
+  EXPECT_EQ(Call(183, nullptr, 6, &value), -EINVAL);
+  EXPECT_EQ(Call(185, nullptr), 6);
+}
+
 TEST_F(HelpersTest, RingRecordsAreReservedSubmittedAndDiscarded) {
   MapView& ring = MakeMap(MapType::kRingBuf, 0, 0, 4096);
   auto* first = reinterpret_cast<char*>(Call(131, &ring, 8, 0));

@@ -1,2 +1,3 @@
 strata_test(NAME runtime_objects_test SOURCES session_fixture.cc resolved_objects_test.cc task_storage_test.cc
-            LINK ${runtime} strata::isa Threads::Threads)
+                    cgroup_storage_test.cc killed_at.cc
+            LINK ${runtime} strata::isa strata::test_cgroups Threads::Threads)
