@@ -183,6 +183,34 @@ TYPED_TEST(HashSemanticsTest, LruForgetsWhatOnlyUserSpaceLooksUp) {
   EXPECT_EQ(this->Run("look_up_16"), 0U);
 }
 
+// --- Seeds -----------------------------------------------------------------------------------------------------------
+// The order in which a walk comes to 200 keys, which follows from their hashes.
+std::vector<std::uint32_t> WalkOf(Map map) {
+  const std::vector<std::byte> value(map.info().element_size);
+  for (std::uint32_t key = 0; key < 200; ++key) {
+    EXPECT_TRUE(map.Update(std::as_bytes(std::span(&key, 1)), value));
+  }
+  std::vector<std::uint32_t> order;
+  EXPECT_TRUE(map.ForEach([&](std::span<const std::byte> key, auto) {
+    std::memcpy(&order.emplace_back(), key.data(), sizeof(std::uint32_t));
+    return true;
+  }));
+  return order;
+}
+
+TYPED_TEST(HashSemanticsTest, EachMapHasASeedOfItsOwnUnlessItIsZero) {
+  const OnOneCpu here;
+  for (const MapType type : {MapType::kHash, MapType::kPerCpuHash, MapType::kLruHash, MapType::kLruPerCpuHash}) {
+    const auto walk = [&](std::uint32_t flags) { return WalkOf(this->CreateMap(type, 4, 8, 2048, flags)); };
+    const auto unseeded = walk(map_flags::kZeroSeed);
+    EXPECT_EQ(unseeded.size(), 200U);
+    EXPECT_EQ(walk(map_flags::kZeroSeed), unseeded) << static_cast<int>(type);
+    const auto seeded = walk(0);
+    EXPECT_NE(seeded, unseeded) << static_cast<int>(type);
+    EXPECT_NE(walk(0), seeded) << static_cast<int>(type);
+  }
+}
+
 // --- Locks in values -------------------------------------------------------------------------------------------------
 TYPED_TEST(HashSemanticsTest, LockedUpdatesKeepToModesAndHideTheLock) {
   this->Load({"update_locked_hash"});
