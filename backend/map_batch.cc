@@ -82,9 +82,17 @@ class KeyWalk {
     const std::span<const std::byte> key = cursor_.position;
     const bool is_locked = mode_ == LookupMode::kLock;
     if (action_ == BatchAction::kTake) {
+      if (map_.info().type == MapType::kHashOfMaps) return TakeId(key, value);
       return is_locked ? map_.LookupAndDeleteLocked(key, value) : map_.LookupAndDelete(key, value);
     }
     return is_locked ? map_.LookupLocked(key, value) : map_.Lookup(key, value);
+  }
+
+  // The kernel takes ids out of hashes of maps in batches, though not one by one.
+  Result<bool> TakeId(std::span<const std::byte> key, std::span<std::byte> id) {
+    if (mode_ == LookupMode::kLock) return map_.LookupAndDeleteLocked(key, id);
+    return STRATA_TRY(map_.Lookup(key, id))
+    ? map_.Delete(key) : false;
   }
 
   // The key at the cursor is gone: goes on behind one that was read before it and is still there.

@@ -11,6 +11,8 @@
 #include <optional>
 #include <thread>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "fixture.h"
 
@@ -181,6 +183,34 @@ TYPED_TEST(HashSemanticsTest, LruForgetsWhatOnlyUserSpaceLooksUp) {
   EXPECT_EQ(this->Run("look_up_16"), 0U);
 }
 
+// --- Seeds -----------------------------------------------------------------------------------------------------------
+// The order in which a walk comes to 200 keys, which follows from their hashes.
+std::vector<std::uint32_t> WalkOf(Map map) {
+  const std::vector<std::byte> value(map.info().element_size);
+  for (std::uint32_t key = 0; key < 200; ++key) {
+    EXPECT_TRUE(map.Update(std::as_bytes(std::span(&key, 1)), value));
+  }
+  std::vector<std::uint32_t> order;
+  EXPECT_TRUE(map.ForEach([&](std::span<const std::byte> key, auto) {
+    std::memcpy(&order.emplace_back(), key.data(), sizeof(std::uint32_t));
+    return true;
+  }));
+  return order;
+}
+
+TYPED_TEST(HashSemanticsTest, EachMapHasASeedOfItsOwnUnlessItIsZero) {
+  const OnOneCpu here;
+  for (const MapType type : {MapType::kHash, MapType::kPerCpuHash, MapType::kLruHash, MapType::kLruPerCpuHash}) {
+    const auto walk = [&](std::uint32_t flags) { return WalkOf(this->CreateMap(type, 4, 8, 2048, flags)); };
+    const auto unseeded = walk(map_flags::kZeroSeed);
+    EXPECT_EQ(unseeded.size(), 200U);
+    EXPECT_EQ(walk(map_flags::kZeroSeed), unseeded) << static_cast<int>(type);
+    const auto seeded = walk(0);
+    EXPECT_NE(seeded, unseeded) << static_cast<int>(type);
+    EXPECT_NE(walk(0), seeded) << static_cast<int>(type);
+  }
+}
+
 // --- Locks in values -------------------------------------------------------------------------------------------------
 TYPED_TEST(HashSemanticsTest, LockedUpdatesKeepToModesAndHideTheLock) {
   this->Load({"update_locked_hash"});
@@ -242,6 +272,88 @@ TYPED_TEST(HashSemanticsTest, AReaderWithTheLockSeesWholeValues) {
   EXPECT_EQ(found.first, found.second);
   EXPECT_GE(found.first, completed.load());
   EXPECT_GT(completed.load(), 0U);
+}
+
+// A batch of the locked maps: keys 0 to 3.
+template <typename Do>
+std::pair<std::uint32_t, int> Batched(std::array<Locked, 4>& values, const Do& do_it) {
+  std::array<std::uint32_t, 4> keys = {0, 1, 2, 3};
+  const BatchResult result = do_it(std::as_writable_bytes(std::span(keys)), std::as_writable_bytes(std::span(values)));
+  return {result.count, ErrnoOf(result.status)};
+}
+
+TYPED_TEST(HashSemanticsTest, BatchesWithTheLockKeepToModes) {
+  this->Load({"count_under_lock", "update_locked_hash"});
+  for (const char* name : {"locked_hash", "locked_array"}) {
+    Map& map = this->MapOf(name);
+    const auto update = [&](UpdateMode mode) {
+      std::array<Locked, 4> values{};
+      return Batched(values, [&](auto keys, auto bytes) { return map.UpdateBatch(keys, bytes, mode); });
+    };
+    const int missing = map.info().type == MapType::kHash ? ENOENT : 0;
+    EXPECT_EQ(update(UpdateMode::kLock | UpdateMode::kExist), std::pair(missing == 0 ? 4U : 0U, missing)) << name;
+    EXPECT_EQ(update(UpdateMode::kLock), std::pair(4U, 0)) << name;
+    EXPECT_EQ(update(UpdateMode::kLock | UpdateMode::kNoExist), std::pair(0U, EEXIST)) << name;
+    EXPECT_EQ(update(UpdateMode::kLock | UpdateMode::kExist), std::pair(4U, 0)) << name;
+  }
+}
+
+TYPED_TEST(HashSemanticsTest, BatchesHideTheLock) {
+  this->Load({"count_under_lock", "update_locked_hash"});
+  for (const char* name : {"locked_hash", "locked_array"}) {
+    Map& map = this->MapOf(name);
+    std::array<Locked, 4> values{};
+    for (std::uint32_t i = 0; i < 4; ++i) values[i] = {0xffffffff, 5, i, i};
+    const auto update = [&](auto keys, auto bytes) { return map.UpdateBatch(keys, bytes, UpdateMode::kLock); };
+    ASSERT_EQ(Batched(values, update), std::pair(4U, 0));
+    for (const LookupMode mode : {LookupMode::kPlain, LookupMode::kLock}) {
+      std::array<Locked, 8> found{};
+      std::array<std::uint32_t, 8> keys{};
+      BatchCursor cursor;
+      const BatchResult result = map.LookupBatch(cursor, std::as_writable_bytes(std::span(keys)),
+                                                 std::as_writable_bytes(std::span(found)), mode);
+      ASSERT_TRUE(result) << result.error().message();
+      ASSERT_EQ(result.count, map.info().type == MapType::kHash ? 4U : 8U);
+      for (std::uint32_t i = 0; i < 4; ++i) {
+        EXPECT_EQ(found[i].lock, 0U);
+        EXPECT_EQ(found[i].first, keys[i]);
+      }
+    }
+  }
+}
+
+TYPED_TEST(HashSemanticsTest, BatchesOfValuesWithoutALockAreNotLocked) {
+  for (const MapType type : {MapType::kHash, MapType::kArray, MapType::kLruHash, MapType::kPerCpuHash}) {
+    Map map = this->CreateMap(type, 4, sizeof(Locked), 4);
+    std::vector<std::byte> values(4 * map.info().element_size);
+    std::array<std::uint32_t, 4> keys = {0, 1, 2, 3};
+    const auto key_bytes = std::as_writable_bytes(std::span(keys));
+    EXPECT_EQ(ErrnoOf(map.UpdateBatch(key_bytes, values, UpdateMode::kLock).status), EINVAL);
+    ASSERT_TRUE(map.UpdateBatch(key_bytes, values));
+    for (const bool takes : {false, true}) {
+      BatchCursor cursor;
+      const BatchResult result = takes ? map.LookupAndDeleteBatch(cursor, key_bytes, values, LookupMode::kLock)
+                                       : map.LookupBatch(cursor, key_bytes, values, LookupMode::kLock);
+      EXPECT_EQ(result.count, 0U);
+      EXPECT_EQ(ErrnoOf(result.status), EINVAL) << static_cast<int>(type) << takes;
+    }
+  }
+}
+
+TYPED_TEST(HashSemanticsTest, ABatchTakesLockedValuesOutOfAHash) {
+  this->Load({"update_locked_hash"});
+  Map& map = this->MapOf("locked_hash");
+  for (std::uint32_t key = 0; key < 4; ++key) ASSERT_TRUE(this->Put(map, key, {0, 5, key, key}, UpdateMode::kAny));
+  std::array<std::uint32_t, 8> keys{};
+  std::array<Locked, 8> found{};
+  BatchCursor cursor;
+  const BatchResult result = map.LookupAndDeleteBatch(cursor, std::as_writable_bytes(std::span(keys)),
+                                                      std::as_writable_bytes(std::span(found)), LookupMode::kLock);
+  ASSERT_TRUE(result) << result.error().message();
+  ASSERT_EQ(result.count, 4U);
+  for (std::uint32_t i = 0; i < 4; ++i) EXPECT_EQ(found[i].second, keys[i]);
+  Locked left{};
+  EXPECT_FALSE(*this->Get(map, 2, &left, LookupMode::kPlain));
 }
 
 using UserspaceLockTest = HashSemanticsTest<strata::testing::UserspaceKind>;

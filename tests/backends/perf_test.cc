@@ -1,10 +1,16 @@
 // Perf event arrays: from programs to the reader.
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <iterator>
 #include <thread>
 
 #include "map_kinds_fixture.h"
@@ -296,6 +302,46 @@ TEST_F(PerfOfUserspace, AReaderThatWasKilledIsReplaced) {
   const OnCpu here(0);
   Send(1);
   EXPECT_EQ(*reader.Consume(Collect()), 1U);
+}
+
+// From here on the process is killed by SIGSYS when it asks for, or sets, the CPUs that it may run on.
+bool ForbidAffinityCalls() {
+  constexpr std::uint32_t kNumber = offsetof(seccomp_data, nr);
+  sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kNumber),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sched_setaffinity, 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sched_getaffinity, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program = {std::size(filter), filter};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+// How a child ends that does something without those calls.
+template <typename Work>
+int EndWithoutAffinityCalls(const Work& work) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (!ForbidAffinityCalls()) ::_exit(1);
+    work();
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return status;
+}
+
+TEST_F(PerfOfUserspace, OutputsAndReadsMakeNoAffinityCalls) {
+  auto reader = Open().value();
+  const int status = EndWithoutAffinityCalls([&] {
+    Send(10);
+    if (reader.Consume(Collect()).value() != 10) ::_exit(2);
+  });
+  EXPECT_EQ(status, 0);
+  const int killed = EndWithoutAffinityCalls([] { const OnCpu here(AnyCpu()); });
+  EXPECT_TRUE(WIFSIGNALED(killed));
+  EXPECT_EQ(WTERMSIG(killed), SIGSYS);
 }
 
 }  // namespace

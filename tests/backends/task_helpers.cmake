@@ -29,3 +29,11 @@ bpf_object(text_helpers_object text_helpers.bpf.c)
 strata_test(NAME backends_text_helpers_test SOURCES text_helpers_test.cc fixture.cc LINK strata::root fmt::fmt Threads::Threads
             BPF ${text_helpers_object})
 add_dependencies(backends_text_helpers_test strata_agent)
+
+bpf_object(signals_object signals.bpf.c)
+bpf_object(per_cpu_lookup_object per_cpu_lookup.bpf.c)
+bpf_object(function_address_object function_address.bpf.c)
+strata_test(NAME backends_small_helpers_test
+            SOURCES signals_test.cc per_cpu_lookup_test.cc function_address_test.cc fixture.cc targets.cc LINK strata::root Threads::Threads
+            BPF ${signals_object} ${per_cpu_lookup_object} ${function_address_object})
+add_dependencies(backends_small_helpers_test strata_agent)

@@ -1,4 +1,8 @@
 // User ring buffers: from the writer to programs.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <thread>
 
@@ -165,6 +169,25 @@ TYPED_TEST(UserRingTest, ManyThreadsWriteWithoutLoss) {
   this->Drain();
   EXPECT_EQ(this->Counter("count"), 4 * kEach);
   EXPECT_EQ(this->Counter("sum"), 4 * kEach * (4 * kEach - 1) / 2);
+}
+
+// What it has submitted is read; a record that it was writing holds back those behind, and nothing else.
+TYPED_TEST(UserRingTest, OfAKilledWriterThereIsWhatItSubmitted) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    for (const std::uint64_t number : {3U, 5U}) this->writer_->Write(Bytes(number)).value();
+    const auto open = this->writer_->Reserve(8).value();
+    this->Set(open, 100);
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(this->Drain(), 2);
+  ASSERT_TRUE(this->writer_->Write(Bytes(std::uint64_t{7})));
+  EXPECT_EQ(this->Drain(), 0);
+  EXPECT_EQ(this->Counter("sum"), 8U);
+  EXPECT_EQ(this->writer_->unread_bytes(), 32U);
 }
 
 TYPED_TEST(UserRingTest, HasNoElementsAndIsNoRingOfPrograms) {

@@ -1,6 +1,6 @@
-// Random programs in both engines until one differs: strata_soak_engine [--rounds N] [--seed S]. Round i runs the
-// program of seed S + i, so that a difference can be looked at again with --rounds 1. Exit status 1 for a difference, 2
-// for a bad command line.
+// Random programs, and groups of them that tail-call one another, in both engines until one differs: strata_soak_engine
+// [--rounds N] [--seed S]. Round i runs the program of seed S + i, so that a difference can be looked at again with
+// --rounds 1. Exit status 1 for a difference, 2 for a bad command line.
 #include <cstdio>
 #include <string>
 
@@ -11,7 +11,8 @@ int main(int argc, char** argv) {
   strata::soak::Options options{.rounds = 10000};
   if (!strata::soak::ReadOptions(argc, argv, options)) return 2;
   for (std::uint64_t round = 0; round < options.rounds; ++round) {
-    const std::string difference = strata::test::CompareEngines(options.seed + round);
+    std::string difference = strata::test::CompareEngines(options.seed + round);
+    if (difference.empty()) difference = strata::test::CompareTailCalls(options.seed + round);
     if (difference.empty()) continue;
     std::fprintf(stderr, "%s\n", difference.c_str());
     return 1;

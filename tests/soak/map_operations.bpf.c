@@ -48,4 +48,14 @@ SEC("tc") int keyless(struct __sk_buff* context) {
   return 0;
 }
 
+// The operations that a verifier allows on a Bloom filter.
+SEC("tc") int member(struct __sk_buff* context) {
+  struct request* r = &request;
+  if (r->operation == PUSH)
+    r->result = bpf_map_push_elem(&target, r->value, r->flags);
+  else
+    r->result = bpf_map_peek_elem(&target, r->value);
+  return 0;
+}
+
 char LICENSE[] SEC("license") = "GPL";

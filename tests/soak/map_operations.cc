@@ -63,7 +63,7 @@ class Side {
     target.max_entries = kind.max_entries;
     target.flags = kind.flags;
     LoadOptions options;
-    options.programs = {IsKeyless(kind.type) ? "keyless" : "keyed"};
+    options.programs = {kind.type == MapType::kBloomFilter ? "member" : IsKeyless(kind.type) ? "keyless" : "keyed"};
     objects_.emplace(LoadCollection(backend_, std::move(spec), options).value());
     map_ = objects_->FindMap("target").value();
     program_ = objects_->FindProgram(options.programs.front()).value();
@@ -147,11 +147,11 @@ class StepMaker {
   Step Next() {
     Step step;
     step.by_program = Below(2) == 0;
-    step.operation = IsKeyless(kind_.type) ? Keyless() : Keyed(step.by_program);
+    step.operation = IsKeyless(kind_.type) ? Keyless(step.by_program) : Keyed(step.by_program);
     const bool writes = step.operation == Operation::kUpdate || step.operation == Operation::kPush;
     if (writes) step.flags = Below(4) == 0 ? Below(6) : 0;  // also ones that there are not
     step.key = Key();
-    step.value = random_();
+    step.value = kind_.type == MapType::kBloomFilter ? Below(kind_.key_count) : random_();
     return step;
   }
 
@@ -164,9 +164,15 @@ class StepMaker {
     return kOfAll[Below(std::size(kOfAll))];
   }
 
-  Operation Keyless() {
+  Operation Keyless(bool by_program) {
+    if (kind_.type == MapType::kBloomFilter) return Member(by_program);
     constexpr Operation kOfAll[] = {Operation::kPush, Operation::kPush, Operation::kPop, Operation::kPeek};
     return kOfAll[Below(std::size(kOfAll))];
+  }
+
+  Operation Member(bool by_program) {
+    constexpr Operation kOfUser[] = {Operation::kPush, Operation::kPeek, Operation::kDelete, Operation::kTake};
+    return kOfUser[Below(by_program ? 2 : std::size(kOfUser))];
   }
 
   std::array<std::uint64_t, 4> Key() {
@@ -203,6 +209,7 @@ const std::vector<MapOperationsKind>& ComparedKinds() {
       {"lpm_trie", MapType::kLpmTrie, 8, 40, 256, map_flags::kNoPrealloc, 32},
       {"queue", MapType::kQueue, 0, 10, 1},
       {"stack", MapType::kStack, 0, 10, 1},
+      {"bloom_filter", MapType::kBloomFilter, 0, 65536, 500},  // so large that none is taken for a member
   };
   return kinds;
 }

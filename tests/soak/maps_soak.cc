@@ -10,6 +10,7 @@
 #include <string>
 
 #include "map_operations.h"
+#include "object_operations.h"
 
 namespace {
 
@@ -62,14 +63,19 @@ int main(int argc, char** argv) {
   }
   StayOnOneCpu();
   int kinds = 0;
-  for (const strata::test::MapOperationsKind& kind : strata::test::ComparedKinds()) {
-    if ((!options.kind.empty() && kind.name != options.kind) || !strata::test::IsCompared(kind)) continue;
-    const std::string difference = strata::test::CompareMaps(kind, options.rounds, options.seed);
-    if (!difference.empty()) {
-      std::fprintf(stderr, "%s: %s\n", kind.name.c_str(), difference.c_str());
-      return 1;
-    }
+  const auto is_same = [&](const std::string& kind, const std::string& difference) {
+    if (!difference.empty()) std::fprintf(stderr, "%s: %s\n", kind.c_str(), difference.c_str());
     ++kinds;
+    return difference.empty();
+  };
+  const auto is_wanted = [&](const std::string& kind) { return options.kind.empty() || kind == options.kind; };
+  for (const strata::test::MapOperationsKind& kind : strata::test::ComparedKinds()) {
+    if (!is_wanted(kind.name) || !strata::test::IsCompared(kind)) continue;
+    if (!is_same(kind.name, strata::test::CompareMaps(kind, options.rounds, options.seed))) return 1;
+  }
+  for (const std::string& kind : strata::test::ComparedObjectKinds()) {
+    if (!is_wanted(kind)) continue;
+    if (!is_same(kind, strata::test::CompareObjectMaps(kind, options.rounds, options.seed))) return 1;
   }
   std::printf("%llu operations on each of %d kinds from seed %llu: no difference\n",
               static_cast<unsigned long long>(options.rounds), kinds, static_cast<unsigned long long>(options.seed));

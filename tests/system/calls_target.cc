@@ -106,6 +106,10 @@ int Pause() {
   }
 }
 
+int Endless() {
+  for (;;) Call();
+}
+
 int Abort() {
   Call();
   std::abort();
@@ -118,7 +122,7 @@ struct Mode {
 constexpr Mode kModes[] = {
     {"calls", Calls}, {"threads", Threads}, {"fork", Fork}, {"exec", Exec},       {"exec-thrice", ExecThrice},
     {"spawn", Spawn}, {"kill", Kill},       {"exit", Exit}, {"env", Environment}, {"pause", Pause},
-    {"abort", Abort},
+    {"abort", Abort}, {"endless", Endless},
 };
 
 }  // namespace

@@ -67,15 +67,18 @@ STRATA_HELPER(HelperProcessorId) {
 
 STRATA_HELPER(HelperNumaNode) { return CurrentNumaNode(*run->process); }
 
+// Signal 0 is sent to nobody, which succeeds, as in the kernel.
 STRATA_HELPER(HelperSendSignal) {
-  if (r1 == 0 || r1 > kLastSignal) return Status(-EINVAL);
-  return Status(sys::Kill(CurrentIds(*run->process).pid, static_cast<int>(r1)));
+  const auto signal = static_cast<std::uint32_t>(r1);
+  if (signal > kLastSignal) return Status(-EINVAL);
+  return Status(sys::Kill(CurrentIds(*run->process).pid, static_cast<int>(signal)));
 }
 
 STRATA_HELPER(HelperSendSignalThread) {
-  if (r1 == 0 || r1 > kLastSignal) return Status(-EINVAL);
+  const auto signal = static_cast<std::uint32_t>(r1);
+  if (signal > kLastSignal) return Status(-EINVAL);
   const ThreadIds ids = CurrentIds(*run->process);
-  return Status(sys::Tgkill(ids.pid, ids.tid, static_cast<int>(r1)));
+  return Status(sys::Tgkill(ids.pid, ids.tid, static_cast<int>(signal)));
 }
 
 // xorshift64* per thread: as unpredictable as the kernel's prandom, which is for sampling only.

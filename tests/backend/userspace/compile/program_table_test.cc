@@ -487,5 +487,9 @@ TEST(RandomPrograms, RunAlikeInBothEngines) {
   for (std::uint64_t seed = 1; seed <= 3000; ++seed) ASSERT_EQ(CompareEngines(seed), "");
 }
 
+TEST(RandomPrograms, TailCallOneAnotherAlikeInBothEngines) {
+  for (std::uint64_t seed = 1; seed <= 1000; ++seed) ASSERT_EQ(CompareTailCalls(seed), "");
+}
+
 }  // namespace
 }  // namespace strata::test

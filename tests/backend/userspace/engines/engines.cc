@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -97,11 +98,33 @@ std::uint64_t Mix(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uin
   return mixed;
 }
 
+// As helpers/tail_call.cc: a target that is met for the first time is remembered.
+std::uint64_t TailCall(std::uint64_t, std::uint64_t map_address, std::uint64_t index, std::uint64_t, std::uint64_t,
+                       RunContext* run) noexcept {
+  auto& map = *reinterpret_cast<TestMap*>(map_address);
+  const auto place = static_cast<std::uint32_t>(index);
+  if (place >= map.geometry.max_entries || run->tail_calls >= runtime::kMaxTailCalls) return 0;
+  std::uint32_t id = 0;
+  std::memcpy(&id, map.data.data() + place * sizeof(id), sizeof(id));
+  if (id == 0) return 0;
+  const TailTarget* target = &map.targets[id - 1];
+  map.resolved[place] = {id, target};
+  ++run->tail_calls;
+  run->program = reinterpret_cast<const runtime::ProgramInstance*>(target);
+  return Address(target);
+}
+
+std::uint64_t InterpretTarget(void* context, RunContext* run) {
+  const auto* target = reinterpret_cast<const TailTarget*>(run->program);
+  return runtime::Interpret(*static_cast<const runtime::InterpretedProgram*>(target->engine_state), context, run);
+}
+
 struct TestHelper {
   std::uint32_t id;
   Helper function;
 };
-constexpr TestHelper kHelpers[] = {{kMapLookup, MapLookup}, {kProcessorId, ProcessorId}, {kLoop, Loop}, {kMix, Mix}};
+constexpr TestHelper kHelpers[] = {
+    {kMapLookup, MapLookup}, {kProcessorId, ProcessorId}, {kTailCall, TailCall}, {kLoop, Loop}, {kMix, Mix}};
 
 Helper FindHelper(std::uint32_t id) noexcept {
   for (const TestHelper& helper : kHelpers) {
@@ -132,6 +155,9 @@ std::uint64_t Resolve(const ImageRelocation& relocation, std::span<TestMap> maps
   switch (relocation.kind) {
     case ImageRelocationKind::kMapView:
       return Address(&maps[relocation.index]);
+    case ImageRelocationKind::kMapResolved:
+      return Address(maps[relocation.index].resolved.data()) + static_cast<std::uint64_t>(relocation.addend);
+    case ImageRelocationKind::kMapTable:
     case ImageRelocationKind::kMapData:
       return Address(maps[relocation.index].data.data()) + static_cast<std::uint64_t>(relocation.addend);
     case ImageRelocationKind::kHelper:
@@ -149,6 +175,28 @@ RunContext MakeRun(void* context, const RunSettings& settings) {
   run.cookie = settings.cookie;
   run.context = context;
   return run;
+}
+
+// Nothing is known of them yet, and their numbers mean these.
+void SetTargets(std::span<TestMap> maps, std::span<const TailTarget> targets) {
+  for (TestMap& map : maps) {
+    std::fill(map.resolved.begin(), map.resolved.end(), ResolvedTarget{});
+    map.targets = targets;
+  }
+}
+
+Outcome OutcomeOf(std::uint64_t result, const RunContext& run) { return {result, run.budget, run.tail_calls}; }
+
+// With a look at the registers that belong to the caller.
+std::uint64_t Enter(runtime::ImageEntry entry, void* context, RunContext* run) {
+  std::uint64_t kept[6] = {};
+  const std::uint64_t result = StrataCallAndReportKeptRegisters(entry, context, run, kept);
+  for (std::uint64_t i = 0; i < 6; ++i) {
+    if (kept[i] == 0x1001 + i) continue;
+    std::fprintf(stderr, "compiled code lost register %d of rbx rbp r12 r13 r14 r15\n", static_cast<int>(i));
+    std::abort();
+  }
+  return result;
 }
 
 }  // namespace
@@ -169,13 +217,25 @@ TestMap MakeArray(std::uint32_t max_entries, std::uint32_t value_size, std::uint
   return map;
 }
 
+TestMap MakeProgArray(std::span<const std::uint32_t> programs) {
+  TestMap map{};
+  map.geometry.type = MapType::kProgArray;
+  map.geometry.key_size = map.geometry.value_size = map.geometry.value_stride = sizeof(std::uint32_t);
+  map.geometry.max_entries = static_cast<std::uint32_t>(programs.size());
+  map.geometry.slot_count = 1;
+  const auto bytes = std::as_bytes(programs);
+  map.data.assign(bytes.begin(), bytes.end());
+  map.resolved.resize(programs.size());
+  return map;
+}
+
 Outcome RunInterpreted(std::span<const isa::Instruction> code, std::span<TestMap> maps, void* context,
                        const RunSettings& settings) {
   const std::vector<isa::Instruction> resolved = ResolveMaps(code, maps);
   RunContext run = MakeRun(context, settings);
   const runtime::InterpretedProgram program{resolved.data(), static_cast<std::uint32_t>(resolved.size()), FindHelper};
   const std::uint64_t result = runtime::Interpret(program, context, &run);
-  return {result, run.budget};
+  return OutcomeOf(result, run);
 }
 
 Result<CompiledProgram> CompiledProgram::Make(std::span<const isa::Instruction> code, std::span<TestMap> maps) {
@@ -209,15 +269,35 @@ Outcome CompiledProgram::Run(void* context, const RunSettings& settings) const {
   if (image_.callback_offset != 0) {
     run.callback = reinterpret_cast<runtime::CallbackThunk>(memory_ + image_.callback_offset);
   }
-  const auto entry = reinterpret_cast<runtime::ImageEntry>(memory_ + image_.entry_offset);
-  std::uint64_t kept[6] = {};
-  const std::uint64_t result = StrataCallAndReportKeptRegisters(entry, context, &run, kept);
-  for (std::uint64_t i = 0; i < 6; ++i) {
-    if (kept[i] == 0x1001 + i) continue;
-    std::fprintf(stderr, "compiled code lost register %d of rbx rbp r12 r13 r14 r15\n", static_cast<int>(i));
-    std::abort();
-  }
-  return {result, run.budget};
+  const std::uint64_t result = Enter(entry(), context, &run);
+  return OutcomeOf(result, run);
+}
+
+Outcome RunGroupInterpreted(std::span<const std::vector<isa::Instruction>> programs, std::span<TestMap> maps,
+                            void* context, const RunSettings& settings) {
+  std::vector<std::vector<isa::Instruction>> codes;
+  std::vector<runtime::InterpretedProgram> interpreted;
+  std::vector<TailTarget> targets;
+  for (const auto& program : programs) codes.push_back(ResolveMaps(program, maps));
+  for (const auto& code : codes)
+    interpreted.push_back({code.data(), static_cast<std::uint32_t>(code.size()), FindHelper});
+  for (const auto& program : interpreted) targets.push_back({InterpretTarget, &program, {}, 0});
+  SetTargets(maps, targets);
+  RunContext run = MakeRun(context, settings);
+  run.program = reinterpret_cast<const runtime::ProgramInstance*>(targets.data());
+  const std::uint64_t result = targets[0].entry(context, &run);
+  return OutcomeOf(result, run);
+}
+
+Outcome RunGroup(std::span<const CompiledProgram> programs, std::span<TestMap> maps, void* context,
+                 const RunSettings& settings) {
+  std::vector<TailTarget> targets;
+  for (const CompiledProgram& program : programs) targets.push_back({program.entry(), nullptr, {}, 0});
+  SetTargets(maps, targets);
+  RunContext run = MakeRun(context, settings);
+  run.program = reinterpret_cast<const runtime::ProgramInstance*>(targets.data());
+  const std::uint64_t result = Enter(targets[0].entry, context, &run);
+  return OutcomeOf(result, run);
 }
 
 }  // namespace strata::test

@@ -14,23 +14,47 @@
 
 namespace strata::test {
 
-// Helpers that these tests provide; the first two with the kernel's meaning.
+// Helpers that these tests provide; all but the last with the kernel's meaning.
 inline constexpr std::uint32_t kMapLookup = 1;
 inline constexpr std::uint32_t kProcessorId = 8;
-inline constexpr std::uint32_t kLoop = 181;  // bpf_loop(count, callback, context, 0)
+inline constexpr std::uint32_t kTailCall = 12;  // of a program that runs in a group
+inline constexpr std::uint32_t kLoop = 181;     // bpf_loop(count, callback, context, 0)
 inline constexpr std::uint32_t kMix =
     5001;  // a value that depends on each of the five arguments and on the run's cookie
 
 bool HelperKnown(std::uint32_t id);
 
+// What stands for a runtime::ProgramInstance: a program that may be called.
+struct TailTarget {
+  runtime::ImageEntry entry;
+  const void* engine_state;  // the interpreter's program; null for images
+  std::uint64_t reserved[4];
+  std::uint32_t uses_slot;
+};
+static_assert(offsetof(TailTarget, entry) == runtime::kProgramEntryOffset &&
+              offsetof(TailTarget, uses_slot) == runtime::kProgramUsesSlotOffset);
+
+// What stands for a runtime::ResolvedObject.
+struct ResolvedTarget {
+  std::uint64_t id = std::uint64_t{1} << 32;  // nothing is known yet
+  const TailTarget* target = nullptr;
+};
+static_assert(sizeof(ResolvedTarget) == 1 << runtime::kResolvedObjectShift &&
+              offsetof(ResolvedTarget, target) == runtime::kResolvedObjectOffset);
+
 // What the address of a map means here.
 struct TestMap {
   runtime::ProgramMap geometry;
   std::vector<std::byte> data;
+  std::vector<ResolvedTarget> resolved = {};  // of a prog array
+  std::span<const TailTarget> targets = {};   // those that its numbers mean, from 1 on
 };
 
 // An array (`cpus` of 0) or per-CPU array, values of `value_size` bytes, all zero.
 TestMap MakeArray(std::uint32_t max_entries, std::uint32_t value_size, std::uint32_t cpus = 0);
+
+// A prog array: the place of each program in its group, from 1 on; 0 for none.
+TestMap MakeProgArray(std::span<const std::uint32_t> programs);
 
 struct RunSettings {
   std::int64_t budget = runtime::kRunBudget;
@@ -41,6 +65,7 @@ struct RunSettings {
 struct Outcome {
   std::uint64_t result = 0;
   std::int64_t budget = 0;  // what is left
+  std::uint32_t tail_calls = 0;
   bool operator==(const Outcome&) const = default;
 };
 
@@ -56,6 +81,9 @@ class CompiledProgram {
   CompiledProgram& operator=(CompiledProgram&&) = delete;
   ~CompiledProgram();
 
+  // Of one that needs no callbacks.
+  runtime::ImageEntry entry() const { return reinterpret_cast<runtime::ImageEntry>(memory_ + image_.entry_offset); }
+
   // Aborts when the code does not keep the registers that belong to its caller.
   Outcome Run(void* context, const RunSettings& settings = {}) const;
   const compile::CompiledImage& image() const { return image_; }
@@ -67,5 +95,11 @@ class CompiledProgram {
   std::byte* memory_;
   std::size_t size_;
 };
+
+// Programs that may call one another through the prog arrays among `maps`. The first one runs.
+Outcome RunGroupInterpreted(std::span<const std::vector<isa::Instruction>> programs, std::span<TestMap> maps,
+                            void* context, const RunSettings& settings);
+Outcome RunGroup(std::span<const CompiledProgram> programs, std::span<TestMap> maps, void* context,
+                 const RunSettings& settings);
 
 }  // namespace strata::test

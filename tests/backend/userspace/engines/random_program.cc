@@ -44,16 +44,22 @@ constexpr std::int32_t kEdges[] = {0,    1,    -1,  2,   3,      7,       8,    
 constexpr std::uint64_t kEdges64[] = {
     0, 1, ~0ULL, 1ULL << 31, 1ULL << 32, 1ULL << 63, (1ULL << 63) - 1, 0xffffffff, 0x80000000ffffffff};
 
+// A program that makes them has small frames and no callbacks, as verifiers want it.
+enum class TailCalls { kNone, kMade };
+constexpr std::uint32_t kTailCallPlaces = 6;
+constexpr int kTailCallFrameWords = 10;  // the frames of three callers are less than 256 bytes
+
 enum class Role { kEntry, kFunction, kCallback };
 
 class Generator {
  public:
-  explicit Generator(std::uint64_t seed) : random_(seed) {}
+  explicit Generator(std::uint64_t seed, TailCalls tail_calls = TailCalls::kNone)
+      : random_(seed), makes_tail_calls_(tail_calls == TailCalls::kMade) {}
 
   RandomProgram Make() {
     RandomProgram program;
     const int functions = Chance(3) ? Between(1, 3) : 0;
-    for (int i = 0; i < functions; ++i) functions_.push_back({code_.NewLabel(), Chance(2)});
+    for (int i = 0; i < functions; ++i) functions_.push_back({code_.NewLabel(), !makes_tail_calls_ && Chance(2)});
     Function(Role::kEntry, 0);
     for (std::size_t i = 0; i < functions_.size(); ++i) {
       code_.Bind(functions_[i].label);
@@ -118,6 +124,7 @@ class Generator {
   void HelperItem();
   void LookupItem();
   void CallItem();
+  void TailCallItem();
   void CallOther(const Callee& callee);
   void MayGotoItem(int depth);
   void Place(int size_bytes, Register& base, std::int16_t& offset, bool is_aligned);
@@ -128,6 +135,7 @@ class Generator {
   }
 
   std::mt19937_64 random_;
+  bool makes_tail_calls_;
   Builder code_;
   std::vector<Callee> functions_;
   std::size_t number_ = 0;  // of the function being made; it calls only later ones
@@ -143,6 +151,7 @@ void Generator::Function(Role role, std::size_t number) {
   loops_ = 0;
   base_ = Register{static_cast<std::uint8_t>(Between(6, 9))};
   frame_words_ = kLoopWords + (Chance(4) ? Between(1, 60) : Between(1, 12));
+  if (makes_tail_calls_) frame_words_ = std::min(frame_words_, kTailCallFrameWords);
   code_.Mov(base_, role == Role::kCallback ? isa::kR2 : isa::kR1);
   for (int reg = 0; reg <= 9; ++reg) {
     const Register any{static_cast<std::uint8_t>(reg)};
@@ -176,6 +185,7 @@ void Generator::Block(int items, int depth) {
 }
 
 void Generator::Item(int depth) {
+  if (makes_tail_calls_ && Chance(8)) return TailCallItem();
   const int kind = Between(1, 100);
   if (kind <= 48) return ArithmeticItem();
   if (kind <= 56) return ExtendItem();
@@ -400,6 +410,18 @@ void Generator::CallItem() {
       Between(static_cast<int>(number_), static_cast<int>(functions_.size()) - 1))]);
 }
 
+// To a place that a compiler knows or one that it does not, which may be empty or past the end.
+void Generator::TailCallItem() {
+  const Register map = Chance(4) ? isa::kR4 : isa::kR2;
+  const Label other = code_.NewLabel();
+  code_.Mov(isa::kR3, Between(0, kTailCallPlaces));
+  if (Chance(2)) code_.Mov(isa::kR3, Data()).Alu(Arithmetic::kMod, isa::kR3, kTailCallPlaces + 1, AnyWidth());
+  code_.LoadMapIndex(map, kMapCount);
+  if (map != isa::kR2) code_.Jump(other).Bind(other).Mov(isa::kR2, map);
+  code_.Mov(isa::kR1, base_).Call(kTailCall);
+  LoseArguments(1);
+}
+
 void Generator::CallOther(const Callee& callee) {
   if (callee.is_callback) {
     code_.Mov(isa::kR1, Between(0, 4)).LoadFunction(isa::kR2, callee.label).Mov(isa::kR3, base_).Mov(isa::kR4, 0);
@@ -421,10 +443,21 @@ struct Trace {
 template <typename Run>
 Trace TraceOf(const RandomProgram& program, std::vector<TestMap>& maps, Run run) {
   Trace trace{.outcome = {}, .context = program.context, .maps = {}};
-  for (TestMap& map : maps) std::fill(map.data.begin(), map.data.end(), std::byte{0});
+  for (TestMap& map : maps) {
+    if (map.geometry.type != MapType::kProgArray) std::fill(map.data.begin(), map.data.end(), std::byte{0});
+  }
   trace.outcome = run(trace.context.data());
   for (const TestMap& map : maps) trace.maps.push_back(map.data);
   return trace;
+}
+
+std::string Difference(const Trace& expected, const Trace& got) {
+  const auto text = [](const Outcome& outcome) {
+    return fmt::format("R0 {:#x}, budget {}, {} tail calls", outcome.result, outcome.budget, outcome.tail_calls);
+  };
+  return fmt::format("interpreter: {}; compiled: {}; context {}, maps {}\n", text(expected.outcome), text(got.outcome),
+                     expected.context == got.context ? "equal" : "differs",
+                     expected.maps == got.maps ? "equal" : "differ");
 }
 
 }  // namespace
@@ -451,11 +484,36 @@ std::string CompareEngines(std::uint64_t seed) {
   const Trace expected = TraceOf(
       program, maps, [&](void* context) { return RunInterpreted(program.code, maps, context, program.settings); });
   const Trace got = TraceOf(program, maps, [&](void* context) { return compiled->Run(context, program.settings); });
-  if (expected == got) return "";
-  return fmt::format("interpreter: R0 {:#x}, budget {}; compiled: R0 {:#x}, budget {}; context {}, maps {}\n{}",
-                     expected.outcome.result, expected.outcome.budget, got.outcome.result, got.outcome.budget,
-                     expected.context == got.context ? "equal" : "differs",
-                     expected.maps == got.maps ? "equal" : "differ", text());
+  return expected == got ? "" : Difference(expected, got) + text();
+}
+
+std::string CompareTailCalls(std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::vector<RandomProgram> group;
+  for (std::uint64_t i = 0, count = 1 + random() % 4; i < count; ++i)
+    group.push_back(Generator(random(), TailCalls::kMade).Make());
+  std::vector<std::uint32_t> places(kTailCallPlaces);
+  for (std::uint32_t& place : places) place = static_cast<std::uint32_t>(random() % (group.size() + 1));
+  std::vector<TestMap> maps = RandomProgramMaps();
+  maps.push_back(MakeProgArray(places));
+
+  std::string text = fmt::format("seed {}, prog array {}\n", seed, fmt::join(places, " "));
+  std::vector<std::vector<isa::Instruction>> codes;
+  std::vector<CompiledProgram> compiled;
+  for (const RandomProgram& program : group) {
+    text += isa::DisassembleProgram(program.code) + "\n";
+    codes.push_back(program.code);
+    const auto checked = verifier::CheckStructure(program.code, ProgramType::kKprobe, HelperKnown, maps.size());
+    if (!checked) return fmt::format("{}\n{}", checked.error().message(), text);
+    auto image = CompiledProgram::Make(program.code, maps);
+    if (!image) return fmt::format("{}\n{}", image.error().message(), text);
+    compiled.push_back(*std::move(image));
+  }
+  const Trace expected = TraceOf(
+      group[0], maps, [&](void* context) { return RunGroupInterpreted(codes, maps, context, group[0].settings); });
+  const Trace got =
+      TraceOf(group[0], maps, [&](void* context) { return RunGroup(compiled, maps, context, group[0].settings); });
+  return expected == got ? "" : Difference(expected, got) + text;
 }
 
 }  // namespace strata::test

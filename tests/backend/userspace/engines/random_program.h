@@ -22,4 +22,7 @@ std::vector<TestMap> RandomProgramMaps();
 // Runs the program of `seed` in both engines; empty, or what differs with the program's text.
 std::string CompareEngines(std::uint64_t seed);
 
+// The same for a group of programs that call one another through a prog array, in themselves and in their functions.
+std::string CompareTailCalls(std::uint64_t seed);
+
 }  // namespace strata::test

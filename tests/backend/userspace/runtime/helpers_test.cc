@@ -380,7 +380,7 @@ TEST_F(HelpersTest, SignalsGoToTheThreadOrTheProcess) {
   EXPECT_EQ(Call(109, SIGUSR1), 0);
   while (received < 2) ::usleep(100);
   EXPECT_EQ(received, 2);
-  EXPECT_EQ(Call(109, 0), -EINVAL);
+  EXPECT_EQ(Call(109, 0), 0);
   EXPECT_EQ(Call(109, 65), -EINVAL);
   std::signal(SIGUSR1, previous);
 }

@@ -63,4 +63,10 @@ int KilledAtEachInstruction(const std::function<void()>& prepare, const std::fun
   return kMost;
 }
 
+void WithoutSteps(const std::function<void()>& part) {
+  ClearTrapFlag();
+  part();
+  SetTrapFlag();
+}
+
 }  // namespace strata::runtime

@@ -12,4 +12,7 @@ namespace strata::runtime {
 int KilledAtEachInstruction(const std::function<void()>& prepare, const std::function<void()>& operation,
                             const std::function<void(int)>& check, int stride = 1);
 
+// A part of an operation that nobody is killed in: what it has to find out first, say.
+void WithoutSteps(const std::function<void()>& part);
+
 }  // namespace strata::runtime

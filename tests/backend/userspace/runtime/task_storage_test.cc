@@ -5,6 +5,7 @@
 #include <atomic>
 #include <thread>
 
+#include "killed_at.h"
 #include "session_fixture.h"
 #include "strata/backend/userspace/runtime/helpers/table.h"
 
@@ -122,6 +123,44 @@ TEST_F(TaskStorageTest, AnEarlierThreadsValueIsNotTakenForOnesOwn) {
   *start += 1;
   EXPECT_EQ(Get(map(), kFind), nullptr);
   EXPECT_EQ(*Get(map(), kCreate), 0U);
+}
+
+// The elements of threads in the table: as many, each with the words 1 to 4.
+int CountWholeValues(MapView& map) {
+  struct Element {
+    std::uint64_t thread;
+    std::uint64_t start;
+    std::uint64_t words[4];
+  };
+  EXPECT_EQ(map.derived[0], sizeof(Element));
+  int count = 0;
+  for (std::uint64_t i = 0; i <= map.derived[1]; ++i) {
+    const auto& element = *reinterpret_cast<const Element*>(map.table + i * sizeof(Element));
+    if (element.thread <= 1) continue;  // free
+    for (std::uint64_t word = 0; word < 4; ++word) EXPECT_EQ(element.words[word], word + 1);
+    ++count;
+  }
+  return count;
+}
+
+TEST_F(TaskStorageTest, AMakerKilledAnywhereLeavesAWholeValueOrNone) {
+  MapView& map = MakeMap(MapType::kTaskStorage, 4, 32, 0, kNoPrealloc);
+  constexpr std::uint64_t kInitial[] = {1, 2, 3, 4};
+  int before = 0;
+  const auto make = [&] {
+    WithoutSteps([&] { Get(map, kFind); });  // reads of /proc who it is, once
+    Get(map, kCreate, kInitial);
+  };
+  const auto check = [&](int step) {
+    const int made = CountWholeValues(map) - before;
+    ASSERT_TRUE(made == 0 || made == 1) << "step " << step;
+    // And it holds nobody up.
+    ASSERT_NE(Get(map, kCreate, kInitial), nullptr) << "step " << step;
+    ASSERT_EQ(Delete(map), 0) << "step " << step;
+  };
+  const int killed = KilledAtEachInstruction([&] { before = CountWholeValues(map); }, make, check);
+  EXPECT_GT(killed, 20);
+  EXPECT_GT(CountWholeValues(map), 1) << "some were killed after they had made theirs";
 }
 
 }  // namespace
