@@ -62,8 +62,9 @@ std::optional<std::span<std::byte>> UserRingProducer::TryReserve(std::uint32_t s
   std::atomic_ref position(*memory_->producer_position());
   const std::uint64_t start = position.load(std::memory_order_relaxed);
   std::byte* const header = memory_->data() + (start & (size_bytes() - 1));
-  const std::uint32_t words[2] = {size | kBusyBit, 0};
-  std::memcpy(header, words, sizeof(words));
+  auto* const words = reinterpret_cast<std::uint32_t*>(header);
+  std::atomic_ref(words[0]).store(size | kBusyBit, std::memory_order_relaxed);
+  std::atomic_ref(words[1]).store(0, std::memory_order_relaxed);
   position.store(start + step, std::memory_order_release);  // the header before
   return std::span(header + kHeaderSize, size);
 }

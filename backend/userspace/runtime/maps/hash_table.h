@@ -153,7 +153,8 @@ template <std::uint32_t kKeySize>
                                            const void* key) noexcept {
   if constexpr (kKeySize == 8) return WordEqual<std::uint64_t>(KeyOf(element), key);
   if constexpr (kKeySize == 4) return WordEqual<std::uint32_t>(KeyOf(element), key);
-  return element.hash == position.hash && memcmp(KeyOf(element), key, map.key_size) == 0;
+  return __atomic_load_n(&element.hash, __ATOMIC_RELAXED) == position.hash &&
+         memcmp(KeyOf(element), key, map.key_size) == 0;
 }
 
 // A link from the file is never trusted to be in range.
@@ -286,7 +287,7 @@ template <std::uint32_t kKeySize, typename Write>
     if (error != 0) [[unlikely]]
       return error;
   }
-  spare->hash = position.hash;
+  __atomic_store_n(&spare->hash, position.hash, __ATOMIC_RELAXED);  // a late reader may look at it
   spare->referenced = 0;
   if constexpr (kKeySize == kAnySize) {
     memcpy(KeyOf(*spare), key, map.key_size);
