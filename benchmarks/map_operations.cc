@@ -161,7 +161,7 @@ class Backend {
   // The time until the last thread has written its records, by record that was written: a ring refuses one when it
   // waited too long for its lock.
   double RingRound(const Program& program, const Map& ring, const Operation& operation) {
-    constexpr int kRuns = 4;
+    constexpr int kRuns = 32;
     const Drain drain(ring);
     const auto start = std::chrono::steady_clock::now();
     std::vector<std::future<std::uint64_t>> producers;
