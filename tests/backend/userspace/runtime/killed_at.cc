@@ -6,8 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "support/sanitizers.h"
-
 namespace strata::runtime {
 namespace {
 
@@ -52,7 +50,6 @@ bool HasEnded(const std::function<void()>& operation, int instructions) {
 int KilledAtEachInstruction(const std::function<void()>& prepare, const std::function<void()>& operation,
                             const std::function<void(int)>& check, int stride) {
   constexpr int kMost = 100'000;
-  if (test::kHasThreadSanitizer) stride *= 1009;  // most instructions are the sanitizer's
   for (int killed = 0; killed < kMost; ++killed) {
     prepare();
     if (HasEnded(operation, (killed + 1) * stride)) return killed;
