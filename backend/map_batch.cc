@@ -91,8 +91,9 @@ class KeyWalk {
   // The kernel takes ids out of hashes of maps in batches, though not one by one.
   Result<bool> TakeId(std::span<const std::byte> key, std::span<std::byte> id) {
     if (mode_ == LookupMode::kLock) return map_.LookupAndDeleteLocked(key, id);
-    return STRATA_TRY(map_.Lookup(key, id))
-    ? map_.Delete(key) : false;
+    const bool is_there = STRATA_TRY(map_.Lookup(key, id));
+    if (!is_there) return false;
+    return map_.Delete(key);
   }
 
   // The key at the cursor is gone: goes on behind one that was read before it and is still there.

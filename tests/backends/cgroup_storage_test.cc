@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "objects_fixture.h"
+#include "storage_rules.h"
 #include "support/cgroup_folders.h"
 
 namespace strata {
@@ -116,22 +117,10 @@ TYPED_TEST(CgroupStorageMapTest, KeysAreFoldersOfCgroupsThatAreThere) {
   EXPECT_EQ(DeleteIn(this->map(), path_only.get()), ENOENT);
 }
 
-TYPED_TEST(CgroupStorageMapTest, IsNotWalked) {
-  int next = 0;
-  EXPECT_EQ(this->map().NextKey(std::nullopt, std::as_writable_bytes(std::span(&next, 1))).error().sys_errno(), 524);
-}
+TYPED_TEST(CgroupStorageMapTest, IsNotWalked) { testing::CheckStorageIsNotWalked(this->map()); }
 
 TYPED_TEST(CgroupStorageMapTest, CreationChecksSizesFlagsAndTypes) {
-  const auto error = [&](auto change) {
-    auto spec = LoadCollectionSpec(STRATA_BPF_CGROUP_STORAGE_MAP).value();
-    change(spec.maps.at("per_cgroup"));
-    const auto loaded = LoadCollection(this->backend_, std::move(spec));
-    return loaded ? 0 : loaded.error().sys_errno();
-  };
-  EXPECT_EQ(error([](MapSpec&) {}), 0);
-  EXPECT_EQ(error([](MapSpec& spec) { spec.max_entries = 1; }), EINVAL);
-  EXPECT_EQ(error([](MapSpec& spec) { spec.flags |= map_flags::kReadOnly; }), EINVAL);
-  EXPECT_EQ(error([](MapSpec& spec) { spec.key_type = spec.value_type = {}; }), EINVAL);
+  testing::CheckStorageCreation(this->backend_, STRATA_BPF_CGROUP_STORAGE_MAP, "per_cgroup");
 }
 
 // --- programs

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "objects_fixture.h"
+#include "storage_rules.h"
 
 namespace strata {
 namespace {
@@ -118,22 +119,10 @@ TYPED_TEST(TaskStorageMapTest, KeysArePidfdsOfProcessesThatLive) {
   EXPECT_EQ(this->Update(pidfd.get(), 1), ENOENT);
 }
 
-TYPED_TEST(TaskStorageMapTest, IsNotWalked) {
-  int next = 0;
-  EXPECT_EQ(this->map().NextKey(std::nullopt, std::as_writable_bytes(std::span(&next, 1))).error().sys_errno(), 524);
-}
+TYPED_TEST(TaskStorageMapTest, IsNotWalked) { testing::CheckStorageIsNotWalked(this->map()); }
 
 TYPED_TEST(TaskStorageMapTest, CreationChecksSizesFlagsAndTypes) {
-  const auto error = [&](auto change) {
-    auto spec = LoadCollectionSpec(STRATA_BPF_TASK_STORAGE_MAP).value();
-    change(spec.maps.at("per_task"));
-    const auto loaded = LoadCollection(this->backend_, std::move(spec));
-    return loaded ? 0 : loaded.error().sys_errno();
-  };
-  EXPECT_EQ(error([](MapSpec&) {}), 0);
-  EXPECT_EQ(error([](MapSpec& spec) { spec.max_entries = 1; }), EINVAL);
-  EXPECT_EQ(error([](MapSpec& spec) { spec.flags |= map_flags::kReadOnly; }), EINVAL);
-  EXPECT_EQ(error([](MapSpec& spec) { spec.key_type = spec.value_type = {}; }), EINVAL);
+  testing::CheckStorageCreation(this->backend_, STRATA_BPF_TASK_STORAGE_MAP, "per_task");
 }
 
 // --- programs

@@ -58,7 +58,8 @@ struct Pipe {
 class ContainerTest : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
-    if (!GetParam() && ::geteuid() != 0) GTEST_SKIP() << "containers without a user namespace need root";
+    if (!GetParam() && ::geteuid() != 0)
+      GTEST_SKIP() << "lacks root's rights, which containers without a user namespace need";
     if (Container(Options(runtime_.path()), [] { return 0; }).Wait() == kNoContainer)
       GTEST_SKIP() << "lacks the right to make namespaces";
   }

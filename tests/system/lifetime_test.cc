@@ -23,13 +23,27 @@ std::vector<pid_t> ChildrenOf(pid_t parent) {
   return children;
 }
 
+// A run whose command goes on calling the hooked function.
+class PausedRun : public RunningCommand {
+ public:
+  explicit PausedRun(const RuntimeFolder& runtime)
+      : RunningCommand({STRATA_COMMAND, "run", STRATA_BPF_TARGET_CALLS, "--", STRATA_TARGET, "pause", "10"},
+                       {runtime.Variable()}) {
+    if (!WaitForLine("ready")) return;
+    const std::vector<pid_t> children = ChildrenOf(pid());
+    if (children.size() == 1) child_ = children[0];
+  }
+  // The command; 0 when it did not start.
+  pid_t child() const { return child_; }
+
+ private:
+  pid_t child_ = 0;
+};
+
 TEST(Lifetime, AKilledLoaderHarmsNeitherItsCommandNorTheNextRun) {
   const RuntimeFolder runtime;
-  RunningCommand run({STRATA_COMMAND, "run", STRATA_BPF_TARGET_CALLS, "--", STRATA_TARGET, "pause", "10"},
-                     {runtime.Variable()});
-  ASSERT_TRUE(run.WaitForLine("ready"));
-  const std::vector<pid_t> children = ChildrenOf(run.pid());
-  ASSERT_EQ(children.size(), 1U);
+  PausedRun run(runtime);
+  ASSERT_GT(run.child(), 0);
   // Its objects are visible from outside while it lives.
   const CommandResult listed = RunCommand({STRATA_COMMAND, "list"}, {runtime.Variable()});
   EXPECT_THAT(listed.out, HasSubstr("calls"));
@@ -37,14 +51,14 @@ TEST(Lifetime, AKilledLoaderHarmsNeitherItsCommandNorTheNextRun) {
   run.Signal(SIGKILL);
   // The command goes on calling the hooked function after its loader died.
   ::usleep(100'000);
-  EXPECT_EQ(::kill(children[0], 0), 0);
+  EXPECT_EQ(::kill(run.child(), 0), 0);
 
   const CommandResult next = RunCommand(
       {STRATA_COMMAND, "run", STRATA_BPF_TARGET_CALLS, "--", STRATA_TARGET, "calls", "5"}, {runtime.Variable()});
   EXPECT_EQ(next.status, 0) << next.err;
   EXPECT_THAT(next.out, HasSubstr("0: 5"));
-  EXPECT_EQ(::kill(children[0], 0), 0);
-  ::kill(children[0], SIGKILL);
+  EXPECT_EQ(::kill(run.child(), 0), 0);
+  ::kill(run.child(), SIGKILL);
   run.Wait();
   EXPECT_THAT(runtime.Content(), ::testing::IsEmpty());
 }
@@ -60,23 +74,20 @@ long SleepsOf(pid_t pid) {
 
 TEST(Lifetime, FilesThatSomebodyCutsOffEndNobody) {
   const RuntimeFolder runtime;
-  RunningCommand run({STRATA_COMMAND, "run", STRATA_BPF_TARGET_CALLS, "--", STRATA_TARGET, "pause", "10"},
-                     {runtime.Variable()});
-  ASSERT_TRUE(run.WaitForLine("ready"));
-  const std::vector<pid_t> children = ChildrenOf(run.pid());
-  ASSERT_EQ(children.size(), 1U);
+  PausedRun run(runtime);
+  ASSERT_GT(run.child(), 0);
   for (const std::string& path : runtime.Content()) {
     if (std::filesystem::is_regular_file(path)) std::filesystem::resize_file(path, 0);
   }
   // It sleeps after each ten calls of the hooked function.
-  const long before = SleepsOf(children[0]);
-  while (SleepsOf(children[0]) >= 0 && SleepsOf(children[0]) < before + 10) ::usleep(1000);
-  EXPECT_GE(SleepsOf(children[0]), before + 10) << "it is gone";
+  const long before = SleepsOf(run.child());
+  while (SleepsOf(run.child()) >= 0 && SleepsOf(run.child()) < before + 10) ::usleep(1000);
+  EXPECT_GE(SleepsOf(run.child()), before + 10) << "it is gone";
   run.Signal(SIGTERM);
   const CommandResult result = run.Wait();
   EXPECT_LT(result.status, 128) << "ended by a signal";
   EXPECT_THAT(result.err, HasSubstr("its file is damaged"));
-  ::kill(children[0], SIGKILL);
+  ::kill(run.child(), SIGKILL);
   std::filesystem::remove_all(runtime.path() + "/default");
 }
 
@@ -94,12 +105,9 @@ TEST(Lifetime, TwoRunsAtOnceDoNotDisturbEachOther) {
 
 TEST(Lifetime, AKilledCommandLeavesNothing) {
   const RuntimeFolder runtime;
-  RunningCommand run({STRATA_COMMAND, "run", STRATA_BPF_TARGET_CALLS, "--", STRATA_TARGET, "pause", "10"},
-                     {runtime.Variable()});
-  ASSERT_TRUE(run.WaitForLine("ready"));
-  const std::vector<pid_t> children = ChildrenOf(run.pid());
-  ASSERT_EQ(children.size(), 1U);
-  ::kill(children[0], SIGKILL);
+  PausedRun run(runtime);
+  ASSERT_GT(run.child(), 0);
+  ::kill(run.child(), SIGKILL);
   const CommandResult result = run.Wait();
   EXPECT_EQ(result.status, 128 + SIGKILL);
   EXPECT_THAT(result.out, HasSubstr("calls (array)"));

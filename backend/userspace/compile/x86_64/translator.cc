@@ -224,7 +224,10 @@ class Translator {
   std::size_t next_direct_call_ = 0;
   std::size_t next_tail_call_ = 0;
   std::size_t next_map_lookup_ = 0;
-  // Lookups of the function whose helper calls are still to be written.
+  bool needs_end_run_entry_ = false;
+
+  // of the function being translated
+  // A lookup whose helper call is still to be written.
   struct UnknownObject {
     std::uint32_t map;  // its position in the map table
     Label unknown;
@@ -232,9 +235,6 @@ class Translator {
     Label done;
   };
   std::vector<UnknownObject> unknown_objects_;
-  bool needs_end_run_entry_ = false;
-
-  // of the function being translated
   const ScannedFunction* function_ = nullptr;
   Frame frame_;
   Frame entry_frame_;
