@@ -1,5 +1,5 @@
 // bpf_tail_call where it takes a call: a target that is met for the first time, a map that the compiler does not know,
-// and the interpreter. Compiled code does the rest itself (compile/x86_64/translator.cc).
+// and the interpreter. Compiled code does the rest itself (compile/x86_64/known_objects.cc).
 #include "../maps/object_array.h"
 #include "functions.h"
 #include "strata/backend/userspace/runtime/slots.h"
