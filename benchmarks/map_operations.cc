@@ -34,7 +34,8 @@ struct Operation {
   const char* program;
   const char* prepare;  // run before each measured run, not measured; null for none
   Unit unit;
-  int producers;  // threads that run it at the same time, beside a consumer; 0: the caller's alone
+  int producers = 0;                // threads that run it at the same time, beside a consumer; 0: the caller's alone
+  const char* without = "nothing";  // the same but for the operation
 };
 
 std::string FigureOf(const Operation& operation) {
@@ -45,32 +46,32 @@ std::string FigureOf(const Operation& operation) {
 // What a map must hold for an operation to succeed is put there by `prepare`. One more is a row here, a program in
 // map_bench.bpf.c and a target in figures.cc; kinds that a backend does not have are left out.
 constexpr Operation kMeasured[] = {
-    {"array_lookup", nullptr, Unit::kNanoseconds, 0},
-    {"array_update", nullptr, Unit::kNanoseconds, 0},
-    {"percpu_array_lookup", nullptr, Unit::kNanoseconds, 0},
-    {"percpu_array_update", nullptr, Unit::kRatio, 0},
-    {"hash_lookup", "hash_update", Unit::kNanoseconds, 0},
-    {"hash_update", "hash_update", Unit::kNanoseconds, 0},
-    {"hash_delete", "hash_update", Unit::kNanoseconds, 0},
-    {"percpu_hash_lookup", "percpu_hash_update", Unit::kNanoseconds, 0},
-    {"percpu_hash_update", "percpu_hash_update", Unit::kNanoseconds, 0},
-    {"percpu_hash_delete", "percpu_hash_update", Unit::kNanoseconds, 0},
-    {"lru_hash_lookup", "lru_hash_update", Unit::kRatio, 0},
-    {"lru_hash_update", "lru_hash_update", Unit::kNanoseconds, 0},
-    {"lru_hash_delete", "lru_hash_update", Unit::kRatio, 0},
-    {"lru_evict", "lru_evict_next", Unit::kRatio, 0},
-    {"lru_percpu_hash_lookup", "lru_percpu_hash_update", Unit::kRatio, 0},
-    {"lru_percpu_hash_update", "lru_percpu_hash_update", Unit::kNanoseconds, 0},
-    {"lru_percpu_hash_delete", "lru_percpu_hash_update", Unit::kRatio, 0},
-    {"lpm_trie_lookup", "lpm_trie_update", Unit::kRatio, 0},
-    {"lpm_trie_update", "lpm_trie_update", Unit::kRatio, 0},
-    {"lpm_trie_delete", "lpm_trie_update", Unit::kRatio, 0},
-    {"queue_push_pop", nullptr, Unit::kRatio, 0},
-    {"stack_push_pop", nullptr, Unit::kRatio, 0},
-    {"bloom_filter_push", nullptr, Unit::kRatio, 0},
-    {"bloom_filter_peek", "bloom_filter_push", Unit::kRatio, 0},
-    {"array_of_maps_lookup", nullptr, Unit::kRatio, 0},
-    {"hash_of_maps_lookup", nullptr, Unit::kRatio, 0},
+    {"array_lookup", nullptr, Unit::kNanoseconds},
+    {"array_update", nullptr, Unit::kNanoseconds},
+    {"percpu_array_lookup", nullptr, Unit::kNanoseconds},
+    {"percpu_array_update", nullptr, Unit::kRatio},
+    {"hash_lookup", "hash_update", Unit::kNanoseconds},
+    {"hash_update", "hash_update", Unit::kNanoseconds},
+    {"hash_delete", "hash_update", Unit::kNanoseconds},
+    {"percpu_hash_lookup", "percpu_hash_update", Unit::kNanoseconds},
+    {"percpu_hash_update", "percpu_hash_update", Unit::kNanoseconds},
+    {"percpu_hash_delete", "percpu_hash_update", Unit::kNanoseconds},
+    {"lru_hash_lookup", "lru_hash_update", Unit::kRatio},
+    {"lru_hash_update", "lru_hash_update", Unit::kNanoseconds},
+    {"lru_hash_delete", "lru_hash_update", Unit::kRatio},
+    {"lru_evict", "lru_evict_next", Unit::kRatio},
+    {"lru_percpu_hash_lookup", "lru_percpu_hash_update", Unit::kRatio},
+    {"lru_percpu_hash_update", "lru_percpu_hash_update", Unit::kNanoseconds},
+    {"lru_percpu_hash_delete", "lru_percpu_hash_update", Unit::kRatio},
+    {"lpm_trie_lookup", "lpm_trie_update", Unit::kRatio, 0, "nothing_prefix"},
+    {"lpm_trie_update", "lpm_trie_update", Unit::kRatio, 0, "nothing_prefix"},
+    {"lpm_trie_delete", "lpm_trie_update", Unit::kRatio, 0, "nothing_prefix"},
+    {"queue_push_pop", nullptr, Unit::kRatio},
+    {"stack_push_pop", nullptr, Unit::kRatio},
+    {"bloom_filter_push", nullptr, Unit::kRatio},
+    {"bloom_filter_peek", "bloom_filter_push", Unit::kRatio},
+    {"array_of_maps_lookup", nullptr, Unit::kRatio, 0, "nothing_position"},
+    {"hash_of_maps_lookup", nullptr, Unit::kRatio, 0, "nothing_position"},
     {"ring_output", nullptr, Unit::kRatio, 1},
     {"ring_output", nullptr, Unit::kRatio, 2},
     {"ring_output", nullptr, Unit::kRatio, 4},
@@ -106,8 +107,8 @@ class Drain {
 // Nanoseconds, the least of all rounds.
 struct Measured {
   double operation = kNever;
-  double nothing = kNever;
-  double net() const { return operation - nothing; }
+  double without = kNever;
+  double net() const { return operation - without; }
 };
 
 class Backend {
@@ -122,7 +123,7 @@ class Backend {
   bool Add(const Operation& operation) {
     if (objects_.contains(operation.program)) return true;
     LoadOptions options;
-    options.programs = {"nothing", operation.program};
+    options.programs = {operation.without, operation.program};
     if (operation.prepare != nullptr) options.programs.emplace_back(operation.prepare);
     options.unused_maps = UnusedMaps::kSkip;
     auto objects = LoadCollection(backend_, std::string(STRATA_BPF_MAP_BENCH), options);
@@ -138,7 +139,7 @@ class Backend {
     const double elapsed =
         operation.producers > 0 ? RingRound(program, *objects.FindMap("ring").value(), operation) : Run(program);
     measured->operation = std::min(measured->operation, elapsed);
-    measured->nothing = std::min(measured->nothing, Run(*objects.FindProgram("nothing").value()));
+    measured->without = std::min(measured->without, Run(*objects.FindProgram(operation.without).value()));
   }
 
  private:

@@ -260,11 +260,13 @@ std::uint64_t BootTimeNs() {
 }
 
 // Compiled, or empty where the compiler does not know an instruction: the interpreter then runs it.
-Result<compile::CompiledImage> Compile(const Shared& shared, const TabledProgram& program) {
+Result<compile::CompiledImage> Compile(const Shared& shared, const TabledProgram& program,
+                                       const verifier::StructuralFacts& facts) {
   if (shared.options.engine == UserspaceEngine::kInterpreted) return compile::CompiledImage{};
   auto image = compile::CompileImage({.instructions = program.instructions,
                                       .maps = program.table,
                                       .guarded_loads = program.guarded_loads,
+                                      .uses_slot = UsesSlot(program, facts),
                                       .function_count = static_cast<std::uint32_t>(program.imports.size()),
                                       .arena = program.arena.value_or(0),
                                       .arena_address = program.arena_address,
@@ -358,6 +360,7 @@ std::vector<std::byte> MakeProgramFile(std::uint32_t id, const LinkedProgram& li
   header.instruction_count = static_cast<std::uint32_t>(program.instructions.size());
   header.image_size = static_cast<std::uint32_t>(image.code.size());
   header.entry_offset = image.entry_offset;
+  header.tail_entry_offset = image.tail_entry_offset;
   header.callback_offset = image.callback_offset;
   header.relocation_count = static_cast<std::uint32_t>(image.relocations.size());
   header.map_count = static_cast<std::uint32_t>(program.table.size());
@@ -482,7 +485,7 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
   program.guarded_loads =
       verifier::FindGuardedLoads(program.instructions, facts.functions, runtime::ReturnsKernelPointer);
   FindArenaAccesses(facts, &program);
-  const compile::CompiledImage image = STRATA_TRY(Compile(*shared, program).Context(what));
+  const compile::CompiledImage image = STRATA_TRY(Compile(*shared, program, facts).Context(what));
   if (image.code.empty()) MarkAccesses(&program);
 
   Session& session = *shared->session;

@@ -22,6 +22,7 @@ struct CompileInput {
   std::span<const isa::Instruction> instructions;
   std::span<const runtime::ProgramMap> maps;
   std::span<const std::uint8_t> guarded_loads = {};  // verifier::FindGuardedLoads; may be empty
+  bool uses_slot = false;            // runs of the program have a slot (runtime::program_flags::kUsesSlot)
   std::uint32_t function_count = 0;  // calls with src kKfunc are positions in a table of so many functions
   std::uint32_t arena = 0;           // of programs with casts of address spaces: its position in `maps`, ...
   std::uint64_t arena_address = 0;   // ... where user space sees it, ...
@@ -32,8 +33,9 @@ struct CompileInput {
 // are applied.
 struct CompiledImage {
   std::vector<std::byte> code;
-  std::uint32_t entry_offset = 0;     // bytes from the start of `code`: a runtime::ImageEntry
-  std::uint32_t callback_offset = 0;  // bytes: a runtime::CallbackThunk; 0 when the program has no callbacks
+  std::uint32_t entry_offset = 0;       // bytes from the start of `code`: a runtime::ImageEntry
+  std::uint32_t tail_entry_offset = 0;  // bytes: a runtime::TailEntry
+  std::uint32_t callback_offset = 0;    // bytes: a runtime::CallbackThunk; 0 when the program has no callbacks
   std::vector<runtime::ImageRelocation> relocations;
   std::vector<runtime::ProgramFunction> functions;  // all of the program, in the order of its instructions
 };

@@ -6,8 +6,10 @@
 #include <array>
 #include <bit>
 #include <iterator>
+#include <utility>
 
 #include "helper_numbers.h"
+#include "strata/backend/userspace/runtime/run_context.h"
 #include "strata/isa/decode.h"
 #include "strata/isa/opcode.h"
 
@@ -21,6 +23,7 @@ using isa::OperandForm;
 
 constexpr std::uint16_t Bit(int reg) { return static_cast<std::uint16_t>(1U << reg); }
 constexpr std::uint16_t kArguments = Bit(1) | Bit(2) | Bit(3) | Bit(4) | Bit(5);
+constexpr std::uint16_t kEverything = 0xffff;
 constexpr std::uint16_t kClobbered = Bit(0) | kArguments;
 
 template <typename Visit>
@@ -106,16 +109,17 @@ constexpr DirectKind kDirectKinds[] = {
 
 // What is known of a register within one basic block.
 struct Known {
-  enum Kind : std::uint8_t { kNothing, kMap, kConstant, kFrameAddress } kind = kNothing;
-  bool is_read = false;          // since it was written
-  std::uint32_t defined_by = 0;  // kMap: the ldimm64
-  std::int64_t value = 0;        // kMap: position; kConstant; kFrameAddress: offset to R10
+  enum Kind : std::uint8_t { kNothing, kMap, kConstant, kAtMost, kFrameAddress } kind = kNothing;
+  bool is_needed = false;                         // somebody else may read it than who asks what it is
+  std::uint32_t defined_by = 0;                   // the instruction ...
+  std::optional<std::uint32_t> adjusted_by = {};  // ... and the addition behind it
+  std::int64_t value = 0;  // kMap: position; kConstant; kAtMost: bound; kFrameAddress: offset to R10
 };
 
-// A 32-bit constant that the block stored into the frame.
+// 32 bits that the block stored into the frame.
 struct StoredWord {
   std::int64_t offset;  // to R10
-  std::uint32_t value;
+  KnownIndex value;
 };
 
 class Scanner {
@@ -128,7 +132,7 @@ class Scanner {
     scan_.functions.reserve(functions.size());
     for (const verifier::FunctionFacts& facts : functions) {
       scan_.functions.push_back({.facts = facts});
-      MarkTargets(facts);
+      FindTargetsAndWrites(scan_.functions.back());
     }
     for (ScannedFunction& function : scan_.functions) STRATA_TRY(ScanFunction(function));
     Summarize();
@@ -136,20 +140,40 @@ class Scanner {
   }
 
  private:
-  void MarkTargets(const verifier::FunctionFacts& facts) {
+  void FindTargetsAndWrites(ScannedFunction& function) {
+    const verifier::FunctionFacts& facts = function.facts;
+    std::uint16_t written = kArguments;  // the caller writes these
     for (InsnIndex at = facts.begin; at < facts.end; at.value += isa::SlotCount(code_[at.value])) {
-      const OperandForm form = isa::FindOpcode(code_[at.value].opcode)->form;
-      if (!isa::IsJump(form)) continue;
-      scan_.flags[static_cast<std::size_t>(isa::TargetOf(code_[at.value], at, form))] |= scan_flags::kTarget;
+      const Instruction& insn = code_[at.value];
+      const OperandForm form = isa::FindOpcode(insn.opcode)->form;
+      if (isa::IsJump(form))
+        scan_.flags[static_cast<std::size_t>(isa::TargetOf(insn, at, form))] |= scan_flags::kTarget;
+      const std::uint16_t writes = UseOf(insn, form).writes;
+      function.written |= writes;
+      if (AddsToFrameAddress(at, facts.begin)) continue;
+      function.written_often |= written & writes;
+      written |= writes;
     }
   }
 
+  // The second half of an address in the frame: r = r10; r += x.
+  bool AddsToFrameAddress(InsnIndex at, InsnIndex begin) const {
+    if (at == begin || code_[at.value].opcode != static_cast<std::uint8_t>(isa::Opcode::kAdd64Imm)) return false;
+    const Instruction& move = code_[at.value - 1];
+    return move.opcode == static_cast<std::uint8_t>(isa::Opcode::kMov64Reg) && move.src == isa::kFrameRegister &&
+           move.dst == code_[at.value].dst;
+  }
+
   Result<void> ScanFunction(ScannedFunction& function) {
-    ForgetAll();
+    ForgetAll(kEverything);
     for (InsnIndex at = function.facts.begin; at < function.facts.end; at.value += isa::SlotCount(code_[at.value])) {
       const OpcodeInfo& info = *isa::FindOpcode(code_[at.value].opcode);
       STRATA_TRY(CheckSupported(at, info));
-      if ((scan_.flags[at.value] & scan_flags::kTarget) != 0) ForgetAll();
+      if ((scan_.flags[at.value] & scan_flags::kTarget) != 0) {
+        // A second half that is done several times is no such half.
+        if (AddsToFrameAddress(at, function.facts.begin)) function.written_often |= Bit(code_[at.value].dst);
+        ForgetAll(function.written_often);
+      }
       ScanInstruction(function, at, info);
     }
     return {};
@@ -162,16 +186,21 @@ class Scanner {
   void TryDirectCall(InsnIndex at);
   void ScanTailCall(InsnIndex at);
   void ScanMapLookup(InsnIndex at);
-  std::optional<std::uint32_t> StoredKey(const Known& key) const;
-  void Learn(InsnIndex at, const OpcodeInfo& info, std::uint16_t writes);
+  bool IsKnownArray(const Known& map, MapType type) const;
+  KnownIndex KeyAt(const Known& address);
+  bool Drop(const Known& known);
+  void NeedAll();
+  static KnownIndex IndexOf(const Known& known);
   void LearnStore(const Instruction& insn, const OpcodeInfo& info);
   Known ResultOf(InsnIndex at, const OpcodeInfo& info) const;
   void FindTailCallers();
   void Summarize();
 
-  void ForgetAll() {
-    known_.fill({});
-    known_[isa::kFrameRegister] = {.kind = Known::kFrameAddress};
+  // Where paths meet. A register that the function writes in one place has that value wherever it has any.
+  void ForgetAll(std::uint16_t registers) {
+    NeedAll();
+    ForEachRegister(registers, [this](int reg) { known_[reg] = {}; });
+    known_[isa::kFrameRegister] = {.kind = Known::kFrameAddress, .is_needed = true};
     stored_.reset();
   }
 
@@ -224,22 +253,36 @@ Result<void> Scanner::CheckSupported(InsnIndex at, const OpcodeInfo& info) const
 void Scanner::ScanInstruction(ScannedFunction& function, InsnIndex at, const OpcodeInfo& info) {
   const Instruction& insn = code_[at.value];
   if (info.form == OperandForm::kCall) {
-    ScanCall(function, at);
-    function.written |= kClobbered;
-    return;
+    return ScanCall(function, at);
   }
   if (IsGuardedLoad(input_, at.value) || IsArenaAccess(input_, at.value)) {
     function.calls = true;
     scan_.uses_run = true;
   }
   const RegisterUse use = UseOf(insn, info.form);
-  ForEachRegister(use.reads, [this](int reg) { known_[reg].is_read = true; });
-  function.written |= use.writes;
+  if (info.form == OperandForm::kStoreImm || info.form == OperandForm::kStoreReg) LearnStore(insn, info);
+  if (info.form == OperandForm::kAtomic) stored_.reset();
+  const Known result = ResultOf(at, info);
+  ForEachRegister(use.reads, [this](int reg) { known_[reg].is_needed = true; });
+  ForEachRegister(use.writes, [&](int reg) { known_[reg] = result; });
+  if (isa::IsJump(info.form)) NeedAll();
   if ((use.reads & Bit(isa::kFrameRegister)) != 0) function.uses_frame = true;
   if (info.form == OperandForm::kMayGoto) scan_.uses_run = true;
   if (isa::IsFunctionReference(insn, info.form)) scan_.has_callbacks = true;
   if (isa::IsJump(info.form) && isa::TargetOf(insn, at, info.form) <= at.value) function.spends_budget = true;
-  Learn(at, info, use.writes);
+}
+
+// Of a register whose value is known in another way: nobody reads what set it.
+bool Scanner::Drop(const Known& known) {
+  if (known.is_needed) return false;
+  scan_.flags[known.defined_by] |= scan_flags::kSkip;
+  if (known.adjusted_by) scan_.flags[*known.adjusted_by] |= scan_flags::kSkip;
+  return true;
+}
+
+// By what a jump leads to.
+void Scanner::NeedAll() {
+  for (Known& known : known_) known.is_needed = true;
 }
 
 void Scanner::ScanCall(ScannedFunction& function, InsnIndex at) {
@@ -272,8 +315,8 @@ bool Scanner::TryInlineLookup(InsnIndex at) {
   if (geometry.type != MapType::kArray && !is_per_cpu) return false;
   if (is_per_cpu) scan_.uses_run = true;
 
-  scan_.lookups.push_back({.call = at.value, .map = position, .key = StoredKey(known_[2])});
-  if (!map.is_read) scan_.flags[map.defined_by] |= scan_flags::kSkip;
+  scan_.lookups.push_back({.call = at.value, .map = position, .key = KeyAt(known_[2])});
+  Drop(map);
   return true;
 }
 
@@ -294,29 +337,46 @@ void Scanner::TryDirectCall(InsnIndex at) {
   scan_.direct_calls.push_back({.call = at.value, .map = position, .operation = operation});
 }
 
+// One whose process-local part is as near as an instruction reaches.
+bool Scanner::IsKnownArray(const Known& map, MapType type) const {
+  if (map.kind != Known::kMap) return false;
+  const runtime::ProgramMap& geometry = input_.maps[static_cast<std::uint32_t>(map.value)];
+  const std::uint64_t end = runtime::KnownObjectsOffset(geometry.max_entries) + std::uint64_t{geometry.max_entries} * 8;
+  return geometry.type == type && std::in_range<std::int32_t>(end);
+}
+
 void Scanner::ScanTailCall(InsnIndex at) {
-  Known& map = known_[2];
-  if (map.kind != Known::kMap) return;
-  map.is_read = true;
-  const auto position = static_cast<std::uint32_t>(map.value);
-  if (input_.maps[position].type != MapType::kProgArray) return;
-  KnownPlace call{.call = at.value, .map = position, .index = std::nullopt};
-  if (known_[3].kind == Known::kConstant) call.index = static_cast<std::uint32_t>(known_[3].value);
+  const Known& map = known_[2];
+  if (!IsKnownArray(map, MapType::kProgArray)) return;
+  KnownPlace call{.call = at.value, .map = static_cast<std::uint32_t>(map.value), .index = {}};
+  call.index = IndexOf(known_[3]);
+  if (call.index.constant) Drop(known_[3]);
+  Drop(map);
   scan_.tail_calls.push_back(call);
 }
 
 void Scanner::ScanMapLookup(InsnIndex at) {
   const Known& map = known_[1];
-  if (map.kind != Known::kMap) return;
-  const auto position = static_cast<std::uint32_t>(map.value);
-  if (input_.maps[position].type != MapType::kArrayOfMaps) return;
-  if (!map.is_read) scan_.flags[map.defined_by] |= scan_flags::kSkip;
-  scan_.map_lookups.push_back({.call = at.value, .map = position, .index = StoredKey(known_[2])});
+  if (!IsKnownArray(map, MapType::kArrayOfMaps)) return;
+  scan_.map_lookups.push_back(
+      {.call = at.value, .map = static_cast<std::uint32_t>(map.value), .index = KeyAt(known_[2])});
+  Drop(map);
 }
 
-std::optional<std::uint32_t> Scanner::StoredKey(const Known& key) const {
-  if (!stored_ || key.kind != Known::kFrameAddress || key.value != stored_->offset) return std::nullopt;
-  return stored_->value;
+// The key of 4 bytes at an address that the program names.
+KnownIndex Scanner::KeyAt(const Known& address) {
+  if (address.kind != Known::kFrameAddress || !std::in_range<std::int32_t>(address.value)) return {};
+  KnownIndex key;
+  if (stored_ && address.value == stored_->offset) key = stored_->value;
+  if (Drop(address)) key.frame_offset = static_cast<std::int32_t>(address.value);
+  return key;
+}
+
+KnownIndex Scanner::IndexOf(const Known& known) {
+  KnownIndex index;
+  if (known.kind == Known::kConstant) index.constant = static_cast<std::uint32_t>(known.value);
+  if (known.kind == Known::kAtMost) index.most = static_cast<std::uint32_t>(known.value);
+  return index;
 }
 
 Known Scanner::ResultOf(InsnIndex at, const OpcodeInfo& info) const {
@@ -327,30 +387,32 @@ Known Scanner::ResultOf(InsnIndex at, const OpcodeInfo& info) const {
       return {.kind = Known::kMap, .defined_by = at.value, .value = insn.imm};
     case isa::Opcode::kMov64Imm:
     case isa::Opcode::kMov32Imm:
-      return {.kind = Known::kConstant, .value = insn.imm};
-    case isa::Opcode::kMov64Reg: {
-      // A copied map stays with its first register: only that ldimm64 may be dropped, and it has been read now.
-      Known copy = insn.offset == 0 ? known_[insn.src] : Known{};
-      if (copy.kind == Known::kMap) copy.is_read = true;
-      return copy;
-    }
+      return {.kind = Known::kConstant, .defined_by = at.value, .value = insn.imm};
+    case isa::Opcode::kAnd32Imm:
+    case isa::Opcode::kAnd64Imm:
+      if (insn.imm < 0) return {};
+      return {.kind = Known::kAtMost, .defined_by = at.value, .value = insn.imm};
+    case isa::Opcode::kMod32Imm:
+    case isa::Opcode::kMod64Imm:
+      if (insn.imm <= 0 || insn.offset != 0) return {};
+      return {.kind = Known::kAtMost, .defined_by = at.value, .value = insn.imm - 1};
+    case isa::Opcode::kMov32Reg:
+      if (known_[insn.src].kind != Known::kAtMost) return {};
+      [[fallthrough]];
+    case isa::Opcode::kMov64Reg:
+      if (insn.offset != 0) return {};
+      return {.kind = known_[insn.src].kind, .defined_by = at.value, .value = known_[insn.src].value};
     case isa::Opcode::kAdd64Imm: {
       Known sum = known_[insn.dst];
+      if (sum.kind != Known::kFrameAddress) return {};
       sum.value += insn.imm;
-      return sum.kind == Known::kFrameAddress ? sum : Known{};
+      sum.is_needed = sum.is_needed || sum.adjusted_by;
+      sum.adjusted_by = at.value;
+      return sum;
     }
     default:
       return {};
   }
-}
-
-void Scanner::Learn(InsnIndex at, const OpcodeInfo& info, std::uint16_t writes) {
-  const Instruction& insn = code_[at.value];
-  if (info.form == OperandForm::kStoreImm || info.form == OperandForm::kStoreReg) return LearnStore(insn, info);
-  if (info.form == OperandForm::kAtomic) stored_.reset();
-  if (writes == 0) return;
-  const Known result = ResultOf(at, info);
-  ForEachRegister(writes, [&](int reg) { known_[reg] = result; });
 }
 
 void Scanner::LearnStore(const Instruction& insn, const OpcodeInfo& info) {
@@ -362,11 +424,8 @@ void Scanner::LearnStore(const Instruction& insn, const OpcodeInfo& info) {
       (!is_frame || (offset < stored_->offset + 4 && stored_->offset < offset + isa::AccessBytes(insn.opcode)));
   if (overlaps) stored_.reset();
   if (!is_frame || !is_word) return;
-  if (info.form == OperandForm::kStoreImm) stored_ = {offset, static_cast<std::uint32_t>(insn.imm)};
-  const Known& source = known_[insn.src];
-  if (info.form == OperandForm::kStoreReg && source.kind == Known::kConstant) {
-    stored_ = {offset, static_cast<std::uint32_t>(source.value)};
-  }
+  const bool is_constant = info.form == OperandForm::kStoreImm;
+  stored_ = {offset, IndexOf(is_constant ? Known{.kind = Known::kConstant, .value = insn.imm} : known_[insn.src])};
 }
 
 // Along the calls, which form no cycle: as many rounds as the longest chain.

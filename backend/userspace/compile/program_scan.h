@@ -17,6 +17,7 @@ namespace strata::compile {
 struct ScannedFunction {
   verifier::FunctionFacts facts;
   std::uint16_t written = 0;                // bit i: writes Ri
+  std::uint16_t written_often = 0;          // ... in more than one place
   bool uses_frame = false;                  // reads R10
   bool calls = false;                       // helpers or functions, not counting what is done inline
   bool spends_budget = false;               // has backward jumps or calls functions
@@ -24,11 +25,19 @@ struct ScannedFunction {
   bool may_tail_call = false;               // in itself or in a function that it calls
 };
 
+// An index that an access to a map names, as far as the block tells. Where the place in the frame is told, the register
+// of its address is not set.
+struct KnownIndex {
+  std::optional<std::uint32_t> constant;
+  std::optional<std::uint32_t> most;         // where it is no constant
+  std::optional<std::int32_t> frame_offset;  // of its place in the frame, to R10
+};
+
 // bpf_map_lookup_elem on an array whose geometry is known: done without a call.
 struct InlineLookup {
-  std::uint32_t call;                // instruction
-  std::uint32_t map;                 // position in the map table
-  std::optional<std::uint32_t> key;  // where the block stored a constant
+  std::uint32_t call;  // instruction
+  std::uint32_t map;   // position in the map table
+  KnownIndex key;
 };
 
 // A helper on a map that is known: the map's own function is called instead.
@@ -38,17 +47,17 @@ struct DirectCall {
   runtime::MapOperation operation;
 };
 
-// A place in a prog array or array of maps that is known: objects that the process has met there are found without a
-// call.
+// A prog array or array of maps that is known: objects that the process has met there are found without a call. Only
+// where that is not enough are the registers that name the map and a known index set.
 struct KnownPlace {
-  std::uint32_t call;                  // instruction
-  std::uint32_t map;                   // position in the map table
-  std::optional<std::uint32_t> index;  // where it is a constant
+  std::uint32_t call;  // instruction
+  std::uint32_t map;   // position in the map table
+  KnownIndex index;
 };
 
 namespace scan_flags {
 inline constexpr std::uint8_t kTarget = 1;  // a jump leads here
-inline constexpr std::uint8_t kSkip = 2;    // its result is never read
+inline constexpr std::uint8_t kSkip = 2;    // nobody reads its result
 }  // namespace scan_flags
 
 struct ProgramScan {

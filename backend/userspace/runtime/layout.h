@@ -15,8 +15,8 @@
 namespace strata::runtime {
 
 inline constexpr std::uint32_t kPageSize = 4096;
-inline constexpr std::uint32_t kLayoutVersion = 3;  // of everything in this file
-inline constexpr std::uint32_t kImageAbi = 2;       // of compiled code: RunContext, helper calling convention
+inline constexpr std::uint32_t kLayoutVersion = 4;  // of everything in this file
+inline constexpr std::uint32_t kImageAbi = 3;       // of compiled code: RunContext, helper calling convention
 inline constexpr std::uint32_t kNameSize = 64;      // bytes of a name with its NUL
 inline constexpr std::uint32_t kCacheLine = 64;
 
@@ -154,8 +154,7 @@ enum class ImageRelocationKind : std::uint16_t {
   kHelper = 4,        // 64-bit address of helper `index` (the kernel's number)
   kImage = 5,         // 64-bit address of the image plus addend (callbacks)
   kMapOperation = 6,  // 64-bit address of that map's function for MapOperation `addend`
-  kMapResolved = 7,   // 64-bit address of what the process knows of that map's objects (ResolvedObject) plus addend
-  kFunction = 8,      // 64-bit address of a function that the program calls by name: `index` into its imports
+  kFunction = 7,      // 64-bit address of a function that the program calls by name: `index` into its imports
 };
 
 // What compiled code calls directly where it knows the map: MapOps::lookup, update, erase.
@@ -246,7 +245,9 @@ struct ProgramHeader {
   AttachType attach_type;
   std::uint32_t disabled;  // atomic: 1 while no link of the program runs it
   std::uint32_t import_count;
-  std::uint32_t imports_offset;  // ProgramImport; a call with src kKfunc has the position as imm
+  std::uint32_t imports_offset;     // ProgramImport; a call with src kKfunc has the position as imm
+  std::uint32_t tail_entry_offset;  // from the image's start: TailEntry
+  std::uint32_t reserved;
   // Atomic: what links that are gone counted.
   std::uint64_t run_count;
   std::uint64_t run_ticks;

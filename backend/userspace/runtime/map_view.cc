@@ -76,14 +76,25 @@ long MapPart(MapView& map, std::byte* at, std::uint64_t size, int fd, std::uint6
   return sys::IsError(result) ? result : 0;
 }
 
-// The whole file; a ring's data a second time right behind itself, then the header.
+// Memory of this process alone, for what it knows of the objects in the map.
+long OpenKnownObjects(MapView& map, std::byte* memory, std::uint64_t size) {
+  if (size == 0) return 0;
+  map.known_ids = reinterpret_cast<std::uint64_t*>(memory);
+  map.known_objects = reinterpret_cast<void**>(map.known_ids + map.geometry.known_count);
+  return sys::Mprotect(memory, size, PROT_READ | PROT_WRITE);
+}
+
+// The whole file; a ring's data a second time right behind itself, then the header; then what is not the file's.
 long MapFile(MapView& map, int fd) {
   const bool is_ring = (map.ops->traits & map_traits::kMappedTwice) != 0;
   const std::uint64_t size = map.geometry.file_size + (is_ring ? map.max_entries : 0);
-  const long base = sys::Mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+  const std::uint64_t known_size =
+      RoundUp(std::uint64_t{map.geometry.known_count} * (sizeof(std::uint64_t) + sizeof(void*)), kPageSize);
+  const long base = sys::Mmap(nullptr, size + known_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
   if (sys::IsError(base)) return base;
   map.mapping = reinterpret_cast<std::byte*>(base);
-  map.mapping_size = size;
+  map.mapping_size = size + known_size;
+  if (const long error = OpenKnownObjects(map, map.mapping + size, known_size); error != 0) return error;
   map.data = map.mapping;
   map.table = map.mapping + map.geometry.table_offset;
   map.header = reinterpret_cast<MapHeader*>(map.mapping + size - kPageSize);
@@ -125,7 +136,6 @@ void FillView(MapView& map, Process& process, const MapHeader& header, const Map
 void Destroy(MapView* map) {
   Process& process = *map->process;
   if (map->mapping != nullptr) UnmapShared(map->mapping, map->mapping_size);
-  if (map->resolved != nullptr) sys::Munmap(map->resolved, map->resolved_size);
   Free(process.arena, map, sizeof(MapView));
 }
 

@@ -16,7 +16,6 @@
 namespace strata::runtime {
 
 struct MapOps;
-struct ResolvedObject;
 
 // What a creator asks for. Sizes in bytes.
 struct MapAttributes {
@@ -44,6 +43,7 @@ struct MapGeometry {
   std::uint64_t sparse_size = 0;  // bytes at the table's end that have no memory from the start
   bool has_sparse_data = false;   // ... these are the data instead
   std::uint64_t file_size = 0;    // with the header's page
+  std::uint32_t known_count = 0;  // places of MapView::known_ids
 };
 
 // One open map. Read-only for users of the runtime; the geometry is a checked private copy.
@@ -71,8 +71,9 @@ struct MapView {
   std::uint64_t mapping_size;
   MapGeometry geometry;
   std::uint32_t references;
-  ResolvedObject* resolved;  // of maps that hold objects: what this process knows of each place
-  std::uint64_t resolved_size;
+  // Of maps that hold objects: what this process knows of each place (resolved_objects.h). Behind the file.
+  std::uint64_t* known_ids;
+  void** known_objects;
   bool is_resolved;  // one of the references is held because the id was found in a map
   bool is_forgotten;
   MapView* next;

@@ -16,6 +16,9 @@
 #include "strata/isa/instruction.h"
 #include "text.h"
 
+// x86_64/tail_entry.S
+extern "C" void strata_tail_entry() __attribute__((visibility("hidden")));
+
 namespace strata::runtime {
 namespace {
 
@@ -103,7 +106,8 @@ long CheckHeader(const ProgramFile& file, std::uint32_t id, Reason* reason) {
   }
   const bool is_interpreted = (header.flags & program_flags::kInterpreted) != 0;
   if (is_interpreted ? header.instruction_count == 0
-                     : header.entry_offset >= header.image_size || header.callback_offset >= header.image_size) {
+                     : header.entry_offset >= header.image_size || header.tail_entry_offset >= header.image_size ||
+                           header.callback_offset >= header.image_size) {
     return Refuse(reason, -EBADMSG, "program ", id, ": no code");
   }
   return 0;
@@ -234,8 +238,7 @@ std::uint64_t MappedSize(const ProgramInstance& program) {
 long RelocationValue(const ProgramInstance& program, const ImageRelocation& relocation, std::uint64_t* out) {
   const bool names_map =
       relocation.kind == ImageRelocationKind::kMapView || relocation.kind == ImageRelocationKind::kMapData ||
-      relocation.kind == ImageRelocationKind::kMapTable || relocation.kind == ImageRelocationKind::kMapOperation ||
-      relocation.kind == ImageRelocationKind::kMapResolved;
+      relocation.kind == ImageRelocationKind::kMapTable || relocation.kind == ImageRelocationKind::kMapOperation;
   if (names_map && relocation.index >= program.map_count) return -EBADMSG;
   const MapView* map = names_map ? program.maps[relocation.index] : nullptr;
   const auto addend = static_cast<std::uint64_t>(relocation.addend);
@@ -249,9 +252,6 @@ long RelocationValue(const ProgramInstance& program, const ImageRelocation& relo
     case ImageRelocationKind::kMapTable:
       *out = reinterpret_cast<std::uint64_t>(map->table) + addend;
       return IsInArea(relocation.addend, map->geometry.table_size) ? 0 : -EBADMSG;
-    case ImageRelocationKind::kMapResolved:
-      *out = reinterpret_cast<std::uint64_t>(map->resolved) + addend;
-      return map->resolved != nullptr && IsInArea(relocation.addend, map->resolved_size) ? 0 : -EBADMSG;
     case ImageRelocationKind::kHelper:
       *out = reinterpret_cast<std::uint64_t>(FindHelper(relocation.index));
       return *out != 0 ? 0 : -ENOSYS;
@@ -304,6 +304,7 @@ long LoadImage(const ProgramFile& file, ProgramInstance* program, Reason* reason
   error = sys::Mprotect(program->image, MappedSize(*program), PROT_READ | PROT_EXEC);
   if (error != 0) return Refuse(reason, error, "program ", header.id, ": its code cannot be made executable here");
   program->entry = reinterpret_cast<ImageEntry>(program->image + header.entry_offset);
+  program->tail_entry = reinterpret_cast<TailEntry>(program->image + header.tail_entry_offset);
   if (header.callback_offset != 0)
     program->callback = reinterpret_cast<CallbackThunk>(program->image + header.callback_offset);
   return 0;
@@ -371,6 +372,7 @@ long LoadInstructions(const ProgramFile& file, ProgramInstance* program, Reason*
   if (interpreted->arena != nullptr) interpreted->arena_address = ArenaAddress(*interpreted->arena);
   program->engine_state = interpreted;
   program->entry = RunInterpreted;
+  program->tail_entry = strata_tail_entry;
   return 0;
 }
 
@@ -396,7 +398,6 @@ long Build(Process& process, int folder_fd, const ProgramFile& file, ProgramInst
   if (program == nullptr) return Refuse(reason, -ENOMEM, "program ", header.id, ": no memory");
   program->process = &process;
   program->flags = header.flags;
-  program->uses_slot = (header.flags & program_flags::kUsesSlot) != 0 ? 1 : 0;
   program->id = header.id;
   program->type = header.type;
   program->references = 1;

@@ -18,6 +18,7 @@ namespace strata::runtime {
 
 struct ProgramInstance {
   ImageEntry entry;        // never null
+  TailEntry tail_entry;    // nor that
   CallbackThunk callback;  // null for programs without callbacks
   Process* process;
   void* engine_state;   // the interpreter's program; null for images
@@ -25,8 +26,7 @@ struct ProgramInstance {
   std::uint32_t id;
   ProgramType type;
   std::uint32_t references;
-  std::uint32_t uses_slot;  // 1 with program_flags::kUsesSlot
-  bool is_resolved;         // one of them is held because the id was found in a map
+  bool is_resolved;  // one of them is held because the id was found in a map
   bool is_forgotten;
   std::uint32_t map_count;
   MapView** maps;    // the program's map table
@@ -40,7 +40,7 @@ struct ProgramInstance {
   char name[kNameSize];
 };
 static_assert(offsetof(ProgramInstance, entry) == kProgramEntryOffset &&
-              offsetof(ProgramInstance, uses_slot) == kProgramUsesSlotOffset);
+              offsetof(ProgramInstance, tail_entry) == kProgramTailEntryOffset);
 
 // Makes prog-<program_id> runnable, or returns the instance that there is and counts it. Errors: -EACCES when the file
 // or folder belongs to somebody else or others may write it, -EPROTO for another layout or image ABI, -EBADMSG for a

@@ -1,7 +1,6 @@
 #include "strata/backend/userspace/runtime/resolved_objects.h"
 
 #include <asm/errno.h>
-#include <sys/mman.h>
 
 #include "maps/ops.h"
 #include "object_tables.h"
@@ -13,22 +12,12 @@ namespace {
 
 constexpr std::uint32_t kManyResolved = 256;
 
-std::uint64_t TableSize(std::uint32_t place_count) {
-  return RoundUp(std::uint64_t{place_count} * sizeof(ResolvedObject), kPageSize);
-}
-
 // Another run may see the old object or the new one, but never an id with an older object.
-void Remember(ResolvedObject& known, std::uint32_t id, void* object) {
-  __atomic_store_n(&known.id, kNoObjectId, __ATOMIC_RELEASE);
-  __atomic_store_n(&known.object, object, __ATOMIC_RELEASE);
-  __atomic_store_n(&known.id, std::uint64_t{id}, __ATOMIC_RELEASE);
-}
-
-void ForgetAll(MapView& map) {
-  for (std::uint64_t i = 0; i < map.resolved_size / sizeof(ResolvedObject); ++i) {
-    ResolvedObject& known = map.resolved[i];
-    if (known.id != kNoObjectId) __atomic_store_n(&known.id, kNoObjectId, __ATOMIC_RELEASE);
-  }
+void Remember(MapView& holder, std::uint32_t place, std::uint32_t id, void* object) {
+  std::uint64_t& known = holder.known_ids[place];
+  __atomic_store_n(&known, kNoObjectId, __ATOMIC_RELEASE);
+  if (object != nullptr) __atomic_store_n(&holder.known_objects[place], object, __ATOMIC_RELEASE);
+  __atomic_store_n(&known, object != nullptr ? id : kFailedObjectId | id, __ATOMIC_RELEASE);
 }
 
 // One reference for all tables, kept until ReleaseForgotten().
@@ -73,14 +62,14 @@ bool IsTransient(long error) {
 
 template <typename Object, typename Open>
 Object* Resolve(MapView& holder, std::uint32_t place, std::uint32_t id, Open open) {
-  ResolvedObject& known = holder.resolved[place];
+  if (__atomic_load_n(&holder.known_ids[place], __ATOMIC_ACQUIRE) == (kFailedObjectId | id)) return nullptr;
   if (!TryLockObjects(*holder.process)) return nullptr;
   const int folder = OpenSessionFolder(holder.process->session_path, nullptr);
   Object* object = nullptr;
   const long error = folder < 0 ? folder : open(folder, &object);
   if (folder >= 0) CloseDescriptor(folder);
   if (object == nullptr) __atomic_fetch_add(&holder.header->dropped, 1, __ATOMIC_RELAXED);
-  if (!IsTransient(error)) Remember(known, id, object);
+  if (!IsTransient(error)) Remember(holder, place, id, object);
   UnlockObjects(*holder.process);
   return object;
 }
@@ -93,14 +82,9 @@ Object* FirstForgotten(Object* first) {
 
 }  // namespace
 
-long MakeResolvedTable(MapView& map, std::uint32_t place_count) noexcept {
-  const long table =
-      sys::Mmap(nullptr, TableSize(place_count), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
-  if (sys::IsError(table)) return -ENOMEM;
-  map.resolved = reinterpret_cast<ResolvedObject*>(table);
-  map.resolved_size = TableSize(place_count);
-  for (std::uint64_t i = 0; i < map.resolved_size / sizeof(ResolvedObject); ++i) map.resolved[i].id = kNoObjectId;
-  return 0;
+void ForgetObjects(MapView& map) noexcept {
+  for (std::uint32_t place = 0; place < map.geometry.known_count; ++place)
+    __atomic_store_n(&map.known_ids[place], kNoObjectId, __ATOMIC_RELEASE);
 }
 
 MapView* ResolveMap(MapView& holder, std::uint32_t place, std::uint32_t id) noexcept {
@@ -146,7 +130,7 @@ void ForgetResolved(Process& process) noexcept {
   if (!LockObjects(process)) return;
   for (MapView* map = process.maps; map != nullptr; map = map->next) {
     map->is_forgotten = map->is_resolved;
-    if (map->resolved != nullptr) ForgetAll(*map);
+    ForgetObjects(*map);
   }
   for (ProgramInstance* program = process.programs; program != nullptr; program = program->next) {
     program->is_forgotten = program->is_resolved;

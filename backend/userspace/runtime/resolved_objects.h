@@ -10,20 +10,15 @@
 
 namespace strata::runtime {
 
-// Nothing that a file may hold, so that compiled code asks for equality alone.
+// What MapView::known_ids says of a place. Ids are 32 bits and the others are nothing that a file may hold, so compiled
+// code asks for equality alone, and an id that is known has an object. Readers take no lock: the object is written
+// before the id, and never taken away, so who sees an id finds its object or a later one.
 inline constexpr std::uint64_t kNoObjectId = std::uint64_t{1} << 32;
+// With the id of what could not be opened, and is not tried again.
+inline constexpr std::uint64_t kFailedObjectId = std::uint64_t{1} << 33;
 
-// What one place of a map was when it was last looked at. Readers take no lock: the object is written before the id,
-// and never taken away, so who sees an id finds its object or a later one.
-struct ResolvedObject {
-  std::uint64_t id;  // of `object`; kNoObjectId before the first one
-  void* object;      // MapView or ProgramInstance; null for one that could not be opened, and is not tried again
-};
-static_assert(sizeof(ResolvedObject) == 1 << kResolvedObjectShift &&
-              offsetof(ResolvedObject, object) == kResolvedObjectOffset);
-
-// Makes MapView::resolved of that many places, for a kind's open(). -ENOMEM.
-long MakeResolvedTable(MapView& map, std::uint32_t place_count) noexcept;
+// That nothing is known, for a kind's open().
+void ForgetObjects(MapView& map) noexcept;
 
 // The map or program `id`, which stands at `place`. Null when it is gone, is not what `holder` may hold, or cannot be
 // opened right now (the table's lock is held by the interrupted thread).
@@ -32,17 +27,15 @@ ProgramInstance* ResolveProgram(MapView& holder, std::uint32_t place, std::uint3
 
 // Without a call where that has been asked before.
 [[gnu::always_inline]] inline MapView* FindMap(MapView& holder, std::uint32_t place, std::uint32_t id) noexcept {
-  const ResolvedObject& known = holder.resolved[place];
-  if (__atomic_load_n(&known.id, __ATOMIC_ACQUIRE) == id) [[likely]]
-    return static_cast<MapView*>(__atomic_load_n(&known.object, __ATOMIC_RELAXED));
+  if (__atomic_load_n(&holder.known_ids[place], __ATOMIC_ACQUIRE) == id) [[likely]]
+    return static_cast<MapView*>(__atomic_load_n(&holder.known_objects[place], __ATOMIC_RELAXED));
   return ResolveMap(holder, place, id);
 }
 
 [[gnu::always_inline]] inline ProgramInstance* FindProgram(MapView& holder, std::uint32_t place, std::uint32_t id,
                                                            ProgramType caller) noexcept {
-  const ResolvedObject& known = holder.resolved[place];
-  if (__atomic_load_n(&known.id, __ATOMIC_ACQUIRE) == id) [[likely]]
-    return static_cast<ProgramInstance*>(__atomic_load_n(&known.object, __ATOMIC_RELAXED));
+  if (__atomic_load_n(&holder.known_ids[place], __ATOMIC_ACQUIRE) == id) [[likely]]
+    return static_cast<ProgramInstance*>(__atomic_load_n(&holder.known_objects[place], __ATOMIC_RELAXED));
   return ResolveProgram(holder, place, id, caller);
 }
 

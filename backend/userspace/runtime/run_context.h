@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "strata/backend/userspace/runtime/layout.h"
+
 namespace strata::runtime {
 
 struct Process;  // per-process state of the runtime (process.h)
@@ -19,13 +21,20 @@ inline constexpr std::int64_t kMayGotoReserve = 1 << 16;
 inline constexpr std::uint32_t kNoSlot = 0xffffffff;
 inline constexpr std::uint32_t kMaxTailCalls = 33;  // MAX_TAIL_CALL_CNT; of one run, in all its frames
 
-// Where compiled code finds the fields of ProgramInstance that it needs for a tail call.
+// Where engines find the fields of ProgramInstance that they need for a tail call.
 inline constexpr std::int32_t kProgramEntryOffset = 0;
-inline constexpr std::int32_t kProgramUsesSlotOffset = 48;
-// And of what a process knows of a prog array's slots (ResolvedObject): records of that many bytes, as a power of two,
-// with the slot's id at 0 and the instance behind it.
-inline constexpr int kResolvedObjectShift = 4;
-inline constexpr std::int32_t kResolvedObjectOffset = 8;
+inline constexpr std::int32_t kProgramTailEntryOffset = 8;
+
+// What a process knows of the objects in a map lies behind the map's file in its memory (resolved_objects.h): a 64-bit
+// id for each place, then an address for each place. These are bytes from the start of the file of an array, where the
+// ids that are there now lie.
+constexpr std::uint64_t ObjectIdsSize(std::uint32_t max_entries) {
+  return (std::uint64_t{max_entries} * sizeof(std::uint32_t) + kPageSize - 1) / kPageSize * kPageSize;
+}
+constexpr std::uint64_t KnownIdsOffset(std::uint32_t max_entries) { return ObjectIdsSize(max_entries) + kPageSize; }
+constexpr std::uint64_t KnownObjectsOffset(std::uint32_t max_entries) {
+  return KnownIdsOffset(max_entries) + std::uint64_t{max_entries} * sizeof(std::uint64_t);
+}
 
 // Of RunContext::flags.
 namespace run_flags {
@@ -48,13 +57,17 @@ struct RunContext;
 // belongs to. An image with callbacks stores its thunk in RunContext::callback, and one with an unwind target its stack
 // pointer in RunContext::engine_state, before it does anything else: whoever enters sets neither.
 //
-// A tail call enters in the same way. The caller counts it in RunContext::tail_calls, stores the target in
-// RunContext::program, takes its own frame down as at its end (registers that belong to the C caller restored) and
-// jumps to the entry with the context in rdi and the run in rsi. The target returns to the caller's caller: from a
-// subprogram, to the function that had called it, in another image perhaps. So a call of a function that may end in a
-// tail call is followed by restoring program, engine_state and callback, and by a look at the budget, which the target
-// may have used up.
+// A tail call counts itself in RunContext::tail_calls_left, stores the target in RunContext::program and takes the
+// caller's frame down as at its end (registers that belong to the C caller restored). The target returns to the
+// caller's caller: from a subprogram, to the function that had called it, in another image perhaps. So a call of a
+// function that may end in a tail call is followed by restoring program, engine_state and callback, and by a look at
+// the budget, which the target may have used up. The interpreter calls the target's entry; compiled code jumps to its
+// tail entry.
 using ImageEntry = std::uint64_t (*)(void* context, RunContext* run);
+
+// Where compiled code enters the target of a tail call: the context is in rdi, the run in r12, and the r12 of the C
+// caller lies at rsp, in front of the return address. No C function.
+using TailEntry = void (*)();
 
 // Calls the eBPF function at `function` (an address inside the image) with R1..R4; helpers use it for callbacks. Keeps
 // the C caller's registers.
@@ -72,6 +85,9 @@ inline constexpr std::uint32_t kGuardedLoadHelper = 1U << 30;
 // The same for memory of arenas: R1 is the pointer, R2 the size in bytes, R3 the arena's MapView; gives the address in
 // this process, or 0 where there is no page.
 inline constexpr std::uint32_t kArenaMemoryHelper = kGuardedLoadHelper + 1;
+// A slot for the rest of the run, for the target of a tail call that uses one; 0, and run_flags::kMissed, where none is
+// to be had.
+inline constexpr std::uint32_t kLeaseSlotHelper = kGuardedLoadHelper + 2;
 
 // A record of a ring buffer that a run has reserved and neither submitted nor discarded.
 struct OpenRecord {
@@ -99,7 +115,7 @@ struct RunContext {
   CallbackThunk callback = nullptr;          // null for programs without callbacks
   void* engine_state = nullptr;              // the interpreter's frame, or the stack pointer to end a compiled run at
   const ProgramInstance* program = nullptr;  // that runs: the last one called by a tail call
-  std::uint32_t tail_calls = 0;
+  std::uint32_t tail_calls_left = kMaxTailCalls;
   ProbeEvent event = ProbeEvent::kNone;
   std::uint32_t* held_lock = nullptr;  // the spin lock of a map's value that the run holds
   std::uint64_t override_result = 0;   // bpf_override_return
@@ -109,6 +125,6 @@ struct RunContext {
 };
 static_assert(offsetof(RunContext, budget) == 0 && offsetof(RunContext, slot) == 8 &&
               offsetof(RunContext, callback) == 48 && offsetof(RunContext, engine_state) == 56 &&
-              offsetof(RunContext, program) == 64 && offsetof(RunContext, tail_calls) == 72);
+              offsetof(RunContext, program) == 64 && offsetof(RunContext, tail_calls_left) == 72);
 
 }  // namespace strata::runtime

@@ -271,7 +271,6 @@ void Translator::SwapByteOrder(const Instruction& insn) {
 }
 
 std::uint32_t Translator::LoadImmediate64(InsnIndex at) {
-  if ((scan_.flags[at.value] & scan_flags::kSkip) != 0) return 2;
   const Instruction& low = code_[at.value];
   const Instruction& high = code_[at.value + 1];
   const auto imm = static_cast<std::uint32_t>(low.imm);

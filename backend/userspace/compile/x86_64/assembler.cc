@@ -235,6 +235,13 @@ void Assembler::MulImm(Bits bits, Reg dst, Reg src, std::int32_t imm) {
   Dword(static_cast<std::uint32_t>(imm));
 }
 
+void Assembler::MulMemImm(Bits bits, Reg dst, Mem from, std::int32_t imm) {
+  const bool is_short = Fits<std::int8_t>(imm);
+  OpMem(bits, is_short ? 0x6b : 0x69, Number(dst), from);
+  if (is_short) return Byte(imm & 0xff);
+  Dword(static_cast<std::uint32_t>(imm));
+}
+
 void Assembler::UnaryOp(Unary op, Bits bits, Reg reg) { OpReg(bits, 0xf7, static_cast<int>(op), Number(reg)); }
 
 void Assembler::ShiftImm(Shift op, Bits bits, Reg reg, int count) {

@@ -94,6 +94,7 @@ class Assembler {
   void TestImm(Bits bits, Reg a, std::int32_t imm);
   void MulReg(Bits bits, Reg dst, Reg src);
   void MulImm(Bits bits, Reg dst, Reg src, std::int32_t imm);
+  void MulMemImm(Bits bits, Reg dst, Mem from, std::int32_t imm);
   void UnaryOp(Unary op, Bits bits, Reg reg);
   void ShiftImm(Shift op, Bits bits, Reg reg, int count);
   void ShiftByCl(Shift op, Bits bits, Reg reg);

@@ -144,8 +144,7 @@ std::uint32_t Translator::Call(InsnIndex at) {
     return 1;
   }
   if (next_map_lookup_ < scan_.map_lookups.size() && scan_.map_lookups[next_map_lookup_].call == at.value) {
-    LookupMap(scan_.map_lookups[next_map_lookup_++]);
-    return 1;
+    return LookupMap(at, scan_.map_lookups[next_map_lookup_++]);
   }
   CallHelper(static_cast<std::uint32_t>(insn.imm));
   return 1;

@@ -49,20 +49,65 @@ Frame Translator::LayOutFrame(const ScannedFunction& function) const {
 }
 
 void Translator::EmitPrologue() {
-  for (int i = 0; i < frame_.saved_count; ++i) out_.Push(frame_.saved[static_cast<std::size_t>(i)]);
+  const Label entry = entries_[static_cast<std::size_t>(function_ - scan_.functions.data())];
+  if (is_entry_) {
+    EmitEntries(entry);
+  } else {
+    out_.Bind(entry);
+  }
+  for (int i = frame_.KeepsRun() ? 1 : 0; i < frame_.saved_count; ++i)
+    out_.Push(frame_.saved[static_cast<std::size_t>(i)]);
   if (frame_.has_rbp) {
     out_.Push(Reg::rbp);
     out_.Mov(Bits::k64, Reg::rbp, Reg::rsp);
   }
   if (frame_.stack_bytes != 0) out_.AluImm(Alu::kSub, Bits::k64, Reg::rsp, frame_.stack_bytes);
   if (frame_.has_padding) out_.Push(Reg::rax);
-  if (is_entry_ && scan_.uses_run) out_.Mov(Bits::k64, run_, Reg::rsi);
+  if (is_entry_ && scan_.uses_run && !frame_.KeepsRun()) out_.Mov(Bits::k64, run_, Reg::rsi);
   if (is_entry_ && scan_.has_callbacks) StoreCallback();
   if (!frame_.is_unwind_target) return;
   needs_end_run_entry_ = true;
   out_.LeaLabel(Reg::rax, end_run_entry_);
   out_.Push(Reg::rax);
   out_.Store({run_, kEngineStateOffset}, Reg::rsp, 8);
+}
+
+// An image is entered by C callers and by tail calls (run_context.h): the two meet where r12 is saved and the run is in
+// it, or, where the image does without, at the entry for C callers.
+void Translator::EmitEntries(Label entry) {
+  const bool keeps_run = frame_.KeepsRun();
+  if (input_.uses_slot) {
+    out_.Bind(tail_entry_);
+    out_.AluMemImm(Alu::kCmp, Bits::k32, {Reg::r12, kSlotOffset}, -1);
+    static_assert(runtime::kNoSlot == 0xffffffff);
+    if (keeps_run) out_.JumpIf(Cond::kNotEqual, has_slot_);
+    keeps_run ? out_.Jump(needs_slot_) : out_.JumpIf(Cond::kEqual, needs_slot_);
+  }
+  if (!keeps_run) {
+    out_.Bind(input_.uses_slot ? has_slot_ : tail_entry_);
+    out_.Mov(Bits::k64, Reg::rsi, Reg::r12);
+    out_.Pop(Reg::r12);
+  }
+  out_.Bind(entry);
+  if (!keeps_run) return;
+  out_.Push(Reg::r12);
+  out_.Mov(Bits::k64, Reg::r12, Reg::rsi);
+  out_.Bind(input_.uses_slot ? has_slot_ : tail_entry_);
+}
+
+// For a tail call that comes from a program without one. The run ends here when none is to be had.
+void Translator::EmitSlotLease() {
+  out_.Bind(needs_slot_);
+  out_.Push(Reg::rdi);
+  out_.Push(Reg::rdi);  // keeps the alignment
+  out_.Mov(Bits::k64, kHelperRun, Reg::r12);
+  out_.CallHelper(runtime::kLeaseSlotHelper);
+  out_.Pop(Reg::rdi);
+  out_.Pop(Reg::rdi);
+  out_.Test(Bits::k32, kResult, kResult);
+  out_.JumpIf(Cond::kNotEqual, has_slot_);
+  out_.Pop(Reg::r12);
+  out_.Ret();
 }
 
 // Run contexts name the thunk of the image that runs.
@@ -77,7 +122,16 @@ void Translator::EmitEpilogue() {
 }
 
 // Leaves rax, rdi, rsi and r11 alone.
-void Translator::TakeDownFrame() {
+void Translator::TakeDownFrame() { TakeDownFrame(0); }
+
+// As a tail entry expects it: the caller's r12 lies at rsp.
+void Translator::TakeDownFrameForTail() {
+  TakeDownFrame(frame_.KeepsRun() ? 1 : 0);
+  if (!frame_.KeepsRun()) out_.Push(Reg::r12);
+}
+
+// But for the registers in front of `first`.
+void Translator::TakeDownFrame(int first) {
   const std::int32_t below = frame_.bytes_below_rbp();
   if (frame_.has_rbp && below != 0) {
     out_.Leave();
@@ -85,11 +139,11 @@ void Translator::TakeDownFrame() {
     if (frame_.has_padding) out_.Pop(Reg::rcx);
     if (frame_.has_rbp) out_.Pop(Reg::rbp);
   }
-  RestoreRegisters();
+  RestoreRegisters(first);
 }
 
-void Translator::RestoreRegisters() {
-  for (int i = frame_.saved_count - 1; i >= 0; --i) out_.Pop(frame_.saved[static_cast<std::size_t>(i)]);
+void Translator::RestoreRegisters(int first) {
+  for (int i = frame_.saved_count - 1; i >= first; --i) out_.Pop(frame_.saved[static_cast<std::size_t>(i)]);
 }
 
 void Translator::EmitRunEnds() {
@@ -100,7 +154,7 @@ void Translator::EmitRunEnds() {
     // rbp may be that of an inner function: only rsp is right.
     if (const std::int32_t below = frame_.bytes_below_rbp(); below != 0) out_.Lea(Reg::rsp, {Reg::rsp, below});
     if (frame_.has_rbp) out_.Pop(Reg::rbp);
-    RestoreRegisters();
+    RestoreRegisters(0);
     out_.Ret();
   }
   if (!scan_.unwinds_frames) return;

@@ -1,113 +1,111 @@
-// Tail calls and look-ups in arrays of maps.
+// Tail calls and look-ups in arrays of maps: what a process has met before is found without a call.
 #include "translation.h"
 
 namespace strata::compile::x86 {
 
-// `object` = what the slot of the array stands for, when this process knows it already, null where it knows that it
-// cannot be opened; at `unknown` eax has its id, 0 where the slot is empty. An index that is no constant is in ecx,
-// whose upper half is zero.
-void Translator::FindObject(const KnownPlace& call, Reg object, Label unknown, Label none) {
-  constexpr std::int64_t kIdSize = sizeof(std::uint32_t);
-  constexpr std::int64_t kEntrySize = 1 << runtime::kResolvedObjectShift;
-  const std::int64_t index = call.index.value_or(0);
-  const auto max_entries = static_cast<std::int32_t>(input_.maps[call.map].max_entries);
-  if (!call.index) {
-    out_.AluImm(Alu::kCmp, Bits::k32, Reg::rcx, max_entries);
-    out_.JumpIf(Cond::kAboveOrEqual, none);
-  }
-  out_.MovRelocated(Reg::rax, ImageRelocationKind::kMapTable, call.map, index * kIdSize);
-  out_.MovRelocated(kScratch, ImageRelocationKind::kMapResolved, call.map, index * kEntrySize);
-  const Reg scaled = call.index ? Reg::rsp : Reg::rcx;
-  out_.Load(Reg::rax, {Reg::rax, 0, scaled, call.index ? 0 : 2}, 4);
-  if (!call.index) out_.ShiftImm(Shift::kShl, Bits::k64, Reg::rcx, runtime::kResolvedObjectShift);
-  out_.CompareMem(Bits::k64, Reg::rax, {kScratch, 0, scaled});
+// `object` = what the place in the array stands for, when this process knows it; at `unknown` eax has its id, 0 where
+// nothing is there. An index that is no constant is in ecx, whose upper half is zero.
+void Translator::FindObject(const KnownPlace& place, Reg object, Label unknown, Label none) {
+  constexpr int kIdScale = 2;     // log2 of an id in the file
+  constexpr int kKnownScale = 3;  // of a known id and of an address
+  const std::uint32_t max_entries = input_.maps[place.map].max_entries;
+  const std::int64_t index = place.index.constant.value_or(0);
+  const std::int64_t here = index << kIdScale;  // what the register of the table is ahead
+  const auto known_id = static_cast<std::int32_t>(static_cast<std::int64_t>(runtime::KnownIdsOffset(max_entries)) +
+                                                  (index << kKnownScale) - here);
+  const auto known_object = static_cast<std::int32_t>(
+      static_cast<std::int64_t>(runtime::KnownObjectsOffset(max_entries)) + (index << kKnownScale) - here);
+  const Reg scaled = place.index.constant ? Reg::rsp : Reg::rcx;
+  const auto scale = [&](int log2) { return place.index.constant ? 0 : log2; };
+  if (!place.index.constant) CheckBounds(place.index, max_entries, none);
+  out_.MovRelocated(kScratch, ImageRelocationKind::kMapTable, place.map, here);
+  out_.Load(Reg::rax, {kScratch, 0, scaled, scale(kIdScale)}, 4);
+  out_.CompareMem(Bits::k64, Reg::rax, {kScratch, known_id, scaled, scale(kKnownScale)});
   out_.JumpIf(Cond::kNotEqual, unknown);
-  out_.Load(object, {kScratch, runtime::kResolvedObjectOffset, scaled}, 8);
+  out_.Load(object, {kScratch, known_object, scaled, scale(kKnownScale)}, 8);
 }
 
-// bpf_map_lookup_elem on an array of maps.
-void Translator::LookupMap(const KnownPlace& lookup) {
-  if (lookup.index.value_or(0) >= input_.maps[lookup.map].max_entries) return out_.MovImm(kResult, 0);
-  const UnknownObject elsewhere{lookup.map, out_.NewLabel(), out_.NewLabel(), out_.NewLabel()};
-  if (!lookup.index) out_.Load(Reg::rcx, {Reg::rsi}, 4);
-  FindObject(lookup, kResult, elsewhere.unknown, elsewhere.none);
-  out_.Bind(elsewhere.done);
-  unknown_objects_.push_back(elsewhere);
+// bpf_map_lookup_elem on an array of maps. What is found is not null, so the program's own test of that is left out.
+std::uint32_t Translator::LookupMap(InsnIndex at, const KnownPlace& lookup) {
+  if (lookup.index.constant.value_or(0) >= input_.maps[lookup.map].max_entries) return out_.MovImm(kResult, 0), 1;
+  const NullTest test = NullTestBehind(at);
+  UnknownMap elsewhere{lookup, out_.NewLabel(), out_.NewLabel(), {out_.NewLabel(), out_.NewLabel()}};
+  if (!lookup.index.constant) LoadKey(lookup.index);
+  FindObject(lookup, kResult, elsewhere.unknown, elsewhere.miss.none);
+  out_.Bind(elsewhere.found);
+  BindMiss(test, &elsewhere.miss);
+  unknown_maps_.push_back(elsewhere);
+  return test.exists ? 2 : 1;
 }
 
-// Behind the function, where they are not in the way of what is known: what this process has not met yet, the helper
-// opens.
-void Translator::EmitUnknownObjects() {
-  for (const UnknownObject& elsewhere : unknown_objects_) {
+// Behind the function: what this process has not met yet, the helper opens.
+void Translator::EmitUnknownMaps() {
+  for (const UnknownMap& elsewhere : unknown_maps_) {
     out_.Bind(elsewhere.unknown);
     out_.Test(Bits::k32, Reg::rax, Reg::rax);
-    out_.JumpIf(Cond::kEqual, elsewhere.none);
-    out_.MovRelocated(Reg::rdi, ImageRelocationKind::kMapView, elsewhere.map, 0);
+    out_.JumpIf(Cond::kEqual, elsewhere.miss.none);
+    out_.MovRelocated(Reg::rdi, ImageRelocationKind::kMapView, elsewhere.place.map, 0);
+    if (elsewhere.place.index.frame_offset) out_.Lea(Reg::rsi, {Reg::rbp, *elsewhere.place.index.frame_offset});
     CallHelper(kMapLookupElem);
-    out_.Jump(elsewhere.done);
-    out_.Bind(elsewhere.none);
-    out_.MovImm(kResult, 0);
-    out_.Jump(elsewhere.done);
+    out_.Test(Bits::k64, kResult, kResult);
+    out_.JumpIf(Cond::kEqual, elsewhere.miss.after);
+    out_.Jump(elsewhere.found);
   }
-  unknown_objects_.clear();
+  unknown_maps_.clear();
 }
 
-// What is left to do when the target is known.
-void Translator::CountTailCall(Label needs_slot, Label has_slot, Label none) {
-  out_.AluMemImm(Alu::kCmp, Bits::k32, {kScratch, runtime::kProgramUsesSlotOffset}, 0);
-  out_.JumpIf(Cond::kNotEqual, needs_slot);
-  out_.Bind(has_slot);
-  out_.AluMemImm(Alu::kCmp, Bits::k32, {run_, kTailCallsOffset}, runtime::kMaxTailCalls);
-  out_.JumpIf(Cond::kAboveOrEqual, none);
-  out_.AluMemImm(Alu::kAdd, Bits::k32, {run_, kTailCallsOffset}, 1);
-  out_.Store({run_, kProgramOffset}, kScratch, 8);
-}
-
-// run_context.h describes what the target finds.
-void Translator::TailCall(InsnIndex at) {
-  const bool is_known = next_tail_call_ < scan_.tail_calls.size() && scan_.tail_calls[next_tail_call_].call == at.value;
-  const KnownPlace call = is_known ? scan_.tail_calls[next_tail_call_++] : KnownPlace{};
-  const Label enter = out_.NewLabel();
-  const Label needs_slot = out_.NewLabel();
-  const Label has_slot = out_.NewLabel();
-  const Label unknown = out_.NewLabel();
-  const Label none = out_.NewLabel();
-  if (is_known && call.index.value_or(0) >= input_.maps[call.map].max_entries) return out_.MovImm(kResult, 0);
-  if (is_known) {
-    if (!call.index) out_.Mov(Bits::k32, Reg::rcx, Reg::rdx);
-    FindObject(call, kScratch, unknown, none);
-    out_.Test(Bits::k64, kScratch, kScratch);
-    out_.JumpIf(Cond::kEqual, none);
-    CountTailCall(needs_slot, has_slot, none);
-    out_.Bind(enter);
-    out_.Mov(Bits::k64, Reg::rsi, run_);
-    TakeDownFrame();
-    out_.JumpMem({kScratch, runtime::kProgramEntryOffset});
-    out_.Bind(needs_slot);
-    out_.AluMemImm(Alu::kCmp, Bits::k32, {run_, kSlotOffset}, -1);  // the helper leases one
-    out_.JumpIf(Cond::kNotEqual, has_slot);
-  }
-  out_.Bind(unknown);
-  if (is_known) {
-    out_.Test(Bits::k32, Reg::rax, Reg::rax);
-    out_.JumpIf(Cond::kEqual, none);
-  }
+// kScratch = the instance to enter, counted and announced; null where the program goes on.
+void Translator::CallTailCallHelper() {
   out_.Push(Reg::rdi);
-  out_.Push(Reg::rdi);
+  out_.Push(Reg::rdi);  // keeps the alignment
   out_.Mov(Bits::k64, kHelperRun, run_);
   out_.CallHelper(kTailCall);
   out_.Pop(Reg::rdi);
   out_.Pop(Reg::rdi);
   out_.Mov(Bits::k64, kScratch, kResult);
   out_.Test(Bits::k64, kResult, kResult);
-  if (is_known) {
-    out_.JumpIf(Cond::kNotEqual, enter);
-  } else {
+}
+
+void Translator::EnterTarget() {
+  TakeDownFrameForTail();
+  out_.JumpMem({kScratch, runtime::kProgramTailEntryOffset});
+}
+
+// run_context.h describes what the target finds.
+void Translator::TailCall(InsnIndex at) {
+  const bool is_known = next_tail_call_ < scan_.tail_calls.size() && scan_.tail_calls[next_tail_call_].call == at.value;
+  const Label none = out_.NewLabel();
+  if (!is_known) {
+    CallTailCallHelper();
     out_.JumpIf(Cond::kEqual, none);
-    out_.Mov(Bits::k64, Reg::rsi, run_);
-    TakeDownFrame();
-    out_.JumpMem({kScratch, runtime::kProgramEntryOffset});
+    EnterTarget();
+    out_.Bind(none);
+    return out_.MovImm(kResult, 0);
   }
+
+  const KnownPlace& call = scan_.tail_calls[next_tail_call_++];
+  if (call.index.constant.value_or(0) >= input_.maps[call.map].max_entries) return out_.MovImm(kResult, 0);
+  const Label enter = out_.NewLabel();
+  const Label unknown = out_.NewLabel();
+  const Label too_many = out_.NewLabel();
+  if (!call.index.constant) out_.Mov(Bits::k32, Reg::rcx, Reg::rdx);
+  FindObject(call, kScratch, unknown, none);
+  out_.AluMemImm(Alu::kSub, Bits::k32, {run_, kTailCallsLeftOffset}, 1);
+  out_.JumpIf(Cond::kBelow, too_many);
+  out_.Store({run_, kProgramOffset}, kScratch, 8);
+  out_.Bind(enter);
+  EnterTarget();
+
+  out_.Bind(unknown);
+  out_.Test(Bits::k32, Reg::rax, Reg::rax);
+  out_.JumpIf(Cond::kEqual, none);
+  out_.MovRelocated(Reg::rsi, ImageRelocationKind::kMapView, call.map, 0);
+  if (call.index.constant) out_.MovImm(Reg::rdx, *call.index.constant);
+  CallTailCallHelper();
+  out_.JumpIf(Cond::kNotEqual, enter);
+  out_.Jump(none);
+  out_.Bind(too_many);
+  out_.AluMemImm(Alu::kAdd, Bits::k32, {run_, kTailCallsLeftOffset}, 1);
   out_.Bind(none);
   out_.MovImm(kResult, 0);
 }

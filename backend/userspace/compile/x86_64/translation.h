@@ -44,7 +44,7 @@ inline constexpr std::int32_t kSlotOffset = offsetof(RunContext, slot);
 inline constexpr std::int32_t kCallbackOffset = offsetof(RunContext, callback);
 inline constexpr std::int32_t kEngineStateOffset = offsetof(RunContext, engine_state);
 inline constexpr std::int32_t kProgramOffset = offsetof(RunContext, program);
-inline constexpr std::int32_t kTailCallsOffset = offsetof(RunContext, tail_calls);
+inline constexpr std::int32_t kTailCallsLeftOffset = offsetof(RunContext, tail_calls_left);
 
 inline Bits WidthOf(const OpcodeInfo& info) {
   return info.op_class == OpClass::kAlu64 || info.op_class == OpClass::kJump ? Bits::k64 : Bits::k32;
@@ -58,6 +58,7 @@ struct Frame {
   std::int32_t stack_bytes = 0;   // subtracted from rsp
   bool has_padding = false;       // one word, to align calls, where there is no stack
   bool is_unwind_target = false;  // the address to end the run at lies at rsp
+  bool KeepsRun() const { return saved_count > 0 && saved[0] == Reg::r12; }  // for its caller, to hold the run itself
   std::int32_t bytes_below_rbp() const { return stack_bytes + (has_padding ? 8 : 0) + (is_unwind_target ? 8 : 0); }
 };
 
@@ -67,13 +68,36 @@ class Translator {
   CompiledImage Translate();
 
  private:
+  // The test of a look-up's result for null that comes right behind it.
+  struct NullTest {
+    bool exists = false;
+    bool jumps_if_null = false;  // else if it is not null
+    std::int64_t target = 0;
+  };
+  // A look-up that finds nothing: null is still to be put into rax.
+  struct Miss {
+    Label none;
+    Label after;
+  };
+  // A look-up in an array of maps whose helper call is still to be written.
+  struct UnknownMap {
+    KnownPlace place;
+    Label unknown;  // eax has the id that is there
+    Label found;
+    Miss miss;
+  };
+
   // --- frames
   void TranslateFunction(const ScannedFunction& function);
   Frame LayOutFrame(const ScannedFunction& function) const;
   void EmitPrologue();
+  void EmitEntries(Label entry);
+  void EmitSlotLease();
   void EmitEpilogue();
   void TakeDownFrame();
-  void RestoreRegisters();
+  void TakeDownFrame(int first);
+  void TakeDownFrameForTail();
+  void RestoreRegisters(int first);
   void StoreCallback();
   void EmitRunEnds();
   void EmitCallbackThunk();
@@ -129,14 +153,20 @@ class Translator {
   void CallHelper(std::uint32_t helper);
   void CallMap(const DirectCall& call);
   void TailCall(InsnIndex at);
-  void FindObject(const KnownPlace& call, Reg object, Label unknown, Label none);
-  void EmitUnknownObjects();
-  void LookupMap(const KnownPlace& lookup);
-  void CountTailCall(Label needs_slot, Label has_slot, Label none);
+  void FindObject(const KnownPlace& place, Reg object, Label unknown, Label none);
+  void EmitUnknownMaps();
+  std::uint32_t LookupMap(InsnIndex at, const KnownPlace& lookup);
+  void CallTailCallHelper();
+  void EnterTarget();
   void JumpBackIf(Cond cond, std::int64_t target);
   std::uint32_t Lookup(InsnIndex at, const InlineLookup& lookup);
+  NullTest NullTestBehind(InsnIndex at) const;
+  void LoadKey(const KnownIndex& key);
+  void CheckBounds(const KnownIndex& index, std::uint32_t max_entries, Label none);
+  void BindMiss(const NullTest& test, Miss* miss);
+  void EmitMisses();
   void LookupConstantKey(const InlineLookup& lookup);
-  void LookupKeyInMemory(const InlineLookup& lookup, Label out_of_bounds);
+  void LookupKeyInMemory(const InlineLookup& lookup, Label none);
   void AddScaledKey(std::uint32_t stride);
   void AddSlotOffset(const runtime::ProgramMap& map);
 
@@ -160,6 +190,9 @@ class Translator {
   const ProgramScan& scan_;
   Assembler out_;
   Reg run_;
+  Label tail_entry_;
+  Label needs_slot_;  // of a tail call
+  Label has_slot_;
   Label end_run_entry_;     // result 0, in the entry's frame
   Label end_run_inner_;     // from any depth to the frame that called first
   Label end_run_callback_;  // in the thunk's frame
@@ -171,16 +204,9 @@ class Translator {
   std::size_t next_map_lookup_ = 0;
   bool needs_end_run_entry_ = false;
 
-  // A lookup whose helper call is still to be written.
-  struct UnknownObject {
-    std::uint32_t map;  // its position in the map table
-    Label unknown;
-    Label none;
-    Label done;
-  };
-
   // of the function being translated
-  std::vector<UnknownObject> unknown_objects_;
+  std::vector<UnknownMap> unknown_maps_;
+  std::vector<Miss> misses_;
   const ScannedFunction* function_ = nullptr;
   Frame frame_;
   Frame entry_frame_;

@@ -12,6 +12,9 @@ Translator::Translator(const CompileInput& input, const ProgramScan& scan)
       scan_(scan),
       out_(static_cast<std::uint32_t>(input.instructions.size())),
       run_(scan.calls || scan.has_callbacks ? Reg::r12 : Reg::r9),
+      tail_entry_(out_.NewLabel()),
+      needs_slot_(out_.NewLabel()),
+      has_slot_(out_.NewLabel()),
       end_run_entry_(out_.NewLabel()),
       end_run_inner_(out_.NewLabel()),
       end_run_callback_(out_.NewLabel()),
@@ -22,11 +25,13 @@ Translator::Translator(const CompileInput& input, const ProgramScan& scan)
 CompiledImage Translator::Translate() {
   for (const ScannedFunction& function : scan_.functions) TranslateFunction(function);
   EmitRunEnds();
+  if (input_.uses_slot) EmitSlotLease();
   if (scan_.has_callbacks) EmitCallbackThunk();
   Code code = out_.Finish();
   CompiledImage image;
   image.code = std::move(code.bytes);
   image.entry_offset = code.label_offsets[entries_.front().id];
+  image.tail_entry_offset = code.label_offsets[tail_entry_.id];
   image.callback_offset = scan_.has_callbacks ? code.label_offsets[thunk_.id] : 0;
   image.relocations = std::move(code.relocations);
   for (std::size_t i = 0; i < entries_.size(); ++i) {
@@ -41,16 +46,17 @@ void Translator::TranslateFunction(const ScannedFunction& function) {
   is_entry_ = &function == &scan_.functions.front();
   frame_ = LayOutFrame(function);
   if (is_entry_) entry_frame_ = frame_;
-  out_.Bind(entries_[static_cast<std::size_t>(&function - scan_.functions.data())]);
   EmitPrologue();
   for (InsnIndex at = function.facts.begin; at < function.facts.end;) at.value += TranslateInstruction(at);
-  EmitUnknownObjects();
+  EmitUnknownMaps();
+  EmitMisses();
 }
 
 std::uint32_t Translator::TranslateInstruction(InsnIndex at) {
   const Instruction& insn = code_[at.value];
   const OpcodeInfo& info = *isa::FindOpcode(insn.opcode);
   out_.Bind(Label{at.value});
+  if ((scan_.flags[at.value] & scan_flags::kSkip) != 0) return isa::SlotCount(insn);
   switch (info.form) {
     case OperandForm::kAluImm:
       return AluImmediate(at, info);

@@ -23,6 +23,7 @@ STRATA_HELPER(HelperSpinUnlock);
 
 // tail_call.cc
 STRATA_HELPER(HelperTailCall);
+STRATA_HELPER(HelperLeaseSlot);
 
 // cgroup_helpers.cc
 STRATA_HELPER(HelperCgroupId);

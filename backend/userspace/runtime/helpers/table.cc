@@ -160,6 +160,7 @@ bool ReturnsKernelPointer(std::uint32_t id) noexcept {
 Helper FindHelper(std::uint32_t id) noexcept {
   if (id == kGuardedLoadHelper) return HelperGuardedLoad;
   if (id == kArenaMemoryHelper) return HelperArenaMemory;
+  if (id == kLeaseSlotHelper) return HelperLeaseSlot;
   const HelperRow* row = FindHelperRow(id);
   return row == nullptr ? nullptr : row->function;
 }

@@ -17,13 +17,15 @@ std::uint32_t PlaceCount(std::uint32_t max_entries) {
 // fd_htab_map_alloc_check
 long Geometry(const MapAttributes& attributes, MapGeometry* out) noexcept {
   if (attributes.value_size != sizeof(std::uint32_t)) return -EINVAL;
+  out->known_count = PlaceCount(attributes.max_entries);
   return kHashOps.geometry(attributes, out);
 }
 
 long Open(MapView& map) noexcept {
   const long error = kHashOps.open(map);
   map.ops = &kHashOfMapsOps;  // the hash has chosen its own by the size of keys
-  return error != 0 ? error : MakeResolvedTable(map, PlaceCount(map.max_entries));
+  ForgetObjects(map);
+  return error;
 }
 
 void Initialize(MapView& map) noexcept { kHashOps.initialize(map); }
@@ -32,8 +34,7 @@ void* LookupMap(MapView& map, const void* key, std::uint32_t slot) noexcept {
   const void* value = kHashOps.lookup(map, key, slot);
   if (value == nullptr) return nullptr;
   const std::uint32_t id = __atomic_load_n(static_cast<const std::uint32_t*>(value), __ATOMIC_ACQUIRE);
-  const auto place_mask = static_cast<std::uint32_t>(map.resolved_size / sizeof(ResolvedObject) - 1);
-  return id == 0 ? nullptr : FindMap(map, id & place_mask, id);
+  return id == 0 ? nullptr : FindMap(map, id & (map.geometry.known_count - 1), id);
 }
 
 long Erase(MapView& map, const void* key) noexcept { return kHashOps.erase(map, key); }

@@ -14,11 +14,15 @@ inline long ObjectArrayGeometry(const MapAttributes& attributes, MapGeometry* ou
   const long error = CheckIndexed(attributes, kAllowed);
   if (error != 0) return error;
   out->value_stride = sizeof(std::uint32_t);
-  out->table_size = RoundUp(std::uint64_t{attributes.max_entries} * sizeof(std::uint32_t), kPageSize);
+  out->table_size = ObjectIdsSize(attributes.max_entries);
+  out->known_count = attributes.max_entries;
   return 0;
 }
 
-inline long OpenObjectArray(MapView& map) noexcept { return MakeResolvedTable(map, map.max_entries); }
+inline long OpenObjectArray(MapView& map) noexcept {
+  ForgetObjects(map);
+  return 0;
+}
 
 inline std::uint32_t* ObjectIdAt(const MapView& map, std::uint32_t index) noexcept {
   return reinterpret_cast<std::uint32_t*>(map.table) + index;

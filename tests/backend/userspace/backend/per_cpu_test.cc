@@ -77,7 +77,7 @@ TEST_F(PerCpuTest, ProgramsLeaseASlotThatAskForTheirProcessor) {
       runtime::ProgramInstance* instance = nullptr;
       runtime::Reason reason;
       ASSERT_EQ(runtime::InstantiateProgram(process, folder, program->info().id, &instance, &reason), 0) << reason.text;
-      EXPECT_EQ(instance->uses_slot, helper == kProcessorId ? 1U : 0U);
+      EXPECT_EQ((instance->flags & runtime::program_flags::kUsesSlot) != 0, helper == kProcessorId);
       runtime::ReleaseProgram(instance);
     });
   }

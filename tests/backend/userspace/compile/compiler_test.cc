@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,7 @@ std::vector<isa::Instruction> Build(const std::function<void(Builder&)>& build) 
   return std::move(builder).Build().value();
 }
 
-std::string Hex(const std::vector<std::byte>& bytes) {
+std::string Hex(std::span<const std::byte> bytes) {
   std::string text;
   for (const std::byte byte : bytes) {
     constexpr char kDigits[] = "0123456789abcdef";
@@ -85,7 +86,7 @@ TEST_P(CompilerCode, IsTheShortest) {
   const auto code = Build(GetParam().build);
   const auto image = compile::CompileImage({.instructions = code, .maps = {}});
   ASSERT_TRUE(image.has_value()) << image.error().message();
-  EXPECT_EQ(Hex(image->code), GetParam().code);
+  EXPECT_EQ(Hex(std::span(image->code).subspan(image->entry_offset)), GetParam().code);
 }
 
 INSTANTIATE_TEST_SUITE_P(Compiler, CompilerCode, testing::ValuesIn(kCode),
@@ -204,6 +205,76 @@ TEST(Compiler, MergesTheTestForNullIntoTheBoundsCheck) {
   }
 }
 
+// The map's register is loaded once, in front of a branch: the look-up behind it is done without that register, the one
+// at the branch's target is not.
+TEST(Compiler, KeepsWhatABranchTakesElsewhere) {
+  std::vector<TestMap> maps = {MakeArray(4, 8)};
+  const auto code = Build([](Builder& b) {
+    const Label other = b.NewLabel();
+    b.Load(Size::k32, kR3, kR1, 0).Store(Size::k32, kR10, -4, kR3).Mov(kR2, kR10).Add(kR2, -4).LoadMapIndex(kR1, 0);
+    b.JumpIf(Condition::kGreater, kR3, 1, other).Call(kMapLookup).Exit();
+    b.Bind(other).Call(kMapLookup).Add(kR0, 1).Exit();
+  });
+  const CompiledProgram program = CompiledProgram::Make(code, maps).value();
+  for (std::uint32_t key : {1U, 2U}) EXPECT_EQ(program.Run(&key), RunInterpreted(code, maps, &key));
+}
+
+// Compilers keep maps and addresses of keys in R6 to R9 over loops.
+TEST(Compiler, KnowsRegistersThatAreWrittenOnce) {
+  std::vector<TestMap> maps = {MakeArray(4, 8)};
+  const auto code = Build([](Builder& b) {
+    const Label again = b.NewLabel();
+    b.LoadMapIndex(kR6, 0).Mov(isa::kR7, kR10).Add(isa::kR7, -4).Load(Size::k32, isa::kR8, kR1, 0).Mov(isa::kR9, 0);
+    b.Bind(again).Store(Size::k32, kR10, -4, isa::kR8).Mov(kR1, kR6).Mov(kR2, isa::kR7).Call(kMapLookup);
+    b.Mov(kR3, isa::kR9).Mov(isa::kR9, kR0).Add(isa::kR8, -1).JumpIf(Condition::kEqual, kR3, 0, again).Exit();
+  });
+  const CompiledProgram program = CompiledProgram::Make(code, maps).value();
+  EXPECT_EQ(CountKind(program.image(), ImageRelocationKind::kHelper), 0U);
+  EXPECT_THAT(Hex(program.image().code), testing::HasSubstr("8b 4d fc")) << "mov ecx, [rbp - 4]";
+  for (std::uint32_t key : {2U, 4U, 5U, 1U}) EXPECT_EQ(program.Run(&key), RunInterpreted(code, maps, &key));
+}
+
+// A loop over elements of the frame: the address is no constant although it is set in one place and moved in another.
+TEST(Compiler, AddressesThatALoopMovesAreNotKnown) {
+  std::vector<TestMap> maps = {MakeArray(4, 8)};
+  const auto code = Build([](Builder& b) {
+    const Label again = b.NewLabel();
+    b.Store(Size::k32, kR10, -4, 3).Store(Size::k32, kR10, -8, 1).Mov(isa::kR8, 2).LoadMapIndex(kR6, 0);
+    b.Mov(isa::kR7, kR10).Bind(again).Add(isa::kR7, -4).Mov(kR1, kR6).Mov(kR2, isa::kR7).Call(kMapLookup);
+    b.Add(isa::kR8, -1).JumpIf(Condition::kNotEqual, isa::kR8, 0, again).Exit();
+  });
+  const CompiledProgram program = CompiledProgram::Make(code, maps).value();
+  EXPECT_EQ(program.Run(nullptr), RunInterpreted(code, maps, nullptr));
+}
+
+// R1 holds what the caller gave, or the map.
+TEST(Compiler, ArgumentsAreWrittenByTheCallerToo) {
+  std::vector<TestMap> maps = {MakeArray(4, 8), MakeArray(2, 16)};
+  const auto code = Build([](Builder& b) {
+    const Label other = b.NewLabel();
+    const Label function = b.NewLabel();
+    b.Load(Size::k32, kR2, kR1, 0).LoadMapIndex(kR1, 0).CallFunction(function).Exit();
+    b.Bind(function).Store(Size::k32, kR10, -4, 1).JumpIf(Condition::kGreater, kR2, 0, other).LoadMapIndex(kR1, 1);
+    b.Bind(other).Mov(kR2, kR10).Add(kR2, -4).Call(kMapLookup).Exit();
+  });
+  const CompiledProgram program = CompiledProgram::Make(code, maps).value();
+  for (std::uint32_t key : {0U, 1U}) EXPECT_EQ(program.Run(&key), RunInterpreted(code, maps, &key));
+}
+
+// A mask bounds the index; one that is too wide does not.
+TEST(Compiler, KnowsTheBoundOfAMaskedKey) {
+  std::vector<TestMap> maps = {MakeArray(4, 8)};
+  for (const std::int32_t mask : {3, 7, -1}) {
+    const auto code = Build([mask](Builder& b) {
+      b.Load(Size::k32, kR3, kR1, 0).Alu(isa::Arithmetic::kAnd, kR3, mask).Store(Size::k32, kR10, -4, kR3);
+      b.Mov(kR2, kR10).Add(kR2, -4).LoadMapIndex(kR1, 0).Call(kMapLookup).Exit();
+    });
+    const CompiledProgram program = CompiledProgram::Make(code, maps).value();
+    for (std::uint32_t key : {0U, 3U, 4U, 7U, 0xffffffffU})
+      EXPECT_EQ(program.Run(&key), RunInterpreted(code, maps, &key)) << key << " & " << mask;
+  }
+}
+
 TEST(Compiler, AddressesMapValuesDirectly) {
   std::vector<TestMap> maps = {MakeArray(1, 64)};
   const auto code = Build([](Builder& b) {
@@ -213,6 +284,52 @@ TEST(Compiler, AddressesMapValuesDirectly) {
   EXPECT_EQ(program.image().relocations.front().addend, 24);
   EXPECT_EQ(program.Run(nullptr).result, 5U);
   EXPECT_EQ(maps[0].data[24], std::byte{5});
+}
+
+// --- entries
+// ------------------------------------------------------------------------------------------------------------
+
+// Without calls the run does not stay in r12: a tail call comes in through two instructions more.
+TEST(Compiler, LeavesLieBehindTheirTailEntry) {
+  const auto code = Build([](Builder& b) { b.Mov(kR0, 0).Exit(); });
+  const compile::CompiledImage image = compile::CompileImage({.instructions = code, .maps = {}}).value();
+  EXPECT_EQ(image.tail_entry_offset, 0U);
+  EXPECT_EQ(Hex(image.code), "4c 89 e6 41 5c 31 c0 c3");
+}
+
+TEST(Compiler, TailCallsOfOthersEnterBehindTheSavedRun) {
+  const auto code = Build([](Builder& b) { b.Call(kMix).Exit(); });
+  const compile::CompiledImage image = compile::CompileImage({.instructions = code, .maps = {}}).value();
+  EXPECT_EQ(image.entry_offset, 0U);
+  EXPECT_EQ(Hex(std::span(image.code).first(image.tail_entry_offset)), "41 54 49 89 f4");
+}
+
+// A caller without a slot, targets with one: a leaf and one that calls.
+TEST(Compiler, TargetsOfTailCallsAskForTheirSlot) {
+  const std::uint32_t places[] = {2};
+  std::vector<TestMap> maps = {MakeArray(1, 8, 2), MakeProgArray(places)};
+  const auto caller =
+      Build([](Builder& b) { b.LoadMapIndex(kR2, 1).Mov(kR3, 0).Call(kTailCall).Mov(kR0, 1000).Exit(); });
+  const auto leaf = Build([](Builder& b) { b.Call(kProcessorId).Add(kR0, 7).Exit(); });
+  const auto calls = Build([](Builder& b) {
+    b.Mov(kR1, 1).Mov(kR2, 2).Mov(kR3, 3).Mov(isa::kR4, 4).Mov(isa::kR5, 5).Call(kMix).Mov(kR6, kR0);
+    b.Call(kProcessorId).Add(kR0, kR6).Exit();
+  });
+  for (const auto& target : {leaf, calls}) {
+    std::vector<CompiledProgram> group;
+    group.push_back(CompiledProgram::Make(caller, maps).value());
+    group.push_back(CompiledProgram::Make(target, maps, SlotUse::kDeclared).value());
+    const std::vector<std::vector<isa::Instruction>> codes = {caller, target};
+    for (const std::uint32_t slot : {0U, 1U}) {
+      const RunSettings settings{.slot = slot};
+      EXPECT_EQ(RunGroup(group, maps, nullptr, settings), RunGroupInterpreted(codes, maps, nullptr, settings));
+    }
+    const Outcome leased = RunGroup(group, maps, nullptr, {.slot = runtime::kNoSlot});
+    EXPECT_EQ(leased, RunGroup(group, maps, nullptr, {.slot = 0}));
+    const Outcome none = RunGroup(group, maps, nullptr, {.slot = runtime::kNoSlot, .cookie = kNoSlotCookie});
+    EXPECT_EQ(none.result, 0U);
+    EXPECT_EQ(none.tail_calls, 1U);
+  }
 }
 
 // --- refusals

@@ -98,18 +98,26 @@ std::uint64_t Mix(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uin
   return mixed;
 }
 
+std::uint64_t* KnownIds(TestMap& map) {
+  return reinterpret_cast<std::uint64_t*>(map.data.data() + runtime::KnownIdsOffset(map.geometry.max_entries));
+}
+const TailTarget** KnownTargets(TestMap& map) {
+  return reinterpret_cast<const TailTarget**>(map.data.data() + runtime::KnownObjectsOffset(map.geometry.max_entries));
+}
+
 // As helpers/tail_call.cc: a target that is met for the first time is remembered.
 std::uint64_t TailCall(std::uint64_t, std::uint64_t map_address, std::uint64_t index, std::uint64_t, std::uint64_t,
                        RunContext* run) noexcept {
   auto& map = *reinterpret_cast<TestMap*>(map_address);
   const auto place = static_cast<std::uint32_t>(index);
-  if (place >= map.geometry.max_entries || run->tail_calls >= runtime::kMaxTailCalls) return 0;
+  if (place >= map.geometry.max_entries || run->tail_calls_left == 0) return 0;
   std::uint32_t id = 0;
   std::memcpy(&id, map.data.data() + place * sizeof(id), sizeof(id));
   if (id == 0) return 0;
   const TailTarget* target = &map.targets[id - 1];
-  map.resolved[place] = {id, target};
-  ++run->tail_calls;
+  KnownIds(map)[place] = id;
+  KnownTargets(map)[place] = target;
+  --run->tail_calls_left;
   run->program = reinterpret_cast<const runtime::ProgramInstance*>(target);
   return Address(target);
 }
@@ -119,12 +127,23 @@ std::uint64_t InterpretTarget(void* context, RunContext* run) {
   return runtime::Interpret(*static_cast<const runtime::InterpretedProgram*>(target->engine_state), context, run);
 }
 
+std::uint64_t LeaseSlot(std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t,
+                        RunContext* run) noexcept {
+  if (run->cookie == kNoSlotCookie) return 0;
+  run->slot = 0;
+  return 1;
+}
+
 struct TestHelper {
   std::uint32_t id;
   Helper function;
 };
-constexpr TestHelper kHelpers[] = {
-    {kMapLookup, MapLookup}, {kProcessorId, ProcessorId}, {kTailCall, TailCall}, {kLoop, Loop}, {kMix, Mix}};
+constexpr TestHelper kHelpers[] = {{kMapLookup, MapLookup},
+                                   {kProcessorId, ProcessorId},
+                                   {kTailCall, TailCall},
+                                   {kLoop, Loop},
+                                   {kMix, Mix},
+                                   {runtime::kLeaseSlotHelper, LeaseSlot}};
 
 Helper FindHelper(std::uint32_t id) noexcept {
   for (const TestHelper& helper : kHelpers) {
@@ -155,8 +174,6 @@ std::uint64_t Resolve(const ImageRelocation& relocation, std::span<TestMap> maps
   switch (relocation.kind) {
     case ImageRelocationKind::kMapView:
       return Address(&maps[relocation.index]);
-    case ImageRelocationKind::kMapResolved:
-      return Address(maps[relocation.index].resolved.data()) + static_cast<std::uint64_t>(relocation.addend);
     case ImageRelocationKind::kMapTable:
     case ImageRelocationKind::kMapData:
       return Address(maps[relocation.index].data.data()) + static_cast<std::uint64_t>(relocation.addend);
@@ -179,13 +196,16 @@ RunContext MakeRun(void* context, const RunSettings& settings) {
 
 // Nothing is known of them yet, and their numbers mean these.
 void SetTargets(std::span<TestMap> maps, std::span<const TailTarget> targets) {
+  constexpr std::uint64_t kNothing = std::uint64_t{1} << 32;
   for (TestMap& map : maps) {
-    std::fill(map.resolved.begin(), map.resolved.end(), ResolvedTarget{});
     map.targets = targets;
+    if (map.geometry.type == MapType::kProgArray) std::fill_n(KnownIds(map), map.geometry.max_entries, kNothing);
   }
 }
 
-Outcome OutcomeOf(std::uint64_t result, const RunContext& run) { return {result, run.budget, run.tail_calls}; }
+Outcome OutcomeOf(std::uint64_t result, const RunContext& run) {
+  return {result, run.budget, runtime::kMaxTailCalls - run.tail_calls_left};
+}
 
 // With a look at the registers that belong to the caller.
 std::uint64_t Enter(runtime::ImageEntry entry, void* context, RunContext* run) {
@@ -223,9 +243,8 @@ TestMap MakeProgArray(std::span<const std::uint32_t> programs) {
   map.geometry.key_size = map.geometry.value_size = map.geometry.value_stride = sizeof(std::uint32_t);
   map.geometry.max_entries = static_cast<std::uint32_t>(programs.size());
   map.geometry.slot_count = 1;
-  const auto bytes = std::as_bytes(programs);
-  map.data.assign(bytes.begin(), bytes.end());
-  map.resolved.resize(programs.size());
+  map.data.resize(runtime::KnownObjectsOffset(map.geometry.max_entries) + programs.size() * sizeof(const TailTarget*));
+  std::memcpy(map.data.data(), programs.data(), programs.size_bytes());
   return map;
 }
 
@@ -238,10 +257,12 @@ Outcome RunInterpreted(std::span<const isa::Instruction> code, std::span<TestMap
   return OutcomeOf(result, run);
 }
 
-Result<CompiledProgram> CompiledProgram::Make(std::span<const isa::Instruction> code, std::span<TestMap> maps) {
+Result<CompiledProgram> CompiledProgram::Make(std::span<const isa::Instruction> code, std::span<TestMap> maps,
+                                              SlotUse slot_use) {
   std::vector<runtime::ProgramMap> geometry;
   for (const TestMap& map : maps) geometry.push_back(map.geometry);
-  compile::CompiledImage image = STRATA_TRY(compile::CompileImage({code, geometry}));
+  compile::CompiledImage image = STRATA_TRY(
+      compile::CompileImage({.instructions = code, .maps = geometry, .uses_slot = slot_use == SlotUse::kDeclared}));
 
   constexpr std::size_t kPage = 4096;
   const std::size_t size = (image.code.size() + kPage - 1) / kPage * kPage;
@@ -281,7 +302,7 @@ Outcome RunGroupInterpreted(std::span<const std::vector<isa::Instruction>> progr
   for (const auto& program : programs) codes.push_back(ResolveMaps(program, maps));
   for (const auto& code : codes)
     interpreted.push_back({code.data(), static_cast<std::uint32_t>(code.size()), FindHelper});
-  for (const auto& program : interpreted) targets.push_back({InterpretTarget, &program, {}, 0});
+  for (const auto& program : interpreted) targets.push_back({InterpretTarget, nullptr, &program});
   SetTargets(maps, targets);
   RunContext run = MakeRun(context, settings);
   run.program = reinterpret_cast<const runtime::ProgramInstance*>(targets.data());
@@ -292,7 +313,7 @@ Outcome RunGroupInterpreted(std::span<const std::vector<isa::Instruction>> progr
 Outcome RunGroup(std::span<const CompiledProgram> programs, std::span<TestMap> maps, void* context,
                  const RunSettings& settings) {
   std::vector<TailTarget> targets;
-  for (const CompiledProgram& program : programs) targets.push_back({program.entry(), nullptr, {}, 0});
+  for (const CompiledProgram& program : programs) targets.push_back({program.entry(), program.tail_entry(), nullptr});
   SetTargets(maps, targets);
   RunContext run = MakeRun(context, settings);
   run.program = reinterpret_cast<const runtime::ProgramInstance*>(targets.data());

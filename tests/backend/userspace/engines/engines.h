@@ -14,7 +14,9 @@
 
 namespace strata::test {
 
-// Helpers that these tests provide; all but the last with the kernel's meaning.
+// Helpers that these tests provide; all but the last with the kernel's meaning. Runs without a slot get number 0 from
+// the runtime's kLeaseSlotHelper, and none where their cookie is kNoSlotCookie.
+inline constexpr std::uint64_t kNoSlotCookie = 0x5107;
 inline constexpr std::uint32_t kMapLookup = 1;
 inline constexpr std::uint32_t kProcessorId = 8;
 inline constexpr std::uint32_t kTailCall = 12;  // of a program that runs in a group
@@ -27,27 +29,17 @@ bool HelperKnown(std::uint32_t id);
 // What stands for a runtime::ProgramInstance: a program that may be called.
 struct TailTarget {
   runtime::ImageEntry entry;
-  const void* engine_state;  // the interpreter's program; null for images
-  std::uint64_t reserved[4];
-  std::uint32_t uses_slot;
+  runtime::TailEntry tail_entry;  // null where only the interpreter calls
+  const void* engine_state;       // the interpreter's program; null for images
 };
 static_assert(offsetof(TailTarget, entry) == runtime::kProgramEntryOffset &&
-              offsetof(TailTarget, uses_slot) == runtime::kProgramUsesSlotOffset);
-
-// What stands for a runtime::ResolvedObject.
-struct ResolvedTarget {
-  std::uint64_t id = std::uint64_t{1} << 32;  // nothing is known yet
-  const TailTarget* target = nullptr;
-};
-static_assert(sizeof(ResolvedTarget) == 1 << runtime::kResolvedObjectShift &&
-              offsetof(ResolvedTarget, target) == runtime::kResolvedObjectOffset);
+              offsetof(TailTarget, tail_entry) == runtime::kProgramTailEntryOffset);
 
 // What the address of a map means here.
 struct TestMap {
   runtime::ProgramMap geometry;
-  std::vector<std::byte> data;
-  std::vector<ResolvedTarget> resolved = {};  // of a prog array
-  std::span<const TailTarget> targets = {};   // those that its numbers mean, from 1 on
+  std::vector<std::byte> data;               // of a prog array with what is known of its targets, as in a process
+  std::span<const TailTarget> targets = {};  // of a prog array: those that its numbers mean, from 1 on
 };
 
 // An array (`cpus` of 0) or per-CPU array, values of `value_size` bytes, all zero.
@@ -72,17 +64,24 @@ struct Outcome {
 Outcome RunInterpreted(std::span<const isa::Instruction> code, std::span<TestMap> maps, void* context,
                        const RunSettings& settings = {});
 
+// Whether a program is compiled as one whose runs have a slot.
+enum class SlotUse : std::uint8_t { kNone, kDeclared };
+
 // An image, relocated into memory that may be executed.
 class CompiledProgram {
  public:
   // `maps` must outlive it.
-  static Result<CompiledProgram> Make(std::span<const isa::Instruction> code, std::span<TestMap> maps);
+  static Result<CompiledProgram> Make(std::span<const isa::Instruction> code, std::span<TestMap> maps,
+                                      SlotUse slot_use = SlotUse::kNone);
   CompiledProgram(CompiledProgram&& other) noexcept;
   CompiledProgram& operator=(CompiledProgram&&) = delete;
   ~CompiledProgram();
 
   // Of one that needs no callbacks.
   runtime::ImageEntry entry() const { return reinterpret_cast<runtime::ImageEntry>(memory_ + image_.entry_offset); }
+  runtime::TailEntry tail_entry() const {
+    return reinterpret_cast<runtime::TailEntry>(memory_ + image_.tail_entry_offset);
+  }
 
   // Aborts when the code does not keep the registers that belong to its caller.
   Outcome Run(void* context, const RunSettings& settings = {}) const;

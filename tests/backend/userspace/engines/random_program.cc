@@ -382,11 +382,19 @@ void Generator::LookupItem() {
     code_.Mov(isa::kR1, Between(0, kMapEntries)).Store(Size::k32, isa::kR10, key, isa::kR1);
   } else {
     const Register reg = Data();
-    code_.Alu(Arithmetic::kMod, reg, kMapEntries + 1).Store(Size::k32, isa::kR10, key, reg);
+    code_.Alu(Arithmetic::kMod, reg, kMapEntries + Between(0, 1)).Store(Size::k32, isa::kR10, key, reg);
   }
   if (Chance(5)) MemoryItem();  // perhaps over the key
   code_.Mov(isa::kR2, isa::kR10).Add(isa::kR2, key);
-  code_.LoadMapIndex(isa::kR1, map).Call(kMapLookup);
+  code_.LoadMapIndex(isa::kR1, map);
+  if (Chance(4)) {  // one of two calls that share their arguments
+    const Label other = code_.NewLabel();
+    const Label done = code_.NewLabel();
+    code_.JumpIf(Pick(kConditions), isa::kR0, Imm(), other).Call(kMapLookup).Jump(done);
+    code_.Bind(other).Call(kMapLookup).Bind(done);
+  } else {
+    code_.Call(kMapLookup);
+  }
   const Label missing = code_.NewLabel();
   const Label end = code_.NewLabel();
   const bool is_inverted = Chance(3);
@@ -447,7 +455,9 @@ Trace TraceOf(const RandomProgram& program, std::vector<TestMap>& maps, Run run)
     if (map.geometry.type != MapType::kProgArray) std::fill(map.data.begin(), map.data.end(), std::byte{0});
   }
   trace.outcome = run(trace.context.data());
-  for (const TestMap& map : maps) trace.maps.push_back(map.data);
+  for (const TestMap& map : maps) {
+    if (map.geometry.type != MapType::kProgArray) trace.maps.push_back(map.data);
+  }
   return trace;
 }
 
@@ -505,7 +515,8 @@ std::string CompareTailCalls(std::uint64_t seed) {
     codes.push_back(program.code);
     const auto checked = verifier::CheckStructure(program.code, ProgramType::kKprobe, HelperKnown, maps.size());
     if (!checked) return fmt::format("{}\n{}", checked.error().message(), text);
-    auto image = CompiledProgram::Make(program.code, maps);
+    const SlotUse slot_use = random() % 2 == 0 ? SlotUse::kDeclared : SlotUse::kNone;  // the run has one in any case
+    auto image = CompiledProgram::Make(program.code, maps, slot_use);
     if (!image) return fmt::format("{}\n{}", image.error().message(), text);
     compiled.push_back(*std::move(image));
   }

@@ -160,6 +160,8 @@ const std::map<std::string, std::pair<std::size_t, Table>>& Structures() {
        FIELD(ProgramHeader, disabled),
        FIELD(ProgramHeader, import_count),
        FIELD(ProgramHeader, imports_offset),
+       FIELD(ProgramHeader, tail_entry_offset),
+       FIELD(ProgramHeader, reserved),
        FIELD(ProgramHeader, run_count),
        FIELD(ProgramHeader, run_ticks),
        FIELD(ProgramHeader, missed_count)}}},

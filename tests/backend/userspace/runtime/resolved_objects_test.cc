@@ -254,7 +254,7 @@ TEST_F(ResolvedObjectsTest, ProgramsThatCallOneAnotherAreLetGo) {
   ASSERT_EQ(InstantiateProgram(other(), folder_fd(), 100, &program, nullptr), 0);
   RunContext context;
   EXPECT_EQ(RunProgram(*program, context), 1U);
-  EXPECT_EQ(context.tail_calls, kMaxTailCalls);
+  EXPECT_EQ(context.tail_calls_left, 0U);
   ReleaseProgram(program);
   EXPECT_NE(other().programs, nullptr);
   ForgetResolved(other());
