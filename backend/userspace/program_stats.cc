@@ -6,19 +6,14 @@
 
 #include <cerrno>
 
+#include "link_stats.h"
 #include "objects.h"
 
 namespace strata::userspace {
 namespace {
 
-void Add(runtime::LinkCounters* sum, const runtime::LinkCounters& line) {
-  sum->run_count += __atomic_load_n(&line.run_count, __ATOMIC_RELAXED);
-  sum->run_ticks += __atomic_load_n(&line.run_ticks, __ATOMIC_RELAXED);
-  sum->missed_count += __atomic_load_n(&line.missed_count, __ATOMIC_RELAXED);
-}
-
-void Add(runtime::LinkCounters* sum, const runtime::LinkView& link) {
-  for (std::uint32_t i = 0; i < link.header.counters_count; ++i) Add(sum, link.counters[i]);
+void AddLines(const runtime::LinkView& link, runtime::LinkCounters* sum) {
+  for (std::uint32_t i = 0; i < link.header.counters_count; ++i) AddCounts(link.counters[i], sum);
 }
 
 bool IsSummed(const runtime::LinkView& link) { return __atomic_load_n(&link.shared->is_summed, __ATOMIC_ACQUIRE) != 0; }
@@ -57,9 +52,9 @@ Result<ProgramStats> UserspaceProgram::Stats() {
   std::vector<std::uint32_t> own;
   for (const runtime::LinkView* link : links_) {
     own.push_back(link->header.id);
-    if (!IsSummed(*link)) Add(&sum, *link);
+    if (!IsSummed(*link)) AddLines(*link, &sum);
   }
-  Add(&sum, CountsOfLinks(shared_->session->folder_fd(), info_.id, own));
+  AddCounts(CountsOfLinks(shared_->session->folder_fd(), info_.id, own), &sum);
   return ProgramStats{sum.run_count, TicksToNanoseconds(sum.run_ticks), sum.missed_count};
 }
 
