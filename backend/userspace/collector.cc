@@ -3,12 +3,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <deque>
@@ -16,9 +14,8 @@
 #include <vector>
 
 #include "folder.h"
-#include "strata/backend/userspace/runtime/mapped_files.h"
-#include "strata/backend/userspace/runtime/session_view.h"
-#include "strata/backend/userspace/runtime/sys.h"
+#include "link_stats.h"
+#include "mapped_header.h"
 
 namespace strata::userspace {
 namespace {
@@ -34,101 +31,6 @@ UniqueFd LockCollector(int folder_fd) {
     ::usleep(1000);
   }
   return {};
-}
-
-// The root's words for telling agents; nothing where the file is no root.
-class RootWords {
- public:
-  explicit RootWords(int folder_fd) {
-    const UniqueFd fd(::openat(folder_fd, runtime::kRootFile, O_RDWR | O_NOFOLLOW | O_CLOEXEC));
-    struct stat status {};
-    if (!fd || ::fstat(fd.get(), &status) != 0 || status.st_size < static_cast<off_t>(runtime::kPageSize)) return;
-    const long memory = runtime::MapShared(nullptr, runtime::kPageSize, PROT_READ | PROT_WRITE, fd.get());
-    if (!runtime::sys::IsError(memory)) process_.root = reinterpret_cast<runtime::RootHeader*>(memory);
-  }
-  ~RootWords() {
-    if (process_.root != nullptr) runtime::UnmapShared(process_.root, runtime::kPageSize);
-  }
-  RootWords(const RootWords&) = delete;
-  RootWords& operator=(const RootWords&) = delete;
-
-  runtime::RootHeader* get() const { return process_.root; }
-  void Begin() {
-    if (process_.root != nullptr) runtime::BeginPublish(process_);
-  }
-  void End() {
-    if (process_.root != nullptr) runtime::EndPublish(process_);
-  }
-
- private:
-  runtime::Process process_{};
-};
-
-// A file, mapped for as long as a few words of it are read or changed.
-template <typename Header>
-class MappedHeader {
- public:
-  MappedHeader(int fd, runtime::FileMagic magic) {
-    struct stat status {};
-    if (::fstat(fd, &status) != 0 || status.st_size < static_cast<off_t>(sizeof(Header))) return;
-    size_ = static_cast<std::size_t>(status.st_size);
-    const long memory = runtime::MapShared(nullptr, size_, PROT_READ | PROT_WRITE, fd);
-    if (runtime::sys::IsError(memory)) return;
-    header_ = reinterpret_cast<Header*>(memory);
-    is_valid_ = header_->magic == static_cast<std::uint32_t>(magic) && header_->version == runtime::kLayoutVersion;
-  }
-  ~MappedHeader() {
-    if (header_ != nullptr) runtime::UnmapShared(header_, size_);
-  }
-  MappedHeader(const MappedHeader&) = delete;
-  MappedHeader& operator=(const MappedHeader&) = delete;
-
-  Header* get() const { return is_valid_ ? header_ : nullptr; }
-  std::size_t size() const { return size_; }
-
- private:
-  Header* header_ = nullptr;
-  std::size_t size_ = 0;
-  bool is_valid_ = false;
-};
-
-UniqueFd OpenWritable(int folder_fd, ObjectId object) {
-  return UniqueFd(::openat(folder_fd, FileNameOf(object).c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-}
-
-// The counters of a link's file, added up; zero where they would lie outside of it.
-runtime::LinkCounters CountsOf(const runtime::LinkHeader* link, std::size_t size) {
-  runtime::LinkCounters sum{};
-  const std::uint64_t offset = link->counters_offset;
-  const std::uint64_t count = link->counters_count;
-  if (offset % runtime::kCacheLine != 0 || offset > size || count > (size - offset) / sizeof(runtime::LinkCounters))
-    return sum;
-  const auto* lines = reinterpret_cast<const runtime::LinkCounters*>(reinterpret_cast<const std::byte*>(link) + offset);
-  for (std::uint64_t i = 0; i < count; ++i) {
-    sum.run_count += __atomic_load_n(&lines[i].run_count, __ATOMIC_RELAXED);
-    sum.run_ticks += __atomic_load_n(&lines[i].run_ticks, __ATOMIC_RELAXED);
-    sum.missed_count += __atomic_load_n(&lines[i].missed_count, __ATOMIC_RELAXED);
-  }
-  return sum;
-}
-
-void Add(const runtime::LinkCounters& counts, runtime::ProgramHeader* program) {
-  __atomic_fetch_add(&program->run_count, counts.run_count, __ATOMIC_RELAXED);
-  __atomic_fetch_add(&program->run_ticks, counts.run_ticks, __ATOMIC_RELAXED);
-  __atomic_fetch_add(&program->missed_count, counts.missed_count, __ATOMIC_RELAXED);
-}
-
-// The flags that stats files ask for which somebody holds.
-std::uint32_t WantedStats(int folder_fd) {
-  std::uint32_t flags = 0;
-  for (const ObjectId object : ObjectsIn(folder_fd)) {
-    if (object.kind != ObjectKind::kStats) continue;
-    const UniqueFd fd(::openat(folder_fd, FileNameOf(object).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    runtime::StatsRecord record{};
-    if (!fd || !runtime::IsAlive(fd.get()) || ::pread(fd.get(), &record, sizeof(record), 0) != sizeof(record)) continue;
-    if (record.magic == static_cast<std::uint32_t>(runtime::FileMagic::kStats)) flags |= record.flags;
-  }
-  return flags & (runtime::link_flags::kCounted | runtime::link_flags::kTimed);
 }
 
 // --- Mark and sweep ----------------------------------------------------------------------------------------------
@@ -312,50 +214,6 @@ void DescribeAll(int folder_fd, const Collector& collector, std::vector<SessionO
   }
 }
 
-// --- Sessions ----------------------------------------------------------------------------------------------------
-
-// What the root's first words say.
-enum class RootKind { kNone, kOurs, kOtherVersion, kForeign };
-RootKind ReadRoot(int fd, std::uint32_t* version) {
-  std::uint32_t words[2] = {};
-  if (::pread(fd, words, sizeof(words), 0) != static_cast<ssize_t>(sizeof(words))) return RootKind::kForeign;
-  if (words[0] != static_cast<std::uint32_t>(runtime::FileMagic::kRoot)) return RootKind::kForeign;
-  *version = words[1];
-  return *version == runtime::kLayoutVersion ? RootKind::kOurs : RootKind::kOtherVersion;
-}
-
-// Root's sessions that are shared with us are root's to collect.
-bool IsOwn(int folder_fd) {
-  struct stat status {};
-  return ::fstat(folder_fd, &status) == 0 && (status.st_uid == ::geteuid() || ::geteuid() == 0);
-}
-
-bool HoldsObjects(int folder_fd) {
-  return !ObjectsIn(folder_fd).empty() || !FilesBelow(folder_fd, runtime::kPinnedFolder).empty();
-}
-
-void RemoveEmptyFolders(int at, const std::string& name) {
-  const UniqueFd folder(::openat(at, name.c_str(), kFolderFlags));
-  if (!folder) return;
-  for (const std::string& entry : NamesIn(folder.get(), "")) RemoveEmptyFolders(folder.get(), entry);
-  ::unlinkat(at, name.c_str(), AT_REMOVEDIR);
-}
-
-// What a session without loaders and objects may still hold.
-void RemoveRemains(int folder_fd) {
-  for (const char* prefix : {runtime::kInstancePrefix, ".instance-", "agent-", ".agent-", runtime::kFunctionPrefix}) {
-    for (const std::string& name : NamesIn(folder_fd, prefix)) ::unlinkat(folder_fd, name.c_str(), 0);
-  }
-  if (const UniqueFd instances{::openat(folder_fd, runtime::kInstanceFolder, kFolderFlags)}) {
-    for (const std::string& name : NamesIn(instances.get(), "")) ::unlinkat(instances.get(), name.c_str(), 0);
-  }
-  RemoveEmptyFolders(folder_fd, runtime::kInstanceFolder);
-  RemoveEmptyFolders(folder_fd, runtime::kPinnedFolder);
-  ::unlinkat(folder_fd, runtime::kSharingFile, 0);
-  ::unlinkat(folder_fd, runtime::kLogFile, 0);
-  ::unlinkat(folder_fd, runtime::kRootFile, 0);
-}
-
 }  // namespace
 
 UniqueFd LockDead(int folder_fd, const std::string& name) {
@@ -395,88 +253,6 @@ void CollectIn(int folder_fd, const std::string& folder, Sweep sweep, std::vecto
   if (sweep != Sweep::kRemove) return;
   CollectInstances(folder_fd);
   CollectFunctions(folder_fd);
-}
-
-SessionReport CollectSession(int runtime_fd, const std::string& runtime_folder, const std::string& name, Sweep sweep) {
-  SessionReport report;
-  report.session = name;
-  const UniqueFd folder(::openat(runtime_fd, name.c_str(), kFolderFlags));
-  if (!folder) return report.untouched = "is no folder", report;
-  if (const auto checked = CheckFolder(folder.get(), name, 0); !checked)
-    return report.untouched = checked.error().message(), report;
-  if (!IsOwn(folder.get())) return report.untouched = "belongs to another user", report;
-  const UniqueFd root(::openat(folder.get(), runtime::kRootFile, O_RDWR | O_NOFOLLOW | O_CLOEXEC));
-  if (root) {
-    std::uint32_t version = 0;
-    const RootKind kind = ReadRoot(root.get(), &version);
-    if (kind == RootKind::kForeign) return report.untouched = "is no session", report;
-    if (kind == RootKind::kOtherVersion)
-      return report.untouched = fmt::format("has layout version {}, this is {}", version, runtime::kLayoutVersion),
-             report;
-    CollectIn(folder.get(), runtime_folder + "/" + name, sweep, &report.objects);
-    const bool is_open = ::flock(root.get(), LOCK_EX | LOCK_NB) != 0;
-    if (is_open) report.kept = "a loader has it open";
-    if (!is_open && HoldsObjects(folder.get())) report.kept = "objects live in it";
-    if (sweep == Sweep::kDryRun || is_open || IsUnlinked(root.get()) || HoldsObjects(folder.get())) return report;
-    RemoveRemains(folder.get());
-  } else if (sweep == Sweep::kDryRun) {
-    return report;
-  }
-  report.is_removed = ::unlinkat(runtime_fd, name.c_str(), AT_REMOVEDIR) == 0;  // one that is just being filled stays
-  if (!root && !report.is_removed) report.untouched = "is no session";
-  return report;
-}
-
-void SumLink(runtime::LinkHeader* link, std::size_t link_size, int program_fd) {
-  const MappedHeader<runtime::ProgramHeader> program(program_fd, runtime::FileMagic::kProgram);
-  if (program.get() == nullptr || __atomic_exchange_n(&link->is_summed, 1U, __ATOMIC_ACQ_REL) != 0) return;
-  Add(CountsOf(link, link_size), program.get());
-}
-
-void AddRuns(int program_fd, const runtime::LinkCounters& counts) {
-  const MappedHeader<runtime::ProgramHeader> program(program_fd, runtime::FileMagic::kProgram);
-  if (program.get() != nullptr) Add(counts, program.get());
-}
-
-void SumLink(int folder_fd, ObjectId object) {
-  const UniqueFd fd = OpenWritable(folder_fd, object);
-  if (!fd) return;
-  const MappedHeader<runtime::LinkHeader> link(fd.get(), runtime::FileMagic::kLink);
-  if (link.get() == nullptr) return;
-  const UniqueFd program = OpenWritable(folder_fd, {ObjectKind::kProgram, link.get()->program_id});
-  if (program) SumLink(link.get(), link.size(), program.get());
-}
-
-runtime::LinkCounters CountsOfLinks(int folder_fd, std::uint32_t program_id, std::span<const std::uint32_t> without) {
-  runtime::LinkCounters sum{};
-  for (const ObjectId object : ObjectsIn(folder_fd)) {
-    if (object.kind != ObjectKind::kLink) continue;
-    if (std::find(without.begin(), without.end(), object.id) != without.end()) continue;
-    const UniqueFd fd = OpenWritable(folder_fd, object);
-    if (!fd) continue;
-    const MappedHeader<runtime::LinkHeader> link(fd.get(), runtime::FileMagic::kLink);
-    if (link.get() == nullptr || link.get()->program_id != program_id ||
-        __atomic_load_n(&link.get()->is_summed, __ATOMIC_ACQUIRE) != 0)
-      continue;
-    const runtime::LinkCounters counts = CountsOf(link.get(), link.size());
-    sum.run_count += counts.run_count;
-    sum.run_ticks += counts.run_ticks;
-    sum.missed_count += counts.missed_count;
-  }
-  return sum;
-}
-
-void ApplyStats(int folder_fd) {
-  const std::uint32_t wanted = WantedStats(folder_fd);
-  const RootWords root(folder_fd);
-  if (root.get() != nullptr) __atomic_store_n(&root.get()->stats_flags, wanted, __ATOMIC_SEQ_CST);
-  for (const ObjectId object : ObjectsIn(folder_fd)) {
-    if (object.kind != ObjectKind::kLink) continue;
-    const UniqueFd fd = OpenWritable(folder_fd, object);
-    if (!fd) continue;
-    const MappedHeader<runtime::LinkHeader> link(fd.get(), runtime::FileMagic::kLink);
-    if (link.get() != nullptr) __atomic_store_n(&link.get()->flags, wanted, __ATOMIC_RELAXED);
-  }
 }
 
 void RemoveInstances(int folder_fd, std::uint32_t link_id) {

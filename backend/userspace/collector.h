@@ -29,17 +29,6 @@ std::set<ObjectId> GarbageIn(int folder_fd, const std::string& folder);
 // Folders that no session of this layout version can be are left alone.
 SessionReport CollectSession(int runtime_fd, const std::string& runtime_folder, const std::string& name, Sweep sweep);
 
-// Adds what a link counted to its program's totals, once, whoever asks first. Both files are mapped writable.
-void SumLink(runtime::LinkHeader* link, std::size_t link_size, int program_fd);
-void SumLink(int folder_fd, ObjectId link);
-// The same for runs without a link.
-void AddRuns(int program_fd, const runtime::LinkCounters& counts);
-// What a program's links have counted that are not added yet, but for those in `without`.
-runtime::LinkCounters CountsOfLinks(int folder_fd, std::uint32_t program_id, std::span<const std::uint32_t> without);
-
-// Gives all links the flags that the stats files ask for which somebody holds, and links made from now on.
-void ApplyStats(int folder_fd);
-
 // Records of what processes made of one link.
 void RemoveInstances(int folder_fd, std::uint32_t link_id);
 

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "folder.h"
+#include "link_stats.h"
 #include "objects.h"
 #include "pins.h"
 #include "strata/base/owner_process.h"

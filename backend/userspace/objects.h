@@ -24,6 +24,8 @@
 
 namespace strata::userspace {
 
+inline constexpr int kNotSupportedErrno = 524;  // ENOTSUPP, the kernel's own
+
 // What the objects of one backend share; each holds it, so that the session outlives them.
 struct Shared {
   UserspaceOptions options;
@@ -137,7 +139,10 @@ class UserspaceMap : public BackendMap, public std::enable_shared_from_this<User
  private:
   UserspaceMap(std::shared_ptr<MapObject> object, MapAccess access);
   Error Failed(long error, std::string_view operation) const;
+  // What this handle may not do.
+  Error ClosedTo(std::string_view operation, std::string_view why) const;
   Result<void> CheckSizes(std::span<const std::byte> key, std::size_t value_size, std::string_view operation) const;
+  bool IsFrozen() const;
   Result<UniqueFd> LockForWriting() const;
   Result<bool> LookupWith(std::span<const std::byte> key, std::span<std::byte> value, LookupMode mode);
   Result<bool> TakeWith(std::span<const std::byte> key, std::span<std::byte> value, LookupMode mode);
@@ -239,9 +244,6 @@ Result<std::unique_ptr<HostFunctionGuard>> ServeFunction(const SharedPtr& shared
 
 // The reader's side of a ring's view, which must outlive it.
 std::unique_ptr<RingMemory> MakeRingMemory(std::shared_ptr<void> keep_alive, runtime::MapView& ring);
-
-// The writer's side of a user ring's view, which must outlive it.
-std::unique_ptr<UserRingMemory> MakeUserRingMemory(std::shared_ptr<void> keep_alive, runtime::MapView& ring);
 
 Result<std::unique_ptr<TraceLog>> OpenTraceLog(SharedPtr shared);
 

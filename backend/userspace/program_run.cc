@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "link_stats.h"
 #include "objects.h"
 #include "strata/spec/type_names.h"
 

@@ -1,4 +1,5 @@
 // The consumer's side of ring buffers: positions and data are the view's, readiness is an eventfd.
+#include <fmt/format.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -110,6 +111,15 @@ class Ring : public RingMemory {
 
 std::unique_ptr<RingMemory> MakeRingMemory(std::shared_ptr<void> keep_alive, runtime::MapView& ring) {
   return std::make_unique<Ring>(std::move(keep_alive), ring);
+}
+
+Result<std::unique_ptr<RingMemory>> UserspaceMap::Ring() {
+  if ((view_->ops->traits & runtime::map_traits::kRing) == 0) {
+    return Error(ErrorCode::kInvalidArgument, fmt::format("map {}: is no ring buffer", info_.name));
+  }
+  if (access_ != MapAccess::kReadWrite)
+    return ClosedTo("reading records", "a reader says in the map how far it is, and this handle may not write");
+  return MakeRingMemory(shared_from_this(), *view_);
 }
 
 }  // namespace strata::userspace

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "link_stats.h"
 #include "objects.h"
 
 namespace strata::userspace {

@@ -1,4 +1,5 @@
 // The writer's side of user ring buffers: positions and data are the view's, room is told by an eventfd.
+#include <fmt/format.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -84,8 +85,12 @@ class UserRing : public UserRingMemory {
 
 }  // namespace
 
-std::unique_ptr<UserRingMemory> MakeUserRingMemory(std::shared_ptr<void> keep_alive, runtime::MapView& ring) {
-  return std::make_unique<UserRing>(std::move(keep_alive), ring);
+Result<std::unique_ptr<UserRingMemory>> UserspaceMap::UserRing() {
+  if ((view_->ops->traits & runtime::map_traits::kUserRing) == 0) {
+    return Error(ErrorCode::kInvalidArgument, fmt::format("map {}: is no user ring buffer", info_.name));
+  }
+  if (access_ != MapAccess::kReadWrite) return ClosedTo("writing", "this handle may not read and write it");
+  return std::unique_ptr<UserRingMemory>(std::make_unique<userspace::UserRing>(shared_from_this(), *view_));
 }
 
 }  // namespace strata::userspace

@@ -1,7 +1,9 @@
 #include "strata/backend/userspace/runtime/stack_capture.h"
 
 #include "guarded_read.h"
+#include "unwind_expression.h"
 #include "unwind_modules.h"
+#include "unwind_registers.h"
 #include "unwind_rules.h"
 
 namespace strata::runtime {

@@ -1,123 +1,13 @@
 #include "unwind_rules.h"
 
-#include "guarded_read.h"
+#include "unwind_cursor.h"
+#include "unwind_registers.h"
 
 namespace strata::runtime {
 namespace {
 
-constexpr std::size_t kWindowBytes = 128;
 constexpr std::uint32_t kMaxInstructions = 4096;
-constexpr std::uint32_t kMaxOperations = 128;
-constexpr std::uint32_t kExpressionStack = 16;
 constexpr std::uint32_t kMaxRemembered = 4;
-
-// DW_EH_PE_*
-constexpr std::uint8_t kEncodingOmitted = 0xff;
-constexpr std::uint8_t kEncodingSigned32 = 0x0b;
-constexpr std::uint8_t kEncodingPcRelative = 0x10;
-constexpr std::uint8_t kEncodingDataRelative = 0x30;
-constexpr std::uint8_t kEncodingIndirect = 0x80;
-
-// Memory read forwards, piece by piece. After the first failure everything reads as 0.
-class Cursor {
- public:
-  Cursor(Process& process, std::uint64_t at, std::uint64_t end) : process_(process), at_(at), end_(end) {}
-
-  bool is_good() const { return is_good_; }
-  bool has_more() const { return is_good_ && at_ < end_; }
-  std::uint64_t at() const { return at_; }
-  void Skip(std::uint64_t bytes) {
-    if (bytes > end_ - at_) {
-      is_good_ = false;
-    } else {
-      at_ += bytes;
-    }
-  }
-
-  template <typename T>
-  T Read() {
-    T value{};
-    if (sizeof(T) > end_ - at_ || !Fill(sizeof(T))) {
-      is_good_ = false;
-      return T{};
-    }
-    memcpy(&value, window_ + (at_ - window_begin_), sizeof(T));
-    at_ += sizeof(T);
-    return value;
-  }
-  std::uint64_t ReadUleb() {
-    std::uint64_t value = 0;
-    for (std::uint32_t shift = 0; is_good_; shift += 7) {
-      const auto byte = Read<std::uint8_t>();
-      if (shift < 64) value |= std::uint64_t{byte & 0x7fU} << shift;
-      if ((byte & 0x80) == 0) break;
-    }
-    return value;
-  }
-  std::int64_t ReadSleb() {
-    std::uint64_t value = 0;
-    std::uint32_t shift = 0;
-    std::uint8_t byte = 0x80;
-    while (is_good_ && (byte & 0x80) != 0) {
-      byte = Read<std::uint8_t>();
-      if (shift < 64) value |= std::uint64_t{byte & 0x7fU} << shift;
-      shift += 7;
-    }
-    if (shift < 64 && (byte & 0x40) != 0) value |= ~std::uint64_t{0} << shift;
-    return static_cast<std::int64_t>(value);
-  }
-  // A pointer as `encoding` says; 0 and not good for encodings that eh_frame does not use on this machine.
-  std::uint64_t ReadEncoded(std::uint8_t encoding) {
-    const std::uint64_t place = at_;
-    std::uint64_t value = 0;
-    switch (encoding & 0x0f) {
-      case 0x00:
-      case 0x04:
-      case 0x0c:
-        value = Read<std::uint64_t>();
-        break;
-      case 0x02:
-        value = Read<std::uint16_t>();
-        break;
-      case 0x03:
-        value = Read<std::uint32_t>();
-        break;
-      case 0x0a:
-        value = static_cast<std::uint64_t>(std::int64_t{Read<std::int16_t>()});
-        break;
-      case kEncodingSigned32:
-        value = static_cast<std::uint64_t>(std::int64_t{Read<std::int32_t>()});
-        break;
-      default:
-        is_good_ = false;
-    }
-    if ((encoding & 0x70) == kEncodingPcRelative) return value + place;
-    if ((encoding & 0x70) != 0 || (encoding & kEncodingIndirect) != 0) is_good_ = false;
-    return value;
-  }
-
- private:
-  bool Fill(std::uint64_t bytes) {
-    if (at_ >= window_begin_ && at_ + bytes <= window_end_) return true;
-    const std::uint64_t wanted = end_ - at_ < kWindowBytes ? end_ - at_ : kWindowBytes;
-    window_begin_ = at_;
-    window_end_ = at_ + wanted;
-    if (GuardedRead(process_, window_, at_, wanted) == 0) return true;
-    // The end may lie behind what is there.
-    window_end_ = at_ + bytes;
-    if (GuardedRead(process_, window_, at_, bytes) == 0) return true;
-    window_end_ = window_begin_;
-    return false;
-  }
-
-  Process& process_;
-  std::uint64_t at_;
-  std::uint64_t end_;
-  std::uint64_t window_begin_ = 0;
-  std::uint64_t window_end_ = 0;
-  bool is_good_ = true;
-  std::byte window_[kWindowBytes];
-};
 
 struct CommonInformation {
   std::uint64_t code_alignment = 1;
@@ -130,7 +20,7 @@ struct CommonInformation {
 };
 
 // The end of an entry of .eh_frame; the cursor stands behind its length.
-std::uint64_t ReadEntryEnd(Cursor& cursor) {
+std::uint64_t ReadEntryEnd(UnwindCursor& cursor) {
   const auto length = cursor.Read<std::uint32_t>();
   constexpr std::uint32_t kLongLength = 0xffffffff;
   if (length == 0 || length == kLongLength) return 0;
@@ -139,7 +29,7 @@ std::uint64_t ReadEntryEnd(Cursor& cursor) {
 
 bool ReadCommon(Process& process, std::uint64_t address, CommonInformation* out) {
   constexpr std::uint64_t kMost = 4096;
-  Cursor cursor(process, address, address + kMost);
+  UnwindCursor cursor(process, address, address + kMost);
   out->program_end = ReadEntryEnd(cursor);
   if (out->program_end == 0 || cursor.Read<std::uint32_t>() != 0) return false;
   const auto version = cursor.Read<std::uint8_t>();
@@ -188,8 +78,8 @@ class RuleMachine {
   bool Run(std::uint64_t begin, std::uint64_t end, std::uint64_t location, std::uint64_t target);
 
  private:
-  bool Step(Cursor& cursor, std::uint8_t opcode);
-  bool StepExtended(Cursor& cursor, std::uint8_t opcode);
+  bool Step(UnwindCursor& cursor, std::uint8_t opcode);
+  bool StepExtended(UnwindCursor& cursor, std::uint8_t opcode);
   void Save(std::uint64_t reg, RegisterRule rule, std::int64_t value) {
     if (reg == kDwarfFramePointer) rules_.frame_pointer = {rule, value};
     if (reg == kDwarfReturnAddress) rules_.return_address = {rule, value};
@@ -204,7 +94,7 @@ class RuleMachine {
     rules_.cfa_value = offset;
   }
   // An expression's address; its length is skipped with it.
-  std::int64_t SkipExpression(Cursor& cursor) {
+  std::int64_t SkipExpression(UnwindCursor& cursor) {
     const auto address = static_cast<std::int64_t>(cursor.at());
     cursor.Skip(cursor.ReadUleb());
     return address;
@@ -221,7 +111,7 @@ class RuleMachine {
 };
 
 bool RuleMachine::Run(std::uint64_t begin, std::uint64_t end, std::uint64_t location, std::uint64_t target) {
-  Cursor cursor(process_, begin, end);
+  UnwindCursor cursor(process_, begin, end);
   location_ = location;
   for (std::uint32_t i = 0; i < kMaxInstructions && cursor.has_more(); ++i) {
     if (!Step(cursor, cursor.Read<std::uint8_t>())) return false;
@@ -231,7 +121,7 @@ bool RuleMachine::Run(std::uint64_t begin, std::uint64_t end, std::uint64_t loca
 }
 
 // Sections 6.4.2 and 7.24. A step past the target is undone by Run's return: the rules are those before it.
-bool RuleMachine::Step(Cursor& cursor, std::uint8_t opcode) {
+bool RuleMachine::Step(UnwindCursor& cursor, std::uint8_t opcode) {
   const std::uint8_t operand = opcode & 0x3f;
   switch (opcode & 0xc0) {
     case 0x40:  // advance_loc
@@ -248,7 +138,7 @@ bool RuleMachine::Step(Cursor& cursor, std::uint8_t opcode) {
   }
 }
 
-bool RuleMachine::StepExtended(Cursor& cursor, std::uint8_t opcode) {
+bool RuleMachine::StepExtended(UnwindCursor& cursor, std::uint8_t opcode) {
   switch (opcode) {
     case 0x00:  // nop
       return true;
@@ -383,160 +273,13 @@ std::uint64_t FindDescription(Process& process, std::uint64_t header, std::uint6
   return header + static_cast<std::uint64_t>(std::int64_t{row.description});
 }
 
-bool Binary(std::uint8_t opcode, std::uint64_t a, std::uint64_t b, std::uint64_t* out) {
-  const auto signed_a = static_cast<std::int64_t>(a);
-  const auto signed_b = static_cast<std::int64_t>(b);
-  switch (opcode) {
-    case 0x1a:
-      *out = a & b;
-      return true;
-    case 0x1c:
-      *out = a - b;
-      return true;
-    case 0x1e:
-      *out = a * b;
-      return true;
-    case 0x21:
-      *out = a | b;
-      return true;
-    case 0x22:
-      *out = a + b;
-      return true;
-    case 0x24:
-      *out = b < 64 ? a << b : 0;
-      return true;
-    case 0x25:
-      *out = b < 64 ? a >> b : 0;
-      return true;
-    case 0x27:
-      *out = a ^ b;
-      return true;
-    case 0x29:
-      *out = signed_a == signed_b;
-      return true;
-    case 0x2a:
-      *out = signed_a >= signed_b;
-      return true;
-    case 0x2b:
-      *out = signed_a > signed_b;
-      return true;
-    case 0x2c:
-      *out = signed_a <= signed_b;
-      return true;
-    case 0x2d:
-      *out = signed_a < signed_b;
-      return true;
-    case 0x2e:
-      *out = signed_a != signed_b;
-      return true;
-    default:
-      return false;
-  }
-}
-
-// What compilers, linkers and libc put into frame information (section 2.5).
-class ExpressionMachine {
- public:
-  ExpressionMachine(Process& process, const FrameRegisters& registers) : process_(process), registers_(registers) {}
-  bool Push(std::uint64_t value) {
-    if (depth_ == kExpressionStack) return false;
-    stack_[depth_++] = value;
-    return true;
-  }
-  bool Step(Cursor& cursor);
-  bool Top(std::uint64_t* out) const {
-    if (depth_ == 0) return false;
-    *out = stack_[depth_ - 1];
-    return true;
-  }
-
- private:
-  bool PushRegister(std::uint64_t reg, std::int64_t offset) {
-    if (reg >= kDwarfRegisters || !registers_.Has(static_cast<std::uint32_t>(reg))) return false;
-    return Push(registers_.value[reg] + static_cast<std::uint64_t>(offset));
-  }
-  bool Dereference(std::size_t bytes) {
-    if (depth_ == 0 || bytes == 0 || bytes > 8) return false;
-    std::uint64_t value = 0;
-    if (GuardedRead(process_, &value, stack_[depth_ - 1], bytes) != 0) return false;
-    stack_[depth_ - 1] = value;
-    return true;
-  }
-  bool StepStack(std::uint8_t opcode);
-
-  Process& process_;
-  const FrameRegisters& registers_;
-  std::uint64_t stack_[kExpressionStack] = {};
-  std::uint32_t depth_ = 0;
-};
-
-bool ExpressionMachine::StepStack(std::uint8_t opcode) {
-  switch (opcode) {
-    case 0x12:  // dup
-      return depth_ >= 1 && Push(stack_[depth_ - 1]);
-    case 0x13:  // drop
-      return depth_ >= 1 && (--depth_, true);
-    case 0x14:  // over
-      return depth_ >= 2 && Push(stack_[depth_ - 2]);
-    case 0x16: {  // swap
-      if (depth_ < 2) return false;
-      const std::uint64_t top = stack_[depth_ - 1];
-      stack_[depth_ - 1] = stack_[depth_ - 2];
-      stack_[depth_ - 2] = top;
-      return true;
-    }
-    default:
-      if (depth_ < 2) return false;
-      --depth_;
-      return Binary(opcode, stack_[depth_ - 1], stack_[depth_], &stack_[depth_ - 1]);
-  }
-}
-
-bool ExpressionMachine::Step(Cursor& cursor) {
-  const auto opcode = cursor.Read<std::uint8_t>();
-  if (opcode >= 0x30 && opcode < 0x50) return Push(opcode - 0x30U);  // lit0 .. lit31
-  if (opcode >= 0x70 && opcode < 0x90) return PushRegister(opcode - 0x70U, cursor.ReadSleb());
-  switch (opcode) {
-    case 0x06:  // deref
-      return Dereference(8);
-    case 0x94:  // deref_size
-      return Dereference(cursor.Read<std::uint8_t>());
-    case 0x08:
-      return Push(cursor.Read<std::uint8_t>());
-    case 0x09:
-      return Push(static_cast<std::uint64_t>(std::int64_t{cursor.Read<std::int8_t>()}));
-    case 0x0a:
-      return Push(cursor.Read<std::uint16_t>());
-    case 0x0b:
-      return Push(static_cast<std::uint64_t>(std::int64_t{cursor.Read<std::int16_t>()}));
-    case 0x0c:
-      return Push(cursor.Read<std::uint32_t>());
-    case 0x0d:
-      return Push(static_cast<std::uint64_t>(std::int64_t{cursor.Read<std::int32_t>()}));
-    case 0x10:
-      return Push(cursor.ReadUleb());
-    case 0x11:
-      return Push(static_cast<std::uint64_t>(cursor.ReadSleb()));
-    case 0x23: {  // plus_uconst
-      const std::uint64_t addend = cursor.ReadUleb();
-      if (depth_ == 0) return false;
-      stack_[depth_ - 1] += addend;
-      return true;
-    }
-    case 0x96:  // nop
-      return true;
-    default:
-      return StepStack(opcode);
-  }
-}
-
 }  // namespace
 
 bool FindFrameRules(Process& process, std::uint64_t header, std::uint64_t address, FrameRules* out) noexcept {
   const std::uint64_t description = FindDescription(process, header, address);
   if (description == 0) return false;
   constexpr std::uint64_t kMost = std::uint64_t{1} << 20;
-  Cursor cursor(process, description, description + kMost);
+  UnwindCursor cursor(process, description, description + kMost);
   const std::uint64_t end = ReadEntryEnd(cursor);
   if (end == 0 || end - description > kMost) return false;
   const std::uint64_t place = cursor.at();
@@ -555,21 +298,6 @@ bool FindFrameRules(Process& process, std::uint64_t header, std::uint64_t addres
   if (!machine.Run(common.program, common.program_end, begin, ~std::uint64_t{0})) return false;
   machine.SetInitial();
   return machine.Run(cursor.at(), end, begin, address);
-}
-
-bool EvaluateExpression(Process& process, std::uint64_t address, const FrameRegisters& registers,
-                        const std::uint64_t* first, std::uint64_t* out) noexcept {
-  constexpr std::uint64_t kMost = 4096;
-  Cursor length(process, address, address + kMost);
-  const std::uint64_t bytes = length.ReadUleb();
-  if (!length.is_good() || bytes > kMost) return false;
-  Cursor cursor(process, length.at(), length.at() + bytes);
-  ExpressionMachine machine(process, registers);
-  if (first != nullptr && !machine.Push(*first)) return false;
-  for (std::uint32_t i = 0; i < kMaxOperations && cursor.has_more(); ++i) {
-    if (!machine.Step(cursor)) return false;
-  }
-  return cursor.is_good() && !cursor.has_more() && machine.Top(out);
 }
 
 }  // namespace strata::runtime

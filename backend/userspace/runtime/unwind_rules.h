@@ -8,12 +8,6 @@
 
 namespace strata::runtime {
 
-// By DWARF's numbers (psABI, figure 3.36).
-inline constexpr std::uint32_t kDwarfFramePointer = 6;
-inline constexpr std::uint32_t kDwarfStackPointer = 7;
-inline constexpr std::uint32_t kDwarfReturnAddress = 16;
-inline constexpr std::uint32_t kDwarfRegisters = 17;
-
 enum class RegisterRule : std::uint8_t {
   kSame,
   kUndefined,     // of the return address: the outermost frame
@@ -39,21 +33,5 @@ struct FrameRules {
 
 // False where `header` (.eh_frame_hdr in memory) has nothing on `address`, or something that is not understood.
 bool FindFrameRules(Process& process, std::uint64_t header, std::uint64_t address, FrameRules* out) noexcept;
-
-// The registers of a frame; `known` has a bit for each that is.
-struct FrameRegisters {
-  std::uint64_t value[kDwarfRegisters];
-  std::uint32_t known;
-
-  bool Has(std::uint32_t reg) const { return reg < kDwarfRegisters && (known >> reg & 1) != 0; }
-  void Set(std::uint32_t reg, std::uint64_t to) {
-    value[reg] = to;
-    known |= 1U << reg;
-  }
-};
-
-// Evaluates a DWARF expression that lies at `address`, its length first; `first` is on its stack before it begins.
-bool EvaluateExpression(Process& process, std::uint64_t address, const FrameRegisters& registers,
-                        const std::uint64_t* first, std::uint64_t* out) noexcept;
 
 }  // namespace strata::runtime

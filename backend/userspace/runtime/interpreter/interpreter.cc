@@ -1,5 +1,6 @@
 #include "strata/backend/userspace/runtime/interpreter/interpreter.h"
 
+#include "operations.h"
 #include "strata/isa/opcode.h"
 
 namespace strata::runtime {
@@ -22,197 +23,6 @@ struct Engine {
   ImageEntry target = nullptr;  // of a tail call: runs in place of the function that has just ended, ...
   u64 context = 0;              // ... with this R1
 };
-
-template <typename T>
-struct SignedOf;
-template <>
-struct SignedOf<u64> {
-  using Type = i64;
-};
-template <>
-struct SignedOf<u32> {
-  using Type = i32;
-};
-template <typename T>
-using Signed = typename SignedOf<T>::Type;
-
-template <typename T>
-constexpr T kWidthMask = sizeof(T) * 8 - 1;
-
-// Arithmetic of T's width, as RFC 9669 section 4.1 defines it.
-template <typename T>
-T Add(T a, T b) {
-  return a + b;
-}
-template <typename T>
-T Sub(T a, T b) {
-  return a - b;
-}
-template <typename T>
-T Mul(T a, T b) {
-  return a * b;
-}
-template <typename T>
-T Or(T a, T b) {
-  return a | b;
-}
-template <typename T>
-T And(T a, T b) {
-  return a & b;
-}
-template <typename T>
-T Xor(T a, T b) {
-  return a ^ b;
-}
-template <typename T>
-T Lsh(T a, T b) {
-  return a << (b & kWidthMask<T>);
-}
-template <typename T>
-T Rsh(T a, T b) {
-  return a >> (b & kWidthMask<T>);
-}
-template <typename T>
-T Arsh(T a, T b) {
-  return static_cast<T>(static_cast<Signed<T>>(a) >> (b & kWidthMask<T>));
-}
-
-template <typename T>
-T Div(T a, T b, bool is_signed) {
-  if (b == 0) return 0;
-  if (!is_signed) return a / b;
-  if (b == T(-1)) return T(0) - a;  // the smallest value stays itself
-  return static_cast<T>(static_cast<Signed<T>>(a) / static_cast<Signed<T>>(b));
-}
-
-template <typename T>
-T Mod(T a, T b, bool is_signed) {
-  if (b == 0) return a;
-  if (!is_signed) return a % b;
-  if (b == T(-1)) return 0;
-  return static_cast<T>(static_cast<Signed<T>>(a) % static_cast<Signed<T>>(b));
-}
-
-// Conditions.
-template <typename T>
-bool Jeq(T a, T b) {
-  return a == b;
-}
-template <typename T>
-bool Jgt(T a, T b) {
-  return a > b;
-}
-template <typename T>
-bool Jge(T a, T b) {
-  return a >= b;
-}
-template <typename T>
-bool Jset(T a, T b) {
-  return (a & b) != 0;
-}
-template <typename T>
-bool Jne(T a, T b) {
-  return a != b;
-}
-template <typename T>
-bool Jsgt(T a, T b) {
-  return static_cast<Signed<T>>(a) > static_cast<Signed<T>>(b);
-}
-template <typename T>
-bool Jsge(T a, T b) {
-  return static_cast<Signed<T>>(a) >= static_cast<Signed<T>>(b);
-}
-template <typename T>
-bool Jlt(T a, T b) {
-  return a < b;
-}
-template <typename T>
-bool Jle(T a, T b) {
-  return a <= b;
-}
-template <typename T>
-bool Jslt(T a, T b) {
-  return static_cast<Signed<T>>(a) < static_cast<Signed<T>>(b);
-}
-template <typename T>
-bool Jsle(T a, T b) {
-  return static_cast<Signed<T>>(a) <= static_cast<Signed<T>>(b);
-}
-
-// Memory of any alignment.
-template <typename T>
-T LoadFrom(u64 address) {
-  T value;
-  __builtin_memcpy(&value, reinterpret_cast<const void*>(address), sizeof(T));
-  return value;
-}
-template <typename T>
-void StoreTo(u64 address, u64 value) {
-  const T narrow = static_cast<T>(value);
-  __builtin_memcpy(reinterpret_cast<void*>(address), &narrow, sizeof(T));
-}
-template <typename T>
-u64 LoadSignedFrom(u64 address) {
-  return static_cast<u64>(static_cast<i64>(LoadFrom<T>(address)));
-}
-
-u64 SignExtend(u64 value, int bits) {
-  const int unused = 64 - bits;
-  return static_cast<u64>(static_cast<i64>(value << unused) >> unused);
-}
-
-u64 Truncate(u64 value, int bits) { return bits == 64 ? value : value & ((u64{1} << bits) - 1); }
-
-u64 SwapBytes(u64 value, int bits) { return __builtin_bswap64(value) >> (64 - bits); }
-
-// One atomic access; registers[src] or registers[0] get the old value where the operation gives one.
-template <typename T>
-void Atomic(const Instruction& insn, AtomicOp operation, u64 address, u64* registers) {
-  T* const word = reinterpret_cast<T*>(address);
-  u64& src = registers[insn.src];
-  const T operand = static_cast<T>(src);
-  switch (operation) {
-    case AtomicOp::kLoadAcquire:
-      registers[insn.dst] = __atomic_load_n(word, __ATOMIC_ACQUIRE);
-      return;
-    case AtomicOp::kStoreRelease:
-      __atomic_store_n(word, operand, __ATOMIC_RELEASE);
-      return;
-    case AtomicOp::kAdd:
-      __atomic_fetch_add(word, operand, __ATOMIC_SEQ_CST);
-      return;
-    case AtomicOp::kOr:
-      __atomic_fetch_or(word, operand, __ATOMIC_SEQ_CST);
-      return;
-    case AtomicOp::kAnd:
-      __atomic_fetch_and(word, operand, __ATOMIC_SEQ_CST);
-      return;
-    case AtomicOp::kXor:
-      __atomic_fetch_xor(word, operand, __ATOMIC_SEQ_CST);
-      return;
-    case AtomicOp::kFetchAdd:
-      src = __atomic_fetch_add(word, operand, __ATOMIC_SEQ_CST);
-      return;
-    case AtomicOp::kFetchOr:
-      src = __atomic_fetch_or(word, operand, __ATOMIC_SEQ_CST);
-      return;
-    case AtomicOp::kFetchAnd:
-      src = __atomic_fetch_and(word, operand, __ATOMIC_SEQ_CST);
-      return;
-    case AtomicOp::kFetchXor:
-      src = __atomic_fetch_xor(word, operand, __ATOMIC_SEQ_CST);
-      return;
-    case AtomicOp::kExchange:
-      src = __atomic_exchange_n(word, operand, __ATOMIC_SEQ_CST);
-      return;
-    case AtomicOp::kCompareExchange: {
-      T expected = static_cast<T>(registers[0]);
-      __atomic_compare_exchange_n(word, &expected, operand, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-      registers[0] = expected;
-      return;
-    }
-  }
-}
 
 // Counts one backward jump or call; false when that was one too many.
 bool Spend(RunContext* run) { return --run->budget >= 0; }
@@ -306,7 +116,7 @@ template <typename T>
 u64 LoadGuarded(const Engine& engine, const Instruction& insn, u64 address, RunContext* run) noexcept {
   if (insn.imm == kArenaMark) {
     const u64 found = ArenaMemory(engine, address, sizeof(T), run);
-    return found == 0 ? 0 : LoadFrom<T>(found);
+    return found == 0 ? 0 : operation::LoadFrom<T>(found);
   }
   const Helper load = engine.program->find_helper(kGuardedLoadHelper);
   return load == nullptr ? EndRun(run) : load(address, sizeof(T), 0, 0, 0, run);
@@ -315,7 +125,7 @@ u64 LoadGuarded(const Engine& engine, const Instruction& insn, u64 address, RunC
 template <typename T>
 u64 Load(const Engine& engine, const Instruction& insn, u64 address, RunContext* run) noexcept {
   if (insn.imm == 0) [[likely]]
-    return LoadFrom<T>(address);
+    return operation::LoadFrom<T>(address);
   return LoadGuarded<T>(engine, insn, address, run);
 }
 
@@ -325,14 +135,14 @@ void Store(const Engine& engine, u64 address, u64 value, i32 mark, RunContext* r
     address = ArenaMemory(engine, address, sizeof(T), run);
     if (address == 0) return;
   }
-  StoreTo<T>(address, value);
+  operation::StoreTo<T>(address, value);
 }
 
 template <typename T>
 u64 LoadSigned(const Engine& engine, const Instruction& insn, u64 address, RunContext* run) noexcept {
   if (insn.imm == 0) [[likely]]
-    return LoadSignedFrom<T>(address);
-  return SignExtend(LoadGuarded<T>(engine, insn, address, run), sizeof(T) * 8);
+    return operation::LoadSignedFrom<T>(address);
+  return operation::SignExtend(LoadGuarded<T>(engine, insn, address, run), sizeof(T) * 8);
 }
 
 template <typename T>
@@ -344,7 +154,7 @@ void AtomicAccess(const Engine& engine, const Instruction& insn, u64* registers,
     address = ArenaMemory(engine, address, sizeof(T), run);
     if (address == 0) return;
   }
-  Atomic<T>(insn, operation, address, registers);
+  operation::Atomic<T>(insn, operation, address, registers);
 }
 
 // To what user space sees, unless it is null (cast_user).
@@ -354,46 +164,46 @@ u64 UserPointer(const InterpretedProgram& program, u64 pointer) {
 }
 
 // The cases of one operation: 64 and 32 bits, register and immediate.
-#define STRATA_ARITHMETIC(name)                                    \
-  case Opcode::k##name##64Imm:                                     \
-    dst = name<u64>(dst, imm);                                     \
-    break;                                                         \
-  case Opcode::k##name##64Reg:                                     \
-    dst = name<u64>(dst, src);                                     \
-    break;                                                         \
-  case Opcode::k##name##32Imm:                                     \
-    dst = name<u32>(static_cast<u32>(dst), static_cast<u32>(imm)); \
-    break;                                                         \
-  case Opcode::k##name##32Reg:                                     \
-    dst = name<u32>(static_cast<u32>(dst), static_cast<u32>(src)); \
+#define STRATA_ARITHMETIC(name)                                               \
+  case Opcode::k##name##64Imm:                                                \
+    dst = operation::name<u64>(dst, imm);                                     \
+    break;                                                                    \
+  case Opcode::k##name##64Reg:                                                \
+    dst = operation::name<u64>(dst, src);                                     \
+    break;                                                                    \
+  case Opcode::k##name##32Imm:                                                \
+    dst = operation::name<u32>(static_cast<u32>(dst), static_cast<u32>(imm)); \
+    break;                                                                    \
+  case Opcode::k##name##32Reg:                                                \
+    dst = operation::name<u32>(static_cast<u32>(dst), static_cast<u32>(src)); \
     break
 
-#define STRATA_DIVISION(name)                                                        \
-  case Opcode::k##name##64Imm:                                                       \
-    dst = name<u64>(dst, imm, insn.offset == 1);                                     \
-    break;                                                                           \
-  case Opcode::k##name##64Reg:                                                       \
-    dst = name<u64>(dst, src, insn.offset == 1);                                     \
-    break;                                                                           \
-  case Opcode::k##name##32Imm:                                                       \
-    dst = name<u32>(static_cast<u32>(dst), static_cast<u32>(imm), insn.offset == 1); \
-    break;                                                                           \
-  case Opcode::k##name##32Reg:                                                       \
-    dst = name<u32>(static_cast<u32>(dst), static_cast<u32>(src), insn.offset == 1); \
+#define STRATA_DIVISION(name)                                                                   \
+  case Opcode::k##name##64Imm:                                                                  \
+    dst = operation::name<u64>(dst, imm, insn.offset == 1);                                     \
+    break;                                                                                      \
+  case Opcode::k##name##64Reg:                                                                  \
+    dst = operation::name<u64>(dst, src, insn.offset == 1);                                     \
+    break;                                                                                      \
+  case Opcode::k##name##32Imm:                                                                  \
+    dst = operation::name<u32>(static_cast<u32>(dst), static_cast<u32>(imm), insn.offset == 1); \
+    break;                                                                                      \
+  case Opcode::k##name##32Reg:                                                                  \
+    dst = operation::name<u32>(static_cast<u32>(dst), static_cast<u32>(src), insn.offset == 1); \
     break
 
-#define STRATA_BRANCH(name)                                                              \
-  case Opcode::k##name##64Imm:                                                           \
-    if (name<u64>(dst, imm)) distance = insn.offset;                                     \
-    break;                                                                               \
-  case Opcode::k##name##64Reg:                                                           \
-    if (name<u64>(dst, src)) distance = insn.offset;                                     \
-    break;                                                                               \
-  case Opcode::k##name##32Imm:                                                           \
-    if (name<u32>(static_cast<u32>(dst), static_cast<u32>(imm))) distance = insn.offset; \
-    break;                                                                               \
-  case Opcode::k##name##32Reg:                                                           \
-    if (name<u32>(static_cast<u32>(dst), static_cast<u32>(src))) distance = insn.offset; \
+#define STRATA_BRANCH(name)                                                                         \
+  case Opcode::k##name##64Imm:                                                                      \
+    if (operation::name<u64>(dst, imm)) distance = insn.offset;                                     \
+    break;                                                                                          \
+  case Opcode::k##name##64Reg:                                                                      \
+    if (operation::name<u64>(dst, src)) distance = insn.offset;                                     \
+    break;                                                                                          \
+  case Opcode::k##name##32Imm:                                                                      \
+    if (operation::name<u32>(static_cast<u32>(dst), static_cast<u32>(imm))) distance = insn.offset; \
+    break;                                                                                          \
+  case Opcode::k##name##32Reg:                                                                      \
+    if (operation::name<u32>(static_cast<u32>(dst), static_cast<u32>(src))) distance = insn.offset; \
     break
 
 #define STRATA_MEMORY(bits, type)                                \
@@ -447,11 +257,11 @@ u64 RunFunction(Engine& engine, u32 start, const Arguments& arguments, RunContex
         if (insn.offset == 1) {
           dst = UserPointer(*engine.program, src);
         } else {
-          dst = insn.offset == 0 ? src : SignExtend(src, insn.offset);
+          dst = insn.offset == 0 ? src : operation::SignExtend(src, insn.offset);
         }
         break;
       case Opcode::kMov32Reg:
-        dst = static_cast<u32>(insn.offset == 0 ? src : SignExtend(src, insn.offset));
+        dst = static_cast<u32>(insn.offset == 0 ? src : operation::SignExtend(src, insn.offset));
         break;
       case Opcode::kNeg64:
         dst = 0 - dst;
@@ -460,11 +270,11 @@ u64 RunFunction(Engine& engine, u32 start, const Arguments& arguments, RunContex
         dst = static_cast<u32>(0 - dst);
         break;
       case Opcode::kToLittleEndian:
-        dst = Truncate(dst, insn.imm);
+        dst = operation::Truncate(dst, insn.imm);
         break;
       case Opcode::kToBigEndian:
       case Opcode::kByteSwap:
-        dst = SwapBytes(dst, insn.imm);
+        dst = operation::SwapBytes(dst, insn.imm);
         break;
 
         STRATA_MEMORY(8, std::uint8_t);
