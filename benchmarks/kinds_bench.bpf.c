@@ -1,40 +1,23 @@
-// Operations of map kinds in a loop, and the same loop without them.
+// Map kinds that programs of packets cannot use: each program does one operation many times and writes down how long
+// that took.
 #include <linux/bpf.h>
+#include <linux/ptrace.h>
 
 #include <bpf/bpf_helpers.h>
 
-enum { LOOPS = 4096, PREFIXES = 10000 };
+enum { CALLS = 1000, FRAMES = 64 };
+#define MAP_TYPE_CGRP_STORAGE 32  // not in the headers of Linux 6.1
 
-struct {
-  __uint(type, BPF_MAP_TYPE_QUEUE);
-  __uint(max_entries, 64);
-  __type(value, __u64);
-} queue SEC(".maps");
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct {
-  __uint(type, BPF_MAP_TYPE_STACK);
-  __uint(max_entries, 64);
-  __type(value, __u64);
-} stack SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_BLOOM_FILTER);
-  __uint(max_entries, 10000);
-  __type(value, __u64);
-} filter SEC(".maps");
-
-struct prefix {
-  __u32 bits;
-  __u32 address;
+struct css_set {
+  struct cgroup* dfl_cgrp;
+};
+struct task_struct {
+  struct css_set* cgroups;
 };
 
-struct {
-  __uint(type, BPF_MAP_TYPE_LPM_TRIE);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
-  __uint(max_entries, PREFIXES + 16);
-  __type(key, struct prefix);
-  __type(value, __u64);
-} trie SEC(".maps");
+#pragma clang attribute pop
 
 struct {
   __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
@@ -42,79 +25,81 @@ struct {
   __uint(value_size, sizeof(__u32));
 } samples SEC(".maps");
 
-static __always_inline struct prefix address_of(__u32 index) {
-  struct prefix prefix = {.bits = 32, .address = index * 2654435761U};
-  return prefix;
-}
+struct {
+  __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, int);
+  __type(value, __u64);
+} per_task SEC(".maps");
 
-static long queue_turn(__u32 index, void* context) {
-  __u64 value = index;
-  bpf_map_push_elem(&queue, &value, 0);
-  bpf_map_pop_elem(&queue, &value);
-  return 0;
-}
+struct {
+  __uint(type, MAP_TYPE_CGRP_STORAGE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, int);
+  __type(value, __u64);
+} per_cgroup SEC(".maps");
 
-static long stack_turn(__u32 index, void* context) {
-  __u64 value = index;
-  bpf_map_push_elem(&stack, &value, 0);
-  bpf_map_pop_elem(&stack, &value);
-  return 0;
-}
+struct {
+  __uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
+  __uint(max_entries, 1);
+  __uint(key_size, sizeof(__u32));
+  __uint(value_size, sizeof(__u32));
+} cgroups SEC(".maps");
 
-static long filter_push(__u32 index, void* context) {
-  __u64 value = index;
-  bpf_map_push_elem(&filter, &value, 0);
-  return 0;
-}
+struct {
+  __uint(type, BPF_MAP_TYPE_USER_RINGBUF);
+  __uint(max_entries, 1 << 17);
+} requests SEC(".maps");
 
-static long filter_peek(__u32 index, void* context) {
-  __u64 value = index;
-  bpf_map_peek_elem(&filter, &value);
-  return 0;
-}
+struct {
+  __uint(type, BPF_MAP_TYPE_STACK_TRACE);
+  __uint(max_entries, 1024);
+  __uint(key_size, sizeof(__u32));
+  __uint(value_size, FRAMES * sizeof(__u64));
+} stacks SEC(".maps");
 
-static long trie_lookup(__u32 index, void* context) {
-  struct prefix prefix = address_of(index);
-  return bpf_map_lookup_elem(&trie, &prefix) == context;
-}
+__u64 elapsed_ns;   // of all operations and of the loop around them
+__u64 done;         // operations that succeeded
+__u64 frame_count;  // of the stack
+__u64 room[FRAMES];
 
-static long trie_update(__u32 index, void* context) {
-  struct prefix prefix = address_of(index % 16);
-  __u64 value = index;
-  bpf_map_update_elem(&trie, &prefix, &value, 0);
-  return 0;
-}
-
-static long trie_turn(__u32 index, void* context) {
-  struct prefix prefix = address_of(index % 16);
-  __u64 value = index;
-  bpf_map_update_elem(&trie, &prefix, &value, 0);
-  bpf_map_delete_elem(&trie, &prefix);
-  return 0;
-}
-
-static long nothing_turn(__u32 index, void* context) { return 0; }
-
-#define LOOP(name, turn)                  \
-  SEC("raw_tp") int name(void* context) { \
-    bpf_loop(LOOPS, turn, &context, 0);   \
-    return 0;                             \
+#define MEASURE(name, type, prepare, succeeds) \
+  SEC(type)                                    \
+  int name(void* ctx) {                        \
+    __u64 count = 0;                           \
+    prepare;                                   \
+    __u64 start = bpf_ktime_get_ns();          \
+    for (int i = 0; i < CALLS; ++i) {          \
+      if (succeeds) count += 1;                \
+      asm volatile("" : "+r"(count));          \
+    }                                          \
+    elapsed_ns = bpf_ktime_get_ns() - start;   \
+    done = count;                              \
+    return 0;                                  \
   }
 
-LOOP(queue_push_and_pop, queue_turn)
-LOOP(stack_push_and_pop, stack_turn)
-LOOP(bloom_filter_push, filter_push)
-LOOP(bloom_filter_peek, filter_peek)
-LOOP(lpm_trie_lookup, trie_lookup)
-LOOP(lpm_trie_update, trie_update)
-LOOP(lpm_trie_update_and_delete, trie_turn)
-LOOP(nothing, nothing_turn)
+MEASURE(nothing, "raw_tp", , i + 1)
+MEASURE(perf_output, "raw_tp", __u64 sample[8] = {},
+        bpf_perf_event_output(ctx, &samples, BPF_F_CURRENT_CPU, sample, sizeof(sample)) == 0)
+MEASURE(task_storage, "raw_tp", struct task_struct* task = bpf_get_current_task_btf(),
+        bpf_task_storage_get(&per_task, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE) != 0)
+MEASURE(cgroup_storage, "raw_tp", struct cgroup* cgroup = bpf_get_current_task_btf()->cgroups->dfl_cgrp,
+        bpf_cgrp_storage_get(&per_cgroup, cgroup, 0, BPF_LOCAL_STORAGE_GET_F_CREATE) != 0)
+MEASURE(cgroup_array, "raw_tp", , bpf_current_task_under_cgroup(&cgroups, 0) == 1)
 
+static long on_request(struct bpf_dynptr* request, void* context) { return 0; }
+
+// User space has put CALLS records there.
 SEC("raw_tp")
-int perf_output(void* context) {
-  __u64 sample[8] = {};
-  for (int i = 0; i < LOOPS; ++i) bpf_perf_event_output(context, &samples, BPF_F_CURRENT_CPU, sample, sizeof(sample));
+int user_ring(void* ctx) {
+  __u64 start = bpf_ktime_get_ns();
+  done = bpf_user_ringbuf_drain(&requests, on_request, 0, 0);
+  elapsed_ns = bpf_ktime_get_ns() - start;
   return 0;
 }
+
+// At a function: user space's stack is what both backends know.
+MEASURE(stack_trace, "uprobe", frame_count = bpf_get_stack(ctx, room, sizeof(room), BPF_F_USER_STACK) / sizeof(room[0]),
+        bpf_get_stackid(ctx, &stacks, BPF_F_USER_STACK) >= 0)
 
 char LICENSE[] SEC("license") = "GPL";

@@ -11,9 +11,15 @@
 
 namespace strata::runtime {
 
+struct CgroupIds {
+  std::uint64_t count;
+  std::uint64_t own;
+  std::uint64_t ids[kMaxCgroupDepth];
+};
+
 // Written under the lock of the object tables; `sequence` is odd meanwhile.
 struct CgroupCache {
-  std::uint32_t sequence;
+  std::uint64_t sequence;
   std::uint64_t generation;
   std::uint64_t read_ns;
   CgroupIds ids;
@@ -78,8 +84,7 @@ bool IsMount(const char* folder) {
 
 // The mount and each folder on the way down.
 void CollectIds(CgroupIds* out) {
-  out->count = 0;
-  out->has_own = false;
+  out->count = out->own = 0;
   Path own{};
   if (!ReadOwnPath(&own)) return;
   for (const char* mount : kMounts) {
@@ -93,7 +98,7 @@ void CollectIds(CgroupIds* out) {
       if (!folder.Add(own.text + at, end - at) || !AddIdOf(folder.text, out)) return;
       at = end;
     }
-    out->has_own = true;
+    out->own = out->ids[out->count - 1];
     return;
   }
 }
@@ -107,12 +112,16 @@ long OpenById(int mount, std::uint64_t id) {
   return 0;
 }
 
+std::uint64_t Load(const std::uint64_t& word) { return __atomic_load_n(&word, __ATOMIC_RELAXED); }
+void Store(std::uint64_t& word, std::uint64_t value) { __atomic_store_n(&word, value, __ATOMIC_RELAXED); }
+
+// In a forked child the generation is 0 until it is asked for, which no cache has.
 bool IsFresh(Process& process, const CgroupCache* cache) {
-  return cache != nullptr && cache->generation == ForkGeneration(process) &&
-         ClockNow(process, CLOCK_MONOTONIC_COARSE) - cache->read_ns < kFreshNs;
+  return cache != nullptr && Load(cache->generation) == ForkGeneration(process) &&
+         ClockNow(process, CLOCK_MONOTONIC_COARSE) - Load(cache->read_ns) < kFreshNs;
 }
 
-void Refresh(Process& process) {
+[[gnu::noinline]] void Refresh(Process& process) {
   CgroupIds ids;
   CollectIds(&ids);
   if (!TryLockObjects(process)) return;
@@ -122,36 +131,54 @@ void Refresh(Process& process) {
     if (cache == nullptr) return UnlockObjects(process);
   }
   // A holder that stayed behind in the parent may have left it odd.
-  const std::uint32_t sequence = cache->sequence | 1;
+  const std::uint64_t sequence = cache->sequence | 1;
   __atomic_store_n(&cache->sequence, sequence, __ATOMIC_SEQ_CST);
-  memcpy(&cache->ids, &ids, sizeof(ids));
-  cache->generation = ForkGeneration(process);
-  cache->read_ns = ClockNow(process, CLOCK_MONOTONIC_COARSE);
+  Store(cache->ids.count, ids.count);
+  Store(cache->ids.own, ids.own);
+  for (std::uint64_t level = 0; level < ids.count; ++level) Store(cache->ids.ids[level], ids.ids[level]);
+  Store(cache->generation, ForkGeneration(process));
+  Store(cache->read_ns, ClockNow(process, CLOCK_MONOTONIC_COARSE));
   __atomic_store_n(&cache->sequence, sequence + 1, __ATOMIC_SEQ_CST);
   __atomic_store_n(&process.cgroups, cache, __ATOMIC_RELEASE);
   UnlockObjects(process);
 }
 
-}  // namespace
-
-void ReadCgroupIds(Process& process, CgroupIds* out) noexcept {
-  CurrentOwner(process);  // gives the fork page its generation
-  if (!IsFresh(process, __atomic_load_n(&process.cgroups, __ATOMIC_ACQUIRE))) Refresh(process);
-  const auto* cache = __atomic_load_n(&process.cgroups, __ATOMIC_ACQUIRE);
-  out->count = 0;
-  for (int i = 0; cache != nullptr && i < kReadAttempts; ++i) {
-    const std::uint32_t sequence = __atomic_load_n(&cache->sequence, __ATOMIC_ACQUIRE);
-    memcpy(out, &cache->ids, sizeof(*out));
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    if (sequence % 2 == 0 && sequence == __atomic_load_n(&cache->sequence, __ATOMIC_RELAXED)) return;
-    out->count = 0;
+// What `question` makes of the ids, in a moment when nobody writes them; 0 where there are none.
+template <typename Question>
+std::uint64_t Ask(Process& process, Question question) {
+  const CgroupCache* cache = __atomic_load_n(&process.cgroups, __ATOMIC_ACQUIRE);
+  if (!IsFresh(process, cache)) {
+    Refresh(process);
+    cache = __atomic_load_n(&process.cgroups, __ATOMIC_ACQUIRE);
   }
+  for (int i = 0; cache != nullptr && i < kReadAttempts; ++i) {
+    const std::uint64_t sequence = __atomic_load_n(&cache->sequence, __ATOMIC_ACQUIRE);
+    const std::uint64_t answer = question(cache->ids);
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (sequence % 2 == 0 && sequence == Load(cache->sequence)) return answer;
+  }
+  return 0;
 }
 
+}  // namespace
+
 std::uint64_t OwnCgroupId(Process& process) noexcept {
-  CgroupIds own;
-  ReadCgroupIds(process, &own);
-  return own.count == 0 || !own.has_own ? 0 : own.ids[own.count - 1];
+  return Ask(process, [](const CgroupIds& known) { return Load(known.own); });
+}
+
+std::uint64_t AncestorCgroupId(Process& process, std::uint32_t level) noexcept {
+  return Ask(process,
+             [level](const CgroupIds& known) { return level < Load(known.count) ? Load(known.ids[level]) : 0; });
+}
+
+bool IsBelowCgroup(Process& process, std::uint64_t id) noexcept {
+  const auto find = [id](const CgroupIds& known) -> std::uint64_t {
+    for (std::uint64_t level = 0; level < Load(known.count); ++level) {
+      if (Load(known.ids[level]) == id) return 1;
+    }
+    return 0;
+  };
+  return Ask(process, find) != 0;
 }
 
 long CgroupIdOf(int fd, std::uint64_t* out) noexcept {

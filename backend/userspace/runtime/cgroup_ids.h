@@ -10,19 +10,15 @@ namespace strata::runtime {
 
 inline constexpr std::uint32_t kMaxCgroupDepth = 32;
 
-// Ids as the kernel's: inodes of the cgroups' folders. Level 0 is the topmost that the process sees.
-struct CgroupIds {
-  std::uint32_t count;
-  bool has_own;  // false: the process is further down than could be read
-  std::uint64_t ids[kMaxCgroupDepth];
-};
+// Ids are the kernel's: inodes of the cgroups' folders. They are asked for when first needed, in a forked child, and
+// again after a second: a process that is moved is seen in its old cgroup for that long. No cgroups where there is no
+// version 2 below /sys/fs/cgroup, or nothing could be read yet.
 
-// Asked for when first needed, in a forked child, and again after a second: a process that is moved is seen in its old
-// cgroup for that long. No cgroups where there is no version 2 below /sys/fs/cgroup, or nothing could be read yet.
-void ReadCgroupIds(Process& process, CgroupIds* out) noexcept;
-
-// That of this process; 0 where it is not known.
+// That of this process; 0 where it is not known, or further down than kMaxCgroupDepth.
 std::uint64_t OwnCgroupId(Process& process) noexcept;
+// Of those above it and itself; level 0 is the topmost that the process sees. 0 where there is none.
+std::uint64_t AncestorCgroupId(Process& process, std::uint32_t level) noexcept;
+bool IsBelowCgroup(Process& process, std::uint64_t id) noexcept;
 
 // For a path of /proc/PID/cgroup: that of a cgroup outside of the reader's cgroup namespace, whose folder it cannot
 // find.

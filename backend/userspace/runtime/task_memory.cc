@@ -205,11 +205,17 @@ TaskSlot* MakeCurrentTask(Process& process) {
   return task;
 }
 
+// Null where this thread has not asked for its task since it began, or since the process was forked.
+const TaskSlot* KnownCurrentTask(const Process& process) {
+  const bool is_known = current_task.process == &process && current_task.generation == ForkGeneration(process);
+  return is_known ? current_task.slot : nullptr;
+}
+
 // Null when there is no room.
 TaskSlot* FindCurrentTask(Process& process) {
   if (process.tasks == nullptr) return nullptr;
   CurrentOwner(process);  // notices a fork
-  if (current_task.process == &process && current_task.generation == ForkGeneration(process)) [[likely]]
+  if (KnownCurrentTask(process) != nullptr) [[likely]]
     return current_task.slot;
   return MakeCurrentTask(process);
 }
@@ -311,6 +317,8 @@ bool RefreshTaskMemory(Process& process, std::uint64_t address, std::size_t size
 }
 
 std::uint64_t CgroupOfTask(Process& process, std::uint64_t address) noexcept {
+  const TaskSlot* own = KnownCurrentTask(process);
+  if (own != nullptr && process.tasks->AddressOf(own, TaskObject::kCgroup) == address) return OwnCgroupId(process);
   TaskSlot* task = SlotOfObject(process, address, TaskObject::kCgroup);
   if (task == nullptr) return 0;
   if (task->tgid == CurrentIds(process).pid) return OwnCgroupId(process);

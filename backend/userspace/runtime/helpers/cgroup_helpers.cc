@@ -7,12 +7,7 @@ namespace strata::runtime {
 
 STRATA_HELPER(HelperCgroupId) { return OwnCgroupId(*run->process); }
 
-STRATA_HELPER(HelperAncestorCgroupId) {
-  CgroupIds own;
-  ReadCgroupIds(*run->process, &own);
-  const auto level = static_cast<std::uint32_t>(r1);
-  return level < own.count ? own.ids[level] : 0;
-}
+STRATA_HELPER(HelperAncestorCgroupId) { return AncestorCgroupId(*run->process, static_cast<std::uint32_t>(r1)); }
 
 STRATA_HELPER(HelperIsUnderCgroup) {
   const auto& array = *PointerFrom<const MapView>(r1);
@@ -20,12 +15,7 @@ STRATA_HELPER(HelperIsUnderCgroup) {
   if (array.type != MapType::kCgroupArray || index >= array.max_entries) return Status(-E2BIG);
   const std::uint64_t wanted = CgroupAt(array, index);
   if (wanted == 0) return Status(-EAGAIN);
-  CgroupIds own;
-  ReadCgroupIds(*run->process, &own);
-  for (std::uint32_t level = 0; level < own.count; ++level) {
-    if (own.ids[level] == wanted) return 1;
-  }
-  return 0;
+  return IsBelowCgroup(*run->process, wanted) ? 1 : 0;
 }
 
 }  // namespace strata::runtime
