@@ -84,6 +84,7 @@ constexpr FigureRow kFigures[] = {
     {"map.user_ring_drain", "ratio", 1},
     {"map.stack_trace_id_of_a_frame", "ratio", 1},
     {"map.arena_word", "ratio", 1},
+    {"map.arena_list_step", "ratio", 1},
     {"map.ring_output.1_producers", "ratio", 0.33},
     {"map.ring_output.2_producers", "ratio", 0.33},
     {"map.ring_output.4_producers", "ratio", 0.33},

@@ -5,7 +5,8 @@
 //   cgroup_array     whether the caller is below a cgroup
 //   user_ring        a record of 64 bytes, by bpf_user_ringbuf_drain
 //   stack_trace      the id of a stack that the map has already, a frame of it
-//   arena            a word loaded, changed and stored (built where there is a clang of version 19 or later)
+//   arena_words      a word loaded, changed and stored; arena_list: one step along a list, with a load. Built where
+//                    there is a clang of version 19 or later
 // The least of all rounds counts, because noise only adds. Needs the right to use bpf(2).
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -53,6 +54,7 @@ constexpr Operation kOperations[] = {
     {"user_ring", "map.user_ring_drain", true, nullptr},
     {"stack_trace", "map.stack_trace_id_of_a_frame", true, nullptr},
     {"arena_words", "map.arena_word", true, nullptr},
+    {"arena_list", "map.arena_list_step", true, nullptr},
 };
 
 class Side {
@@ -82,7 +84,7 @@ class Side {
 
   bool Has(const Operation& operation) {
     const std::string_view program = operation.program;
-    if (program == "arena_words") return arena_objects_.has_value();
+    if (program.starts_with("arena")) return arena_objects_.has_value();
     return !program.starts_with("cgroup") || !CgroupRoot().empty();
   }
 
@@ -106,7 +108,7 @@ class Side {
 
   // Nanoseconds of one operation; of a frame, where it is stack_trace.
   double Once(std::string_view program) {
-    strata::Collection& objects = program == "arena_words" ? *arena_objects_ : objects_;
+    strata::Collection& objects = program.starts_with("arena") ? *arena_objects_ : objects_;
     std::uint64_t pieces = kCalls;
     objects.FindVariable("done").value().Set(std::uint64_t{0}).value();
     if (program == "stack_trace") {

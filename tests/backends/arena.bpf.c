@@ -77,6 +77,10 @@ int faults(void* context) {
   put(3, __sync_fetch_and_add(word, 5));
   put(4, *word);
   put(5, *(long ARENA*)(pages + PAGE - 4));  // half of it is there
+  long seen = *word + 6;  // load and store of one place
+  *word = seen;
+  put(9, seen);
+  put(10, *word);
   void ARENA* again = bpf_arena_alloc_pages(&arena, pages + PAGE, 1, -1, 0);
   put(6, again == pages + PAGE);
   put(7, *word);

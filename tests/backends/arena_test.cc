@@ -67,7 +67,36 @@ TYPED_TEST(ArenaTest, ProgramsWalkAListOfUserSpace) {
 
 TYPED_TEST(ArenaTest, PagesThatAreNotThereAreZeroAndStayAway) {
   ASSERT_EQ(this->Run("faults"), 3U);
-  EXPECT_THAT(this->Results(9), ElementsAre(7, 0, 0, 5, 0, 0, 1, 0, 1));
+  EXPECT_THAT(this->Results(11), ElementsAre(7, 0, 0, 5, 0, 0, 1, 0, 1, 6, 0));
+}
+
+// Compiled code reaches the pages in ways that depend on where user space has them and how many there are.
+TYPED_TEST(ArenaTest, AccessesReachItWhereverItLies) {
+  struct Place {
+    std::uint64_t address;
+    std::uint32_t pages;
+  };
+  constexpr std::uint64_t kUpper = std::uint64_t{0x5000} << 32;
+  constexpr Place kPlaces[] = {{kUpper | 0x10000, 16},     {kUpper | 0x10000, 19},          {kUpper | 0x7fff0000, 16},
+                               {kUpper | 0x80000000, 16},  {kUpper | 0xfff00000, 19},       {kUpper | 0x1000, 1 << 19},
+                               {kUpper | 0x1000, 1 << 18}, {kUpper | 0x1000, (1 << 20) - 1}};
+  for (const Place& place : kPlaces) {
+    SCOPED_TRACE(::testing::Message() << std::hex << place.address << std::dec << ", pages " << place.pages);
+    this->objects_.reset();
+    auto spec = LoadCollectionSpec(STRATA_BPF_BACKENDS_ARENA).value();
+    MapSpec& arena = spec.maps.at("arena");
+    arena.map_extra = place.address;
+    arena.max_entries = place.pages;
+    auto loaded = LoadCollection(this->backend_, std::move(spec));
+    ASSERT_TRUE(loaded) << loaded.error().message() << loaded.error().log();
+    this->objects_.emplace(*std::move(loaded));
+    ASSERT_EQ(this->Run("build"), 2U);
+    EXPECT_EQ(this->Run("sum"), 84U);
+    ASSERT_EQ(this->Run("faults"), 3U);
+    EXPECT_THAT(this->Results(11), ElementsAre(7, 0, 0, 5, 0, 0, 1, 0, 1, 6, 0));
+    ASSERT_EQ(this->Run("accesses"), 5U);
+    EXPECT_THAT(this->Results(7), ElementsAre(5, 7, 9, 11, 0, -3, -9));
+  }
 }
 
 TYPED_TEST(ArenaTest, AllocatorRefusesWhatTheKernelRefuses) {

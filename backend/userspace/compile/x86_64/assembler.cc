@@ -214,6 +214,11 @@ void Assembler::AluMemImm(Alu op, Bits bits, Mem to, std::int32_t imm) {
   Dword(static_cast<std::uint32_t>(imm));
 }
 
+void Assembler::CompareByteImm(Mem left, std::int8_t imm) {
+  OpMem(Bits::k32, 0x80, static_cast<int>(Alu::kCmp), left);
+  Byte(imm & 0xff);
+}
+
 void Assembler::Test(Bits bits, Reg a, Reg b) { OpReg(bits, 0x85, Number(a), Number(b)); }
 
 void Assembler::TestImm(Bits bits, Reg a, std::int32_t imm) {

@@ -90,6 +90,7 @@ class Assembler {
   void AluImm(Alu op, Bits bits, Reg dst, std::int32_t imm);
   void CompareMem(Bits bits, Reg left, Mem right);
   void AluMemImm(Alu op, Bits bits, Mem to, std::int32_t imm);
+  void CompareByteImm(Mem left, std::int8_t imm);
   void Test(Bits bits, Reg a, Reg b);
   void TestImm(Bits bits, Reg a, std::int32_t imm);
   void MulReg(Bits bits, Reg dst, Reg src);

@@ -1,6 +1,8 @@
 // Loads, stores and atomics; guarded ones and those in arenas.
 #include <array>
-#include <cassert>
+#include <bit>
+#include <limits>
+#include <utility>
 
 #include "translation.h"
 
@@ -39,55 +41,126 @@ void Translator::CallGuarded(std::uint32_t helper, Mem place, int size) {
   for (auto reg = kKept.rbegin(); reg != kKept.rend(); ++reg) out_.Pop(*reg);
 }
 
-// kScratch = the address in this process, when the page is allocated and the access is aligned, so that no second page
-// has a part of it.
-void Translator::FindArenaMemory(Mem place, int size, Label elsewhere) {
-  constexpr Reg kTable = Reg::r9;  // free where there are calls: the run is in r12
-  constexpr auto kAllocated = static_cast<std::int32_t>(runtime::ArenaPage::kAllocated);
-  constexpr int kPageShift = 12;
-  const std::uint64_t pages = input_.maps[input_.arena].max_entries;
+// kScratch = how far into the arena it is. As 64 bits: a displacement may lead out of the pointer's 32.
+void Translator::FindArenaOffset(Mem place) {
+  const std::int64_t displacement = std::int64_t{place.disp} - ArenaLowHalf();
+  if (std::in_range<std::int32_t>(displacement))
+    return out_.Lea(kScratch, {place.base, static_cast<std::int32_t>(displacement)});
   out_.Lea(kScratch, place);
-  if (size > 1) {
-    out_.TestImm(Bits::k64, kScratch, size - 1);
-    out_.JumpIf(Cond::kNotEqual, elsewhere);
-  }
-  out_.MovImm(kSaved, static_cast<std::uint32_t>(input_.arena_address));
-  out_.AluReg(Alu::kSub, Bits::k64, kScratch, kSaved);
-  out_.Mov(Bits::k64, kSaved, kScratch);
-  out_.ShiftImm(Shift::kShr, Bits::k64, kSaved, kPageShift);
-  out_.AluImm(Alu::kCmp, Bits::k64, kSaved, static_cast<std::int32_t>(pages));
-  out_.JumpIf(Cond::kAboveOrEqual, elsewhere);
-  out_.MovRelocated(kTable, ImageRelocationKind::kMapTable, input_.arena, 0);
-  out_.AluReg(Alu::kAdd, Bits::k64, kSaved, kTable);
-  out_.Load(kSaved, {kSaved}, 1);
-  out_.AluImm(Alu::kCmp, Bits::k32, kSaved, kAllocated);
-  out_.JumpIf(Cond::kNotEqual, elsewhere);
-  out_.AluReg(Alu::kAdd, Bits::k64, kScratch, kTable);
-  out_.MovImm(kSaved, pages << kPageShift);  // the data ends where the table begins
+  out_.MovImm(kSaved, ArenaLowHalf());
   out_.AluReg(Alu::kSub, Bits::k64, kScratch, kSaved);
 }
 
-// Where no page is, loads give 0 and all else does nothing.
-void Translator::ArenaAccess(const Instruction& insn, OperandForm form) {
-  const Label elsewhere = out_.NewLabel();
-  const Label found = out_.NewLabel();
-  const Label done = out_.NewLabel();
-  const Mem place = PlaceOf(insn, form);
-  const int size = isa::AccessBytes(insn.opcode);
-  FindArenaMemory(place, size, elsewhere);
-  out_.Jump(found);
-  out_.Bind(elsewhere);
-  CallGuarded(runtime::kArenaMemoryHelper, place, size);
-  if (form == OperandForm::kLoad) out_.MovImm(Dst(insn), 0);
-  out_.Test(Bits::k64, kScratch, kScratch);
-  out_.JumpIf(Cond::kEqual, done);
-  out_.Bind(found);
+// kArenaBase = what added to the pointer makes the address in this process: of the arena's table, which lies behind the
+// data, where the rest is a displacement that ArenaMemoryAt() adds. When the page is allocated and the access is
+// aligned, so that no second page has a part of it.
+void Translator::FindArenaMemory(Mem place, int size, Label elsewhere) {
+  constexpr auto kAllocated = static_cast<std::int8_t>(runtime::ArenaPage::kAllocated);
+  constexpr int kPageShift = 12;
+  const std::uint64_t pages = input_.maps[input_.arena].max_entries;
+  FindArenaOffset(place);
+  // Bits that no aligned offset has: where the size is a power of two, those of what is outside too.
+  const std::int64_t outside = -static_cast<std::int64_t>(pages << kPageShift);
+  const bool tests_outside = std::has_single_bit(pages) && std::in_range<std::int32_t>(outside);
+  if (const std::int64_t bits = (tests_outside ? outside : 0) | (size - 1); bits != 0) {
+    out_.TestImm(Bits::k64, kScratch, static_cast<std::int32_t>(bits));
+    out_.JumpIf(Cond::kNotEqual, elsewhere);
+  }
+  out_.ShiftImm(Shift::kShr, Bits::k64, kScratch, kPageShift);
+  if (!tests_outside) {
+    out_.AluImm(Alu::kCmp, Bits::k64, kScratch, static_cast<std::int32_t>(pages));
+    out_.JumpIf(Cond::kAboveOrEqual, elsewhere);
+  }
+  out_.MovRelocated(kArenaBase, ImageRelocationKind::kMapTable, input_.arena, 0);
+  out_.CompareByteImm({kArenaBase, 0, kScratch}, kAllocated);
+  out_.JumpIf(Cond::kNotEqual, elsewhere);
+  if (ArenaDisplacement() != 0) return;
+  out_.MovImm(kSaved, ArenaBytesBeforeTable());
+  out_.AluReg(Alu::kSub, Bits::k64, kArenaBase, kSaved);
+}
+
+// What lies between the address 0 of 32-bit pointers and the table.
+std::uint64_t Translator::ArenaBytesBeforeTable() const {
+  return ArenaLowHalf() + std::uint64_t{input_.maps[input_.arena].max_entries} * runtime::kPageSize;
+}
+
+// 0 where it does not fit an instruction beside an access's own.
+std::int32_t Translator::ArenaDisplacement() const {
+  const auto displacement = -static_cast<std::int64_t>(ArenaBytesBeforeTable());
+  return std::in_range<std::int32_t>(displacement + std::numeric_limits<std::int16_t>::min())
+             ? static_cast<std::int32_t>(displacement)
+             : 0;
+}
+
+Mem Translator::ArenaMemoryAt(Mem place) const { return {kArenaBase, place.disp + ArenaDisplacement(), place.base}; }
+
+// Where no page is, loads give 0 and all else does nothing. What an access has asked for is still known to the next one
+// of the same place, but for what KeepsArenaPlace() says.
+void Translator::ArenaAccess(InsnIndex at, OperandForm form) {
+  const Instruction& insn = code_[at.value];
+  const ArenaPlace place{PlaceOf(insn, form), isa::AccessBytes(insn.opcode)};
+  NoMemory slow{at, form, place, place == known_arena_place_, out_.NewLabel(), out_.NewLabel(), out_.NewLabel()};
+  if (slow.is_known) {
+    out_.Test(Bits::k64, kArenaBase, kArenaBase);
+    out_.JumpIf(Cond::kEqual, slow.elsewhere);
+  } else {
+    FindArenaMemory(place.place, place.size, slow.elsewhere);
+    out_.Bind(slow.found);
+  }
   if (form == OperandForm::kAtomic) {
+    out_.Lea(kScratch, ArenaMemoryAt(place.place));
     AtomicAccess(insn, {kScratch});
   } else {
-    LoadOrStore(insn, form, {kScratch});
+    LoadOrStore(insn, form, ArenaMemoryAt(place.place));
   }
-  out_.Bind(done);
+  out_.Bind(slow.done);
+  no_memory_.push_back(slow);
+  const bool keeps_place =
+      form != OperandForm::kAtomic && (form != OperandForm::kLoad || Dst(insn) != place.place.base);
+  known_arena_place_ = keeps_place ? place : ArenaPlace{};
+}
+
+// Behind the function: what the short way does not find, the helper may.
+void Translator::EmitArenaHelperCalls() {
+  for (const NoMemory& slow : no_memory_) {
+    const Instruction& insn = code_[slow.at.value];
+    const Label none = out_.NewLabel();
+    out_.Bind(slow.elsewhere);
+    if (!slow.is_known) {
+      CallGuarded(runtime::kArenaMemoryHelper, slow.place.place, slow.place.size);
+      out_.Mov(Bits::k64, kArenaBase, kScratch);
+      out_.Test(Bits::k64, kScratch, kScratch);
+      out_.JumpIf(Cond::kEqual, none);
+      out_.AluReg(Alu::kSub, Bits::k64, kArenaBase, slow.place.place.base);
+      out_.Lea(kArenaBase, {kArenaBase, -ArenaMemoryAt(slow.place.place).disp});
+      out_.Jump(slow.found);
+    }
+    out_.Bind(none);
+    if (slow.form == OperandForm::kLoad) out_.MovImm(Dst(insn), 0);
+    out_.Jump(slow.done);
+  }
+  no_memory_.clear();
+}
+
+// Whether kArenaBase and the pointer are still what they were behind an instruction that is no access to an arena.
+bool Translator::KeepsArenaPlace(const Instruction& insn, OperandForm form) const {
+  const bool writes_pointer = Dst(insn) == known_arena_place_.place.base;
+  switch (form) {
+    case OperandForm::kMoveReg:
+      return !writes_pointer && insn.offset != 1;
+    case OperandForm::kAluReg:
+    case OperandForm::kAluImm:
+    case OperandForm::kLoad:
+    case OperandForm::kLoadImm64:
+      return !writes_pointer;
+    case OperandForm::kStoreImm:
+    case OperandForm::kStoreReg:
+    case OperandForm::kBranchImm:
+    case OperandForm::kBranchReg:
+      return true;
+    default:
+      return false;
+  }
 }
 
 // Null stays null.

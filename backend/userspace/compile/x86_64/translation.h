@@ -38,6 +38,7 @@ inline constexpr Reg kResult = Reg::rax;
 inline constexpr Reg kScratch = Reg::r11;
 inline constexpr Reg kSaved = Reg::r10;     // holds a register's value while a template needs that register
 inline constexpr Reg kHelperRun = Reg::r9;  // the sixth argument
+inline constexpr Reg kArenaBase = Reg::r9;  // of the last access; free where there are calls: the run is in r12
 
 inline constexpr std::int32_t kBudgetOffset = offsetof(RunContext, budget);
 inline constexpr std::int32_t kSlotOffset = offsetof(RunContext, slot);
@@ -86,6 +87,24 @@ class Translator {
     Label found;
     Miss miss;
   };
+  // What an access to the arena names, as the program says it.
+  struct ArenaPlace {
+    Mem place{};
+    int size = 0;  // bytes; 0: none
+    bool operator==(const ArenaPlace& other) const {
+      return size != 0 && size == other.size && place.base == other.place.base && place.disp == other.place.disp;
+    }
+  };
+  // An access to the arena that may not have found its page.
+  struct NoMemory {
+    InsnIndex at;
+    OperandForm form;
+    ArenaPlace place;
+    bool is_known;  // that there is none
+    Label elsewhere;
+    Label found;
+    Label done;
+  };
 
   // --- frames
   void TranslateFunction(const ScannedFunction& function);
@@ -127,8 +146,15 @@ class Translator {
   }
   void CallGuarded(std::uint32_t helper, Mem place, int size);
   void GuardedLoad(const Instruction& insn);
-  void ArenaAccess(const Instruction& insn, OperandForm form);
+  void ArenaAccess(InsnIndex at, OperandForm form);
+  std::uint32_t ArenaLowHalf() const { return static_cast<std::uint32_t>(input_.arena_address); }
+  std::uint64_t ArenaBytesBeforeTable() const;
+  std::int32_t ArenaDisplacement() const;
+  Mem ArenaMemoryAt(Mem place) const;
+  void FindArenaOffset(Mem place);
   void FindArenaMemory(Mem place, int size, Label elsewhere);
+  void EmitArenaHelperCalls();
+  bool KeepsArenaPlace(const Instruction& insn, OperandForm form) const;
   void CastToUserSpace(const Instruction& insn);
   std::uint32_t AluImmediate(InsnIndex at, const OpcodeInfo& info);
   void AluRegister(const Instruction& insn, const OpcodeInfo& info);
@@ -207,6 +233,8 @@ class Translator {
   // of the function being translated
   std::vector<UnknownMap> unknown_maps_;
   std::vector<Miss> misses_;
+  std::vector<NoMemory> no_memory_;
+  ArenaPlace known_arena_place_;  // that kArenaBase is right for; 0 where no page is
   const ScannedFunction* function_ = nullptr;
   Frame frame_;
   Frame entry_frame_;

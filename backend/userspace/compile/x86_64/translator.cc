@@ -47,9 +47,19 @@ void Translator::TranslateFunction(const ScannedFunction& function) {
   frame_ = LayOutFrame(function);
   if (is_entry_) entry_frame_ = frame_;
   EmitPrologue();
-  for (InsnIndex at = function.facts.begin; at < function.facts.end;) at.value += TranslateInstruction(at);
+  known_arena_place_ = {};
+  for (InsnIndex at = function.facts.begin; at < function.facts.end;) {
+    const Instruction& insn = code_[at.value];
+    const OperandForm form = isa::FindOpcode(insn.opcode)->form;
+    if ((scan_.flags[at.value] & scan_flags::kTarget) != 0) known_arena_place_ = {};
+    const std::uint32_t slots = TranslateInstruction(at);
+    if (!IsArenaAccess(input_, at.value) && (IsGuardedLoad(input_, at.value) || !KeepsArenaPlace(insn, form)))
+      known_arena_place_ = {};
+    at.value += slots;
+  }
   EmitUnknownMaps();
   EmitMisses();
+  EmitArenaHelperCalls();
 }
 
 std::uint32_t Translator::TranslateInstruction(InsnIndex at) {
@@ -97,14 +107,14 @@ std::uint32_t Translator::TranslateInstruction(InsnIndex at) {
       if (IsGuardedLoad(input_, at.value)) {
         GuardedLoad(insn);
       } else if (IsArenaAccess(input_, at.value)) {
-        ArenaAccess(insn, info.form);
+        ArenaAccess(at, info.form);
       } else {
         LoadOrStore(insn, info.form, PlaceOf(insn, info.form));
       }
       return 1;
     case OperandForm::kAtomic:
       if (IsArenaAccess(input_, at.value)) {
-        ArenaAccess(insn, info.form);
+        ArenaAccess(at, info.form);
       } else {
         AtomicAccess(insn, PlaceOf(insn, info.form));
       }
