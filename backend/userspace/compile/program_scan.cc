@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <iterator>
 #include <utility>
 
 #include "helper_numbers.h"
+#include "register_use.h"
 #include "strata/backend/userspace/runtime/run_context.h"
 #include "strata/isa/decode.h"
 #include "strata/isa/opcode.h"
@@ -20,76 +20,6 @@ using isa::InsnIndex;
 using isa::Instruction;
 using isa::OpcodeInfo;
 using isa::OperandForm;
-
-constexpr std::uint16_t Bit(int reg) { return static_cast<std::uint16_t>(1U << reg); }
-constexpr std::uint16_t kArguments = Bit(1) | Bit(2) | Bit(3) | Bit(4) | Bit(5);
-constexpr std::uint16_t kEverything = 0xffff;
-constexpr std::uint16_t kClobbered = Bit(0) | kArguments;
-
-template <typename Visit>
-void ForEachRegister(std::uint16_t set, Visit visit) {
-  for (unsigned rest = set; rest != 0; rest &= rest - 1) visit(std::countr_zero(rest));
-}
-
-struct RegisterUse {
-  std::uint16_t reads = 0;
-  std::uint16_t writes = 0;
-};
-
-RegisterUse UseOfAtomic(const Instruction& insn) {
-  switch (static_cast<isa::AtomicOp>(insn.imm)) {
-    case isa::AtomicOp::kLoadAcquire:
-      return {Bit(insn.src), Bit(insn.dst)};
-    case isa::AtomicOp::kCompareExchange:
-      return {static_cast<std::uint16_t>(Bit(insn.dst) | Bit(insn.src) | Bit(0)), Bit(0)};
-    default:
-      break;
-  }
-  const auto reads = static_cast<std::uint16_t>(Bit(insn.dst) | Bit(insn.src));
-  return {reads, (insn.imm & 1) != 0 ? Bit(insn.src) : std::uint16_t{0}};
-}
-
-RegisterUse UseOf(const Instruction& insn, OperandForm form) {
-  const std::uint16_t dst = Bit(insn.dst);
-  const std::uint16_t src = Bit(insn.src);
-  const auto both = static_cast<std::uint16_t>(dst | src);
-  switch (form) {
-    case OperandForm::kAluImm:
-      return {isa::OperationOf(insn.opcode) == 0xb0 ? std::uint16_t{0} : dst, dst};  // mov only writes
-    case OperandForm::kDivisionImm:
-    case OperandForm::kUnary:
-    case OperandForm::kByteOrder:
-      return {dst, dst};
-    case OperandForm::kAluReg:
-    case OperandForm::kDivisionReg:
-      return {both, dst};
-    case OperandForm::kMoveReg:
-    case OperandForm::kLoad:
-      return {src, dst};
-    case OperandForm::kLoadImm64:
-      return {0, dst};
-    case OperandForm::kBranchImm:
-    case OperandForm::kStoreImm:
-      return {dst, 0};
-    case OperandForm::kBranchReg:
-    case OperandForm::kStoreReg:
-      return {both, 0};
-    case OperandForm::kAtomic:
-      return UseOfAtomic(insn);
-    case OperandForm::kCall:
-      return {kArguments, kClobbered};
-    case OperandForm::kExit:
-      return {Bit(0), 0};
-    case OperandForm::kPacketAbsolute:
-    case OperandForm::kPacketIndirect:
-      return {static_cast<std::uint16_t>(src | Bit(6)), kClobbered};
-    case OperandForm::kJump:
-    case OperandForm::kJumpLong:
-    case OperandForm::kMayGoto:
-      return {};
-  }
-  return {};
-}
 
 // The templates of these need both scratch registers.
 bool CanAccessArena(const Instruction& insn) {
@@ -142,7 +72,7 @@ class Scanner {
  private:
   void FindTargetsAndWrites(ScannedFunction& function) {
     const verifier::FunctionFacts& facts = function.facts;
-    std::uint16_t written = kArguments;  // the caller writes these
+    std::uint16_t written = kArgumentRegisters;  // the caller writes these
     for (InsnIndex at = facts.begin; at < facts.end; at.value += isa::SlotCount(code_[at.value])) {
       const Instruction& insn = code_[at.value];
       const OperandForm form = isa::FindOpcode(insn.opcode)->form;
@@ -165,13 +95,13 @@ class Scanner {
   }
 
   Result<void> ScanFunction(ScannedFunction& function) {
-    ForgetAll(kEverything);
+    ForgetAll(kAllRegisters);
     for (InsnIndex at = function.facts.begin; at < function.facts.end; at.value += isa::SlotCount(code_[at.value])) {
       const OpcodeInfo& info = *isa::FindOpcode(code_[at.value].opcode);
       STRATA_TRY(CheckSupported(at, info));
       if ((scan_.flags[at.value] & scan_flags::kTarget) != 0) {
         // A second half that is done several times is no such half.
-        if (AddsToFrameAddress(at, function.facts.begin)) function.written_often |= Bit(code_[at.value].dst);
+        if (AddsToFrameAddress(at, function.facts.begin)) function.written_often |= RegisterBit(code_[at.value].dst);
         ForgetAll(function.written_often);
       }
       ScanInstruction(function, at, info);
@@ -266,7 +196,7 @@ void Scanner::ScanInstruction(ScannedFunction& function, InsnIndex at, const Opc
   ForEachRegister(use.reads, [this](int reg) { known_[reg].is_needed = true; });
   ForEachRegister(use.writes, [&](int reg) { known_[reg] = result; });
   if (isa::IsJump(info.form)) NeedAll();
-  if ((use.reads & Bit(isa::kFrameRegister)) != 0) function.uses_frame = true;
+  if ((use.reads & RegisterBit(isa::kFrameRegister)) != 0) function.uses_frame = true;
   if (info.form == OperandForm::kMayGoto) scan_.uses_run = true;
   if (isa::IsFunctionReference(insn, info.form)) scan_.has_callbacks = true;
   if (isa::IsJump(info.form) && isa::TargetOf(insn, at, info.form) <= at.value) function.spends_budget = true;
