@@ -34,8 +34,8 @@ constexpr long kDepth = 24;
 constexpr const char* kCgroupRoots[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
 
 std::string CgroupRoot() {
-  for (const std::string root : kCgroupRoots) {
-    if (std::filesystem::exists(root + "/cgroup.controllers")) return root;
+  for (const char* root : kCgroupRoots) {
+    if (std::filesystem::exists(std::filesystem::path(root) / "cgroup.controllers")) return root;
   }
   return {};
 }

@@ -245,9 +245,11 @@ class Round {
       if (map.ops->copy_out(map, &key, value.data(), 0) != 0)
         return Fail(board_, "map %s: a key without a value", map.header->name);
       const std::uint64_t number = NumberOf(map, key);
-      if (!std::all_of(value.begin(), value.end(), [&](const crash_value& one) { return BelongsTo(one, number); }))
-        return Fail(board_, "map %s: key %llu has another one's value", map.header->name,
-                    static_cast<unsigned long long>(number));
+      for (const crash_value& one : value) {
+        if (map.type == MapType::kPerCpuHash ? BelongsInPart(one, number) : BelongsTo(one, number)) continue;
+        return Fail(board_, "map %s: key %llu has the value %#llx %#llx %#llx %#llx", map.header->name,
+                    static_cast<unsigned long long>(number), one.words[0], one.words[1], one.words[2], one.words[3]);
+      }
       if (const long error = map.ops->erase(map, &key); error != 0)
         return Fail(board_, "map %s: delete: %ld", map.header->name, error);
     }
@@ -293,11 +295,16 @@ class Round {
     return map.type == MapType::kLpmTrie ? key >> 32 : key;
   }
 
-  // Zero where a per-CPU value was never written.
+  // Per-CPU values are written in place: zero where that was never done, and from some word on where the writer was
+  // killed in between.
   static bool BelongsTo(const crash_value& value, std::uint64_t key) {
-    const crash_value zero{};
     const crash_value expected{{key, ~key, key * 3, key ^ 0x5555555555555555}};
-    return std::memcmp(&value, &expected, sizeof(value)) == 0 || std::memcmp(&value, &zero, sizeof(value)) == 0;
+    return std::memcmp(&value, &expected, sizeof(value)) == 0;
+  }
+  static bool BelongsInPart(const crash_value& value, std::uint64_t key) {
+    const crash_value expected{{key, ~key, key * 3, key ^ 0x5555555555555555}};
+    const auto written = std::mismatch(std::begin(value.words), std::end(value.words), expected.words).first;
+    return std::all_of(written, std::end(value.words), [](std::uint64_t word) { return word == 0; });
   }
 
   void Close() {
