@@ -111,6 +111,10 @@ void FindArenaAccesses(const verifier::StructuralFacts& facts, TabledProgram* pr
   if (!program->arena) return;
   const bool keeps_user_pointers = (program->table[*program->arena].flags & map_flags::kNoUserConversion) == 0;
   program->arena_accesses = verifier::FindArenaAccesses(program->instructions, facts.functions, keeps_user_pointers);
+  // A pointer into the arena is known to be one; what may be any pointer is only suspected.
+  for (std::size_t i = 0; i < program->guarded_loads.size(); ++i) {
+    if (program->arena_accesses[i] != 0) program->guarded_loads[i] = 0;
+  }
 }
 
 void FindSlotUse(const verifier::StructuralFacts& facts, TabledProgram* program) {

@@ -62,6 +62,28 @@ static __noinline long sum_of(struct node ARENA* node) {
 SEC("syscall")
 int sum(void* context) { return sum_of(head); }
 
+struct task_struct {
+  int pid;
+} __attribute__((preserve_access_index));
+
+// Among accesses to a structure of the kernel, which may fault in another way: any word that was loaded may be a
+// pointer to one.
+SEC("syscall")
+int sum_beside_task(void* context) {
+  struct task_struct* task = bpf_get_current_task_btf();
+  struct node ARENA* first = head;
+  struct node ARENA* own = allocate(1);
+  if (!own) return 1;
+  volatile long ARENA* place = &own->value;
+  *place = 5;
+  long seen = *place + first->next->value;
+  *place = seen;
+  put(0, *place);
+  put(1, task->pid > 0);
+  bpf_arena_free_pages(&arena, own, 1);
+  return sum_of(head);
+}
+
 // Pages that are not there.
 SEC("syscall")
 int faults(void* context) {

@@ -52,6 +52,12 @@ TYPED_TEST(ArenaTest, UserSpaceWalksAListOfPrograms) {
   EXPECT_EQ(this->Run("sum"), 84U);
 }
 
+TYPED_TEST(ArenaTest, ProgramsThatReadTheirTaskWalkListsToo) {
+  ASSERT_EQ(this->Run("build"), 2U);
+  ASSERT_EQ(this->Run("sum_beside_task"), 84U);
+  EXPECT_THAT(this->Results(2), ElementsAre(23, 1));
+}
+
 TYPED_TEST(ArenaTest, ProgramsWalkAListOfUserSpace) {
   Node last{nullptr, 5};
   auto step = this->objects_->FindVariable("step").value();

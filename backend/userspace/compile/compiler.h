@@ -26,7 +26,7 @@ struct CompileInput {
   std::uint32_t function_count = 0;  // calls with src kKfunc are positions in a table of so many functions
   std::uint32_t arena = 0;           // of programs with casts of address spaces: its position in `maps`, ...
   std::uint64_t arena_address = 0;   // ... where user space sees it, ...
-  std::span<const std::uint8_t> arena_accesses = {};  // ... and verifier::FindArenaAccesses
+  std::span<const std::uint8_t> arena_accesses = {};  // ... and verifier::FindArenaAccesses; none of them guarded
 };
 
 // Written to the program's file as it is. `code` may lie at any address that is a multiple of 8, once the relocations

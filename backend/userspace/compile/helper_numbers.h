@@ -13,6 +13,6 @@ inline constexpr std::int32_t kTailCall = 12;
 inline constexpr std::int32_t kSpinLock = 93;
 
 // Helpers that may use up the budget themselves (runtime::helper_flags::kMayEndRun).
-constexpr bool MayEndRun(std::int32_t helper) { return helper == kSpinLock; }
+constexpr bool MayEndRun(std::int32_t helper) { return helper == kSpinLock || helper == kTailCall; }
 
 }  // namespace strata::compile

@@ -380,7 +380,7 @@ void Scanner::Summarize() {
   const ScannedFunction& entry = scan_.functions.front();
   for (const ScannedFunction& function : scan_.functions) {
     scan_.calls = scan_.calls || function.calls;
-    scan_.uses_run = scan_.uses_run || function.spends_budget;
+    scan_.uses_run = scan_.uses_run || function.spends_budget || scan_.has_callbacks;  // which the prologue announces
     const bool is_inner = &function != &entry;
     if (is_inner && (function.spends_budget || (scan_.has_callbacks && function.calls))) scan_.unwinds_frames = true;
   }

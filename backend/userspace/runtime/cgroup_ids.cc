@@ -12,17 +12,17 @@
 namespace strata::runtime {
 
 struct CgroupIds {
+  std::uint64_t generation;  // ForkGeneration() and the time when they were read
+  std::uint64_t read_ns;
   std::uint64_t count;
   std::uint64_t own;
   std::uint64_t ids[kMaxCgroupDepth];
 };
 
-// Written under the lock of the object tables; `sequence` is odd meanwhile.
+// Version i lies in ids[i % 2]. The next one is written, under the lock of the object tables, while readers have this.
 struct CgroupCache {
-  std::uint64_t sequence;
-  std::uint64_t generation;
-  std::uint64_t read_ns;
-  CgroupIds ids;
+  std::uint64_t version;
+  CgroupIds ids[2];
 };
 
 namespace {
@@ -115,47 +115,53 @@ long OpenById(int mount, std::uint64_t id) {
 std::uint64_t Load(const std::uint64_t& word) { return __atomic_load_n(&word, __ATOMIC_RELAXED); }
 void Store(std::uint64_t& word, std::uint64_t value) { __atomic_store_n(&word, value, __ATOMIC_RELAXED); }
 
-// In a forked child the generation is 0 until it is asked for, which no cache has.
-bool IsFresh(Process& process, const CgroupCache* cache) {
-  return cache != nullptr && Load(cache->generation) == ForkGeneration(process) &&
-         ClockNow(process, CLOCK_MONOTONIC_COARSE) - Load(cache->read_ns) < kFreshNs;
+// In a forked child the generation is 0 until it is asked for, which nothing was read in.
+bool AreOfThisProcess(const Process& process, const CgroupIds& known) {
+  return Load(known.generation) == ForkGeneration(process);
+}
+
+bool AreFresh(const Process& process, const CgroupIds& known) {
+  return AreOfThisProcess(process, known) && ClockNow(process, CLOCK_MONOTONIC_COARSE) - Load(known.read_ns) < kFreshNs;
 }
 
 [[gnu::noinline]] void Refresh(Process& process) {
-  CgroupIds ids;
-  CollectIds(&ids);
+  CgroupIds now;
+  CollectIds(&now);
   if (!TryLockObjects(process)) return;
   CgroupCache* cache = process.cgroups;
   if (cache == nullptr) {
     cache = static_cast<CgroupCache*>(Allocate(process.arena, sizeof(CgroupCache)));
     if (cache == nullptr) return UnlockObjects(process);
   }
-  // A holder that stayed behind in the parent may have left it odd.
-  const std::uint64_t sequence = cache->sequence | 1;
-  __atomic_store_n(&cache->sequence, sequence, __ATOMIC_SEQ_CST);
-  Store(cache->ids.count, ids.count);
-  Store(cache->ids.own, ids.own);
-  for (std::uint64_t level = 0; level < ids.count; ++level) Store(cache->ids.ids[level], ids.ids[level]);
-  Store(cache->generation, ForkGeneration(process));
-  Store(cache->read_ns, ClockNow(process, CLOCK_MONOTONIC_COARSE));
-  __atomic_store_n(&cache->sequence, sequence + 1, __ATOMIC_SEQ_CST);
+  const std::uint64_t next = cache->version + 1;
+  CgroupIds& known = cache->ids[next % 2];
+  Store(known.generation, ForkGeneration(process));
+  Store(known.read_ns, ClockNow(process, CLOCK_MONOTONIC_COARSE));
+  Store(known.count, now.count);
+  Store(known.own, now.own);
+  for (std::uint64_t level = 0; level < now.count; ++level) Store(known.ids[level], now.ids[level]);
+  __atomic_store_n(&cache->version, next, __ATOMIC_SEQ_CST);
   __atomic_store_n(&process.cgroups, cache, __ATOMIC_RELEASE);
   UnlockObjects(process);
 }
 
-// What `question` makes of the ids, in a moment when nobody writes them; 0 where there are none.
+// What `question` makes of the ids; 0 where there are none.
 template <typename Question>
 std::uint64_t Ask(Process& process, Question question) {
-  const CgroupCache* cache = __atomic_load_n(&process.cgroups, __ATOMIC_ACQUIRE);
-  if (!IsFresh(process, cache)) {
-    Refresh(process);
-    cache = __atomic_load_n(&process.cgroups, __ATOMIC_ACQUIRE);
-  }
-  for (int i = 0; cache != nullptr && i < kReadAttempts; ++i) {
-    const std::uint64_t sequence = __atomic_load_n(&cache->sequence, __ATOMIC_ACQUIRE);
-    const std::uint64_t answer = question(cache->ids);
+  bool may_refresh = true;
+  for (int i = 0; i < kReadAttempts; ++i) {
+    const CgroupCache* cache = __atomic_load_n(&process.cgroups, __ATOMIC_ACQUIRE);
+    const std::uint64_t version = cache == nullptr ? 0 : __atomic_load_n(&cache->version, __ATOMIC_ACQUIRE);
+    if (may_refresh && (cache == nullptr || !AreFresh(process, cache->ids[version % 2]))) {
+      Refresh(process);
+      may_refresh = false;
+      continue;
+    }
+    if (cache == nullptr) return 0;
+    const CgroupIds& known = cache->ids[version % 2];
+    const std::uint64_t answer = AreOfThisProcess(process, known) ? question(known) : 0;
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    if (sequence % 2 == 0 && sequence == Load(cache->sequence)) return answer;
+    if (version == Load(cache->version)) return answer;
   }
   return 0;
 }

@@ -12,6 +12,7 @@
 #include "strata/backend/userspace/runtime/process.h"
 #include "strata/backend/userspace/runtime/reason.h"
 #include "strata/spec/map_type.h"
+#include "strata/spec/program_type.h"
 
 namespace strata::runtime {
 
@@ -72,6 +73,7 @@ struct MapView {
   MapGeometry geometry;
   std::uint32_t references;
   // Of maps that hold objects: what this process knows of each place (resolved_objects.h). Behind the file.
+  ProgramType caller_type;  // of a prog array: that of all programs here that call through it
   std::uint64_t* known_ids;
   void** known_objects;
   bool is_resolved;  // one of the references is held because the id was found in a map

@@ -93,6 +93,14 @@ bool IsAsCompiled(const MapView& map, const ProgramMap& compiled) {
          map.slot_stride == compiled.slot_stride;
 }
 
+// Targets get the context of their caller: one type for each prog array, as long as it is open here. Loaders see to
+// that too, but in the map's file, which others may write.
+bool ClaimTailCalls(MapView& map, ProgramType type) {
+  if (map.type != MapType::kProgArray) return true;
+  if (map.caller_type == ProgramType::kUnspec) map.caller_type = type;
+  return map.caller_type == type;
+}
+
 long OpenMaps(Process& process, int folder_fd, const ProgramFile& file, ProgramInstance* program, Reason* reason) {
   const ProgramHeader& header = file.header();
   if (header.map_count == 0) return 0;
@@ -110,6 +118,10 @@ long OpenMaps(Process& process, int folder_fd, const ProgramFile& file, ProgramI
     if (program->maps[i]->is_read_only && (program->maps[i]->flags & map_flags::kReadOnlyProgram) == 0) {
       return Refuse(reason, -EACCES, "program ", header.id, ": map ", compiled[i].id,
                     " may only be read here, and the program may write it");
+    }
+    if (!ClaimTailCalls(*program->maps[i], program->type)) {
+      return Refuse(reason, -EINVAL, "program ", header.id, ": map ", compiled[i].id,
+                    " is called through by programs of another type");
     }
   }
   return 0;
@@ -275,13 +287,7 @@ std::uint64_t RunFunction(const ProgramInstance& program, std::uint32_t function
                           std::uint64_t r3, RunContext& run) noexcept {
   run.process = program.process;
   run.program = &program;
-  if ((program.flags & program_flags::kUsesSlot) != 0) {
-    run.slot = LeaseSlot(*program.process);
-    if (run.slot == kNoSlot) {
-      run.flags |= run_flags::kMissed;
-      return 0;
-    }
-  }
+  if ((program.flags & program_flags::kUsesSlot) != 0 && !LeaseSlotFor(run)) return 0;
   std::uint64_t result = 0;
   const ProgramFunction& entry = program.functions[function];
   if ((program.flags & program_flags::kInterpreted) != 0) {

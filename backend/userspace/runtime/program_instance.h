@@ -62,20 +62,21 @@ void ReleaseProgram(ProgramInstance* program) noexcept;
   if (run.slot != kNoSlot) ReleaseSlot(*run.process, run.slot);
 }
 
+// For a run that has none. False, and run_flags::kMissed set, where no slot is to be had.
+[[gnu::always_inline]] inline bool LeaseSlotFor(RunContext& run) noexcept {
+  run.slot = LeaseSlot(*run.process);
+  if (run.slot != kNoSlot) [[likely]]
+    return true;
+  run.flags |= run_flags::kMissed;
+  return false;
+}
+
 // Runs it once and returns R0. The caller sets context, cookie and function_address. When no slot was to be had, the
 // result is 0 and run_flags::kMissed is set.
 [[gnu::always_inline]] inline std::uint64_t RunProgram(const ProgramInstance& program, RunContext& run) noexcept {
   run.process = program.process;
-  run.callback = program.callback;
-  run.engine_state = program.engine_state;
   run.program = &program;
-  if ((program.flags & program_flags::kUsesSlot) != 0) {
-    run.slot = LeaseSlot(*program.process);
-    if (run.slot == kNoSlot) [[unlikely]] {
-      run.flags |= run_flags::kMissed;
-      return 0;
-    }
-  }
+  if ((program.flags & program_flags::kUsesSlot) != 0 && !LeaseSlotFor(run)) return 0;
   const std::uint64_t result = program.entry(run.context, &run);
   EndRun(run);
   return result;

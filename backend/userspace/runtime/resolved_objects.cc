@@ -41,12 +41,12 @@ long OpenInner(MapView& holder, int folder, std::uint32_t id, MapView** out) {
   return 0;
 }
 
-// It gets the context of its caller, so it must be of the same type: the id comes from a file that others may write.
-long OpenTarget(MapView& holder, int folder, std::uint32_t id, ProgramType caller, ProgramInstance** out) {
+// It gets the context of its callers, so it must be of their type: the id comes from a file that others may write.
+long OpenTarget(MapView& holder, int folder, std::uint32_t id, ProgramInstance** out) {
   ProgramInstance* program = nullptr;
   if (const long error = InstantiateProgramLocked(*holder.process, folder, id, &program, nullptr); error != 0)
     return error;
-  if (program->type != caller) {
+  if (program->type != holder.caller_type) {
     ReleaseProgramLocked(program);
     return -EINVAL;
   }
@@ -92,10 +92,9 @@ MapView* ResolveMap(MapView& holder, std::uint32_t place, std::uint32_t id) noex
                           [&](int folder, MapView** out) { return OpenInner(holder, folder, id, out); });
 }
 
-ProgramInstance* ResolveProgram(MapView& holder, std::uint32_t place, std::uint32_t id, ProgramType caller) noexcept {
-  return Resolve<ProgramInstance>(holder, place, id, [&](int folder, ProgramInstance** out) {
-    return OpenTarget(holder, folder, id, caller, out);
-  });
+ProgramInstance* ResolveProgram(MapView& holder, std::uint32_t place, std::uint32_t id) noexcept {
+  return Resolve<ProgramInstance>(
+      holder, place, id, [&](int folder, ProgramInstance** out) { return OpenTarget(holder, folder, id, out); });
 }
 
 bool IsInnerMap(const InnerMap& wanted, const InnerMap& actual) noexcept {

@@ -23,20 +23,24 @@ void ForgetObjects(MapView& map) noexcept;
 // The map or program `id`, which stands at `place`. Null when it is gone, is not what `holder` may hold, or cannot be
 // opened right now (the table's lock is held by the interrupted thread).
 MapView* ResolveMap(MapView& holder, std::uint32_t place, std::uint32_t id) noexcept;
-ProgramInstance* ResolveProgram(MapView& holder, std::uint32_t place, std::uint32_t id, ProgramType caller) noexcept;
+ProgramInstance* ResolveProgram(MapView& holder, std::uint32_t place, std::uint32_t id) noexcept;
 
-// Without a call where that has been asked before.
+// Without a call where that has been asked before. Of a hash of maps, ids share places: the object may be a later one
+// of another id.
 [[gnu::always_inline]] inline MapView* FindMap(MapView& holder, std::uint32_t place, std::uint32_t id) noexcept {
-  if (__atomic_load_n(&holder.known_ids[place], __ATOMIC_ACQUIRE) == id) [[likely]]
-    return static_cast<MapView*>(__atomic_load_n(&holder.known_objects[place], __ATOMIC_RELAXED));
+  if (__atomic_load_n(&holder.known_ids[place], __ATOMIC_ACQUIRE) == id) [[likely]] {
+    auto* const map = static_cast<MapView*>(__atomic_load_n(&holder.known_objects[place], __ATOMIC_RELAXED));
+    if (map->id == id) [[likely]]
+      return map;
+  }
   return ResolveMap(holder, place, id);
 }
 
-[[gnu::always_inline]] inline ProgramInstance* FindProgram(MapView& holder, std::uint32_t place, std::uint32_t id,
-                                                           ProgramType caller) noexcept {
+[[gnu::always_inline]] inline ProgramInstance* FindProgram(MapView& holder, std::uint32_t place,
+                                                           std::uint32_t id) noexcept {
   if (__atomic_load_n(&holder.known_ids[place], __ATOMIC_ACQUIRE) == id) [[likely]]
     return static_cast<ProgramInstance*>(__atomic_load_n(&holder.known_objects[place], __ATOMIC_RELAXED));
-  return ResolveProgram(holder, place, id, caller);
+  return ResolveProgram(holder, place, id);
 }
 
 // Whether a map made from these attributes and one that exists may stand in for one another inside of a map

@@ -85,8 +85,8 @@ inline constexpr std::uint32_t kGuardedLoadHelper = 1U << 30;
 // The same for memory of arenas: R1 is the pointer, R2 the size in bytes, R3 the arena's MapView; gives the address in
 // this process, or 0 where there is no page.
 inline constexpr std::uint32_t kArenaMemoryHelper = kGuardedLoadHelper + 1;
-// A slot for the rest of the run, for the target of a tail call that uses one; 0, and run_flags::kMissed, where none is
-// to be had.
+// A slot for the rest of the run, for the target of a tail call that uses one; 0 where none is to be had: the run has
+// missed its event, and ends.
 inline constexpr std::uint32_t kLeaseSlotHelper = kGuardedLoadHelper + 2;
 
 // A record of a ring buffer that a run has reserved and neither submitted nor discarded.
@@ -102,8 +102,8 @@ struct ImportedFunction {
   const void* address;  // one of the host
 };
 
-// On the stack of whoever starts the run. Compiled code holds its address in r12 and knows the offsets of those
-// fields that the assertion below names.
+// On the stack of whoever starts the run. Compiled code holds its address in r12, or in r9 where it calls nothing, and
+// knows the offsets of those fields that the assertion below names.
 struct RunContext {
   std::int64_t budget = kRunBudget;  // counted down; below zero the run ends
   std::uint32_t slot = kNoSlot;      // leased before the run when the program uses one

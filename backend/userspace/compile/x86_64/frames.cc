@@ -95,7 +95,8 @@ void Translator::EmitEntries(Label entry) {
   out_.Bind(input_.uses_slot ? has_slot_ : tail_entry_);
 }
 
-// For a tail call that comes from a program without one. The run ends here when none is to be had.
+// For a tail call that comes from a program without one. When none is to be had the run ends: the budget is used up,
+// which whoever called a function that made the tail call looks at.
 void Translator::EmitSlotLease() {
   out_.Bind(needs_slot_);
   out_.Push(Reg::rdi);

@@ -62,6 +62,8 @@ void Translator::CallTailCallHelper() {
   out_.CallHelper(kTailCall);
   out_.Pop(Reg::rdi);
   out_.Pop(Reg::rdi);
+  out_.AluMemImm(Alu::kCmp, Bits::k64, {run_, kBudgetOffset}, 0);
+  JumpToEndRunIf(Cond::kLess);
   out_.Mov(Bits::k64, kScratch, kResult);
   out_.Test(Bits::k64, kResult, kResult);
 }

@@ -84,10 +84,10 @@ std::uint64_t Translator::ArenaBytesBeforeTable() const {
   return ArenaLowHalf() + std::uint64_t{input_.maps[input_.arena].max_entries} * runtime::kPageSize;
 }
 
-// 0 where it does not fit an instruction beside an access's own.
+// 0 where it does not fit an instruction beside an access's own, and with either sign.
 std::int32_t Translator::ArenaDisplacement() const {
   const auto displacement = -static_cast<std::int64_t>(ArenaBytesBeforeTable());
-  return std::in_range<std::int32_t>(displacement + std::numeric_limits<std::int16_t>::min())
+  return displacement + std::numeric_limits<std::int16_t>::min() > std::numeric_limits<std::int32_t>::min()
              ? static_cast<std::int32_t>(displacement)
              : 0;
 }

@@ -53,7 +53,7 @@ void Translator::TranslateFunction(const ScannedFunction& function) {
     const OperandForm form = isa::FindOpcode(insn.opcode)->form;
     if ((scan_.flags[at.value] & scan_flags::kTarget) != 0) known_arena_place_ = {};
     const std::uint32_t slots = TranslateInstruction(at);
-    if (!IsArenaAccess(input_, at.value) && (IsGuardedLoad(input_, at.value) || !KeepsArenaPlace(insn, form)))
+    if (IsGuardedLoad(input_, at.value) || (!IsArenaAccess(input_, at.value) && !KeepsArenaPlace(insn, form)))
       known_arena_place_ = {};
     at.value += slots;
   }

@@ -27,7 +27,7 @@ constexpr HelperRow kHelpers[] = {
     {6, "trace_printk", HelperTracePrint, kInteger, {kMemory, kSize, kAnything, kAnything, kAnything}, kGplOnly},
     {7, "get_prandom_u32", HelperRandom, kInteger, {}, 0},
     {8, "get_smp_processor_id", HelperProcessorId, kInteger, {}, kUsesSlot},
-    {12, "tail_call", HelperTailCall, kVoid, {kContext, kMap, kAnything}, 0},
+    {12, "tail_call", HelperTailCall, kVoid, {kContext, kMap, kAnything}, kMayEndRun},
     {14, "get_current_pid_tgid", HelperPidTgid, kInteger, {}, 0},
     {15, "get_current_uid_gid", HelperUidGid, kInteger, {}, 0},
     {16, "get_current_comm", HelperComm, kInteger, {kUninitMemory, kSize}, 0},

@@ -5,33 +5,32 @@
 #include "strata/backend/userspace/runtime/slots.h"
 
 namespace strata::runtime {
-namespace {
 
-bool LeaseSlotFor(RunContext* run) {
-  run->slot = LeaseSlot(*run->process);
-  if (run->slot == kNoSlot) run->flags |= run_flags::kMissed;
-  return run->slot != kNoSlot;
+// A compiled target that uses a slot asks for it (compile/x86_64/frames.cc).
+STRATA_HELPER(HelperLeaseSlot) {
+  if (LeaseSlotFor(*run)) return 1;
+  run->budget = -1;
+  return 0;
 }
 
-}  // namespace
-
-// A target that uses a slot asks for it (compile/x86_64/frames.cc).
-STRATA_HELPER(HelperLeaseSlot) { return LeaseSlotFor(run) ? 1 : 0; }
-
-// Counts and announces the call, and gives the instance to enter; 0 where the program goes on.
+// Counts and announces the call, and gives the instance to enter; 0 where the program goes on, or where the run ends
+// because the target finds no slot.
 STRATA_HELPER(HelperTailCall) {
   auto& array = *PointerFrom<MapView>(r2);
   const auto index = static_cast<std::uint32_t>(r3);
   if (array.type != MapType::kProgArray || index >= array.max_entries || run->tail_calls_left == 0) return 0;
   const std::uint32_t id = __atomic_load_n(ObjectIdAt(array, index), __ATOMIC_ACQUIRE);
   if (id == 0) return 0;
-  const ProgramInstance* target = FindProgram(array, index, id, run->program->type);
+  const ProgramInstance* target = FindProgram(array, index, id);
   if (target == nullptr) {
     run->flags |= run_flags::kMissed;
     return 0;
   }
   const bool lacks_slot = (target->flags & program_flags::kUsesSlot) != 0 && run->slot == kNoSlot;
-  if (lacks_slot && !LeaseSlotFor(run)) return 0;
+  if (lacks_slot && !LeaseSlotFor(*run)) {
+    run->budget = -1;
+    return 0;
+  }
   --run->tail_calls_left;
   run->program = target;
   return reinterpret_cast<std::uint64_t>(target);

@@ -14,6 +14,7 @@ std::uint64_t* IdAt(const MapView& map, std::uint32_t index) {
 long Geometry(const MapAttributes& attributes, MapGeometry* out) noexcept {
   const long error = ObjectArrayGeometry(attributes, out);
   if (error != 0) return error;
+  out->known_count = 0;  // the kernel's objects are not opened
   out->table_size = RoundUp(std::uint64_t{attributes.max_entries} * sizeof(std::uint64_t), kPageSize);
   return 0;
 }

@@ -1,7 +1,7 @@
 // Where compiled code enters an interpreted program by a tail call (TailEntry in run_context.h): the context is in rdi, the run in r12, the C caller's
 // r12 at rsp. Goes on at the program's entry for C callers.
 
-// run_context.h asserts these.
+// run_context.h and program_instance.h assert these.
 #define RUN_PROGRAM 64
 #define PROGRAM_ENTRY 0
 

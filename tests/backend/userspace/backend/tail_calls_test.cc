@@ -39,6 +39,22 @@ class UserspaceTailCalls : public UserspaceBackendTest, public ::testing::WithPa
     return program->TestRun({}).value().return_value;
   }
 
+  // Of the other engine, in the same session.
+  std::shared_ptr<BackendProgram> PutOfOtherEngine(std::uint32_t index, std::vector<Instruction> code) {
+    UserspaceOptions options = Options();
+    options.engine =
+        GetParam() == UserspaceEngine::kCompiled ? UserspaceEngine::kInterpreted : UserspaceEngine::kCompiled;
+    const auto other = OpenUserspaceBackend(options).value();
+    LinkedProgram program = TrivialProgram();
+    program.instructions = std::move(code);
+    auto loaded = other->LoadProgram(program).value();
+    EXPECT_TRUE(other->OpenMap(array_->info().id).value()->UpdateProgram(BytesOf(index), loaded));
+    return loaded;
+  }
+  // Its processor's number, which is the slot's, and 20.
+  static std::vector<Instruction> AsksForItsSlot() {
+    return {{0x85, 0, 0, 0, 8}, {0xb7, 0, 0, 0, 20}, {0x95, 0, 0, 0, 0}};
+  }
   // Forever.
   static std::vector<Instruction> Endless() { return {{0xb7, 0, 0, 0, 3}, {0x05, 0, 0, -1, 0}}; }
   static std::vector<Instruction> Seven() { return {{0xb7, 0, 0, 0, 7}, {0x95, 0, 0, 0, 0}}; }
@@ -79,6 +95,48 @@ TEST_P(UserspaceTailCalls, ReturnToTheFunctionsCaller) {
   Put(0, Load(Seven()));
   EXPECT_EQ(Result(shallow), 47U);
   EXPECT_EQ(Result(deep), 348U);
+}
+
+TEST_P(UserspaceTailCalls, ReachProgramsOfTheOtherEngine) {
+  const auto shallow = CallerInFunction();
+  const auto deep = CallerTwoDeep();
+  const auto seven = PutOfOtherEngine(0, Seven());
+  for (int i = 0; i < 2; ++i) {  // met for the first time, and known
+    EXPECT_EQ(Result(shallow), 47U);
+    EXPECT_EQ(Result(deep), 348U);
+  }
+}
+
+// The callers use none.
+TEST_P(UserspaceTailCalls, ATargetWithoutASlotEndsTheWholeRun) {
+  const auto caller = CallerInFunction();
+  for (const bool is_of_other_engine : {false, true}) {
+    std::shared_ptr<BackendProgram> target;
+    if (is_of_other_engine) {
+      target = PutOfOtherEngine(0, AsksForItsSlot());
+    } else {
+      target = Load(AsksForItsSlot());
+      Put(0, target);
+    }
+    AsAgent([&](runtime::Process& process, int folder) {
+      runtime::ProgramInstance* program = nullptr;
+      ASSERT_EQ(runtime::InstantiateProgram(process, folder, caller->info().id, &program, nullptr), 0);
+      using Outcome = std::pair<std::uint64_t, std::uint32_t>;  // and the run's flags
+      const auto run = [&] {
+        runtime::RunContext context;
+        const std::uint64_t result = runtime::RunProgram(*program, context);
+        return Outcome(result, context.flags);
+      };
+      for (int i = 0; i < 2; ++i) {  // met for the first time, and known
+        std::vector<std::uint32_t> taken;
+        while (taken.size() < process.slot_count) taken.push_back(runtime::LeaseSlot(process));
+        EXPECT_EQ(run(), Outcome(0, runtime::run_flags::kMissed));
+        for (const std::uint32_t slot : taken) runtime::ReleaseSlot(process, slot);
+        EXPECT_EQ(run(), Outcome(60, 0)) << "the next one begins anew";
+      }
+      runtime::ReleaseProgram(program);
+    });
+  }
 }
 
 TEST_P(UserspaceTailCalls, ATargetThatUsesTheBudgetUpEndsTheWholeRun) {

@@ -329,7 +329,17 @@ TEST(Compiler, TargetsOfTailCallsAskForTheirSlot) {
     const Outcome none = RunGroup(group, maps, nullptr, {.slot = runtime::kNoSlot, .cookie = kNoSlotCookie});
     EXPECT_EQ(none.result, 0U);
     EXPECT_EQ(none.tail_calls, 1U);
+    EXPECT_LT(none.budget, 0);
   }
+}
+
+// The prologue announces the callback in the run even if nobody calls it: Run() looks at the registers.
+TEST(Compiler, ACallbackThatNobodyCallsLeavesTheCallersRegisters) {
+  const auto code = Build([](Builder& b) {
+    const Label callback = b.NewLabel();
+    b.LoadFunction(kR1, callback).Mov(kR0, 3).Exit().Bind(callback).Mov(kR0, 0).Exit();
+  });
+  EXPECT_EQ(CompiledProgram::Make(code, {}).value().Run(nullptr).result, 3U);
 }
 
 // --- refusals

@@ -129,7 +129,10 @@ std::uint64_t InterpretTarget(void* context, RunContext* run) {
 
 std::uint64_t LeaseSlot(std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t,
                         RunContext* run) noexcept {
-  if (run->cookie == kNoSlotCookie) return 0;
+  if (run->cookie == kNoSlotCookie) {
+    run->budget = -1;
+    return 0;
+  }
   run->slot = 0;
   return 1;
 }
