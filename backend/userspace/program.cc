@@ -83,6 +83,7 @@ Result<std::shared_ptr<BackendProgram>> UserspaceProgram::Load(SharedPtr shared,
                                           program.table.size(), program.imports.size(), program.arena.has_value())
                      .Context(what));
   STRATA_TRY(CheckLimits(program, facts).Context(what));
+  STRATA_TRY(CheckAccess(program, facts).Context(what));
   STRATA_TRY(CheckLicence(linked, facts).Context(what));
   STRATA_TRY(CheckType(linked, facts).Context(what));
   const std::vector<std::byte> task_layout = STRATA_TRY(TaskLayoutFor(facts, kernel).Context(what));

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <vector>
 
 #include "strata/backend/userspace/runtime/functions/table.h"
 #include "strata/backend/userspace/runtime/helpers/table.h"
+#include "strata/backend/userspace/verifier/map_access.h"
 #include "strata/spec/type_names.h"
 
 namespace strata::userspace {
@@ -86,6 +88,12 @@ Result<void> CheckLimits(const TabledProgram& program, const verifier::Structura
 
 bool IsGplCompatible(std::string_view licence) {
   return std::find(kGplLicences.begin(), kGplLicences.end(), licence) != kGplLicences.end();
+}
+
+Result<void> CheckAccess(const TabledProgram& program, const verifier::StructuralFacts& facts) {
+  std::vector<std::uint32_t> flags;
+  for (const runtime::ProgramMap& map : program.table) flags.push_back(map.flags);
+  return verifier::CheckMapAccess(program.instructions, facts.functions, flags);
 }
 
 Result<void> CheckLicence(const LinkedProgram& linked, const verifier::StructuralFacts& facts) {

@@ -24,6 +24,8 @@ Result<void> CheckValueOffsets(const LinkedProgram& linked);
 Result<void> CheckPoison(const LinkedProgram& linked, std::span<const isa::Instruction> code);
 // What an agent would refuse.
 Result<void> CheckLimits(const TabledProgram& program, const verifier::StructuralFacts& facts);
+// Maps that programs may only read, or only write.
+Result<void> CheckAccess(const TabledProgram& program, const verifier::StructuralFacts& facts);
 Result<void> CheckLicence(const LinkedProgram& linked, const verifier::StructuralFacts& facts);
 // Some helpers are those of kprobe programs alone.
 Result<void> CheckType(const LinkedProgram& linked, const verifier::StructuralFacts& facts);

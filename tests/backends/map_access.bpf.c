@@ -37,4 +37,23 @@ int get_through_pointer(void* context) {
   return 0;
 }
 
+SEC("raw_tp")
+int add_through_pointer(void* context) {
+  __u32 key = 1;
+  __u64* place = bpf_map_lookup_elem(&target, &key);
+  if (place) __sync_fetch_and_add(place, value);
+  return 0;
+}
+
+static __noinline int store(__u64* place) {
+  if (place) *place = value;
+  return 0;
+}
+
+SEC("raw_tp")
+int put_in_a_function(void* context) {
+  __u32 key = 1;
+  return store(bpf_map_lookup_elem(&target, &key));
+}
+
 char LICENSE[] SEC("license") = "GPL";

@@ -30,7 +30,7 @@ class AccessFinder : public PointerFlow {
  private:
   void Step(InsnIndex at, OperandForm form, Pointers& pointers) override;
   // What is called gives numbers, until they are cast.
-  bool ReturnsPointer(const Instruction& /*call*/) const override { return false; }
+  bool ReturnsPointer(InsnIndex /*at*/, const Pointers& /*pointers*/) override { return false; }
   void Load(InsnIndex at, Pointers& pointers);
   void Store(InsnIndex at, Pointers& pointers);
   void Atomic(InsnIndex at, Pointers& pointers);

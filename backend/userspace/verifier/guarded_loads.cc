@@ -24,7 +24,8 @@ class GuardedLoadFinder : public PointerFlow {
 
  private:
   void Step(InsnIndex at, OperandForm form, Pointers& pointers) override;
-  bool ReturnsPointer(const Instruction& call) const override {
+  bool ReturnsPointer(InsnIndex at, const Pointers& /*pointers*/) override {
+    const Instruction& call = InsnAt(at);
     return isa::IsHelperCall(call, OperandForm::kCall) && returns_pointer_(static_cast<std::uint32_t>(call.imm));
   }
   void Load(InsnIndex at, Pointers& pointers);

@@ -89,7 +89,7 @@ void PointerFlow::Call(InsnIndex at, Pointers& pointers) {
     has_changed_ = callee.entry.Join(arguments) || has_changed_;
     returns = callee.returns;
   } else {
-    returns = ReturnsPointer(insn);
+    returns = ReturnsPointer(at, pointers);
   }
   pointers.registers = static_cast<std::uint16_t>(pointers.registers & ~kArguments);
   pointers.Set(0, returns);

@@ -1,5 +1,5 @@
 // Where pointers of one sort go in a program: through registers, words of the frame, calls and returns. Private to this
-// layer; arena_accesses.cc and guarded_loads.cc say which sort.
+// layer; arena_accesses.cc, guarded_loads.cc and map_access.cc say which sort.
 #pragma once
 
 #include <cstddef>
@@ -44,8 +44,8 @@ class PointerFlow {
  protected:
   // Changes `pointers` to what holds behind the instruction, which is no call and no exit.
   virtual void Step(isa::InsnIndex at, isa::OperandForm form, Pointers& pointers) = 0;
-  // Of a call that leaves the program.
-  virtual bool ReturnsPointer(const isa::Instruction& call) const = 0;
+  // Of a call that leaves the program; `pointers` are those before it.
+  virtual bool ReturnsPointer(isa::InsnIndex at, const Pointers& pointers) = 0;
 
   const isa::Instruction& InsnAt(isa::InsnIndex at) const { return code_[at.value]; }
 
