@@ -37,7 +37,7 @@ constexpr DirectKind kDirectKinds[] = {
     {MapType::kLruPerCpuHash, false}, {MapType::kArray, true},       {MapType::kPerCpuArray, true},
 };
 
-// What is known of a register within one basic block.
+// What is known of a register: within one basic block, or everywhere where the function writes it in one place.
 struct Known {
   enum Kind : std::uint8_t { kNothing, kMap, kConstant, kAtMost, kFrameAddress } kind = kNothing;
   bool is_needed = false;                         // somebody else may read it than who asks what it is
@@ -182,9 +182,7 @@ Result<void> Scanner::CheckSupported(InsnIndex at, const OpcodeInfo& info) const
 
 void Scanner::ScanInstruction(ScannedFunction& function, InsnIndex at, const OpcodeInfo& info) {
   const Instruction& insn = code_[at.value];
-  if (info.form == OperandForm::kCall) {
-    return ScanCall(function, at);
-  }
+  if (info.form == OperandForm::kCall) return ScanCall(function, at);
   if (IsGuardedLoad(input_, at.value) || IsArenaAccess(input_, at.value)) {
     function.calls = true;
     scan_.uses_run = true;

@@ -152,7 +152,7 @@ enum class ImageRelocationKind : std::uint16_t {
   kMapData = 2,       // 64-bit address of that map's data plus addend
   kMapTable = 3,      // 64-bit address of that map's tables plus addend
   kHelper = 4,        // 64-bit address of helper `index` (the kernel's number)
-  kImage = 5,         // 64-bit address of the image plus addend; the compiler has no use for it yet
+  kImage = 5,         // 64-bit address of the image plus addend
   kMapOperation = 6,  // 64-bit address of that map's function for MapOperation `addend`
   kFunction = 7,      // 64-bit address of a function that the program calls by name: `index` into its imports
 };

@@ -142,11 +142,7 @@ long LoadImage(const ProgramFile& file, ProgramInstance* program, Reason* reason
 
 // --- Interpreted programs: the instructions with addresses in place of map positions, then the interpreter's record.
 std::uint64_t RunInterpreted(void* context, RunContext* run) {
-  // A tail call of compiled code may come without a slot.
-  if ((run->program->flags & program_flags::kUsesSlot) != 0 && run->slot == kNoSlot && !LeaseSlotFor(*run)) {
-    run->budget = -1;
-    return 0;
-  }
+  if (!LeaseSlotForTarget(*run->program, *run)) return 0;
   return Interpret(*static_cast<const InterpretedProgram*>(run->program->engine_state), context, run);
 }
 

@@ -71,6 +71,14 @@ void ReleaseProgram(ProgramInstance* program) noexcept;
   return false;
 }
 
+// For the target of a tail call, which its caller may have brought none for: without one the run ends.
+[[gnu::always_inline]] inline bool LeaseSlotForTarget(const ProgramInstance& target, RunContext& run) noexcept {
+  if ((target.flags & program_flags::kUsesSlot) == 0 || run.slot != kNoSlot || LeaseSlotFor(run)) [[likely]]
+    return true;
+  run.budget = -1;
+  return false;
+}
+
 // Runs it once and returns R0. The caller sets context, cookie and function_address. When no slot was to be had, the
 // result is 0 and run_flags::kMissed is set.
 [[gnu::always_inline]] inline std::uint64_t RunProgram(const ProgramInstance& program, RunContext& run) noexcept {

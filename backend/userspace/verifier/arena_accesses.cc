@@ -84,16 +84,9 @@ void AccessFinder::Store(InsnIndex at, Pointers& pointers) {
 
 void AccessFinder::Atomic(InsnIndex at, Pointers& pointers) {
   const Instruction& insn = InsnAt(at);
-  const auto operation = static_cast<isa::AtomicOp>(insn.imm);
-  const bool is_load = operation == isa::AtomicOp::kLoadAcquire;
+  const bool is_load = static_cast<isa::AtomicOp>(insn.imm) == isa::AtomicOp::kLoadAcquire;
   if (pointers.Has(is_load ? insn.src : insn.dst)) accesses_[at.value] = 1;
-  // Those that give the old value.
-  if (is_load) pointers.Set(insn.dst, false);
-  if (operation == isa::AtomicOp::kCompareExchange) {
-    pointers.Set(0, false);
-  } else if ((insn.imm & 1) != 0) {
-    pointers.Set(insn.src, false);
-  }
+  ForgetFetched(insn, pointers);
 }
 
 void AccessFinder::Move(const Instruction& insn, Pointers& pointers) {

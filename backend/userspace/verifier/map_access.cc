@@ -46,6 +46,7 @@ class ForbiddenAccessFinder : public PointerFlow {
   bool ReturnsPointer(InsnIndex at, const Pointers& pointers) override;
   void Store(InsnIndex at, bool stores_pointer, Pointers& pointers);
   void Load(InsnIndex at, Pointers& pointers);
+  void Atomic(InsnIndex at, Pointers& pointers);
   static void Compute(const Instruction& insn, OperandForm form, Pointers& pointers);
 
   void Write(InsnIndex at) {
@@ -78,10 +79,7 @@ void ForbiddenAccessFinder::Step(InsnIndex at, OperandForm form, Pointers& point
     case OperandForm::kStoreReg:
       return Store(at, pointers.Has(insn.src), pointers);
     case OperandForm::kAtomic:
-      if (pointers.Has(insn.dst)) Write(at), Read(at);
-      // What it may bring out of memory, in whichever of them, is no pointer.
-      pointers.Set(insn.src, false);
-      return pointers.Set(0, false);
+      return Atomic(at, pointers);
     case OperandForm::kMoveReg:
     case OperandForm::kAluReg:
     case OperandForm::kAluImm:
@@ -108,6 +106,18 @@ void ForbiddenAccessFinder::Store(InsnIndex at, bool stores_pointer, Pointers& p
   if (insn.dst != isa::kFrameRegister) return;
   const std::uint64_t bit = FrameBit(insn);
   pointers.frame = stores_pointer ? pointers.frame | bit : pointers.frame & ~bit;
+}
+
+// All but two of them read and write.
+void ForbiddenAccessFinder::Atomic(InsnIndex at, Pointers& pointers) {
+  const Instruction& insn = InsnAt(at);
+  const auto operation = static_cast<isa::AtomicOp>(insn.imm);
+  const bool is_load = operation == isa::AtomicOp::kLoadAcquire;
+  if (pointers.Has(is_load ? insn.src : insn.dst)) {
+    if (!is_load) Write(at);
+    if (operation != isa::AtomicOp::kStoreRelease) Read(at);
+  }
+  ForgetFetched(insn, pointers);
 }
 
 // A pointer and a number are a pointer; two pointers, 32 bits or anything else are none.

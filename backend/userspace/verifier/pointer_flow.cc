@@ -29,6 +29,17 @@ std::uint64_t FrameBit(const Instruction& insn) {
   return std::uint64_t{1} << (-offset / 8 - 1);
 }
 
+void ForgetFetched(const Instruction& insn, Pointers& pointers) {
+  switch (static_cast<isa::AtomicOp>(insn.imm)) {
+    case isa::AtomicOp::kLoadAcquire:
+      return pointers.Set(insn.dst, false);
+    case isa::AtomicOp::kCompareExchange:
+      return pointers.Set(0, false);
+    default:
+      if ((insn.imm & 1) != 0) pointers.Set(insn.src, false);
+  }
+}
+
 PointerFlow::PointerFlow(std::span<const Instruction> code, std::span<const FunctionFacts> facts, bool has_in_callbacks)
     : code_(code), facts_(facts), functions_(facts.size()) {
   for (std::size_t i = 0; has_in_callbacks && i < facts.size(); ++i) {

@@ -30,6 +30,9 @@ struct Pointers {
 // The word of the frame that the instruction accesses through R10; an access that is no whole word has none.
 std::uint64_t FrameBit(const isa::Instruction& insn);
 
+// An atomic access that gives the old value puts no pointer there.
+void ForgetFetched(const isa::Instruction& insn, Pointers& pointers);
+
 class PointerFlow {
  public:
   // Both must outlive it. `has_in_callbacks`: callbacks may be called with such pointers.

@@ -104,19 +104,18 @@ void Translator::ArenaAccess(InsnIndex at, OperandForm form) {
     out_.Test(Bits::k64, kArenaBase, kArenaBase);
     out_.JumpIf(Cond::kEqual, slow.elsewhere);
   } else {
-    FindArenaMemory(place.place, place.size, slow.elsewhere);
+    FindArenaMemory(place.mem, place.size, slow.elsewhere);
     out_.Bind(slow.found);
   }
   if (form == OperandForm::kAtomic) {
-    out_.Lea(kScratch, ArenaMemoryAt(place.place));
+    out_.Lea(kScratch, ArenaMemoryAt(place.mem));
     AtomicAccess(insn, {kScratch});
   } else {
-    LoadOrStore(insn, form, ArenaMemoryAt(place.place));
+    LoadOrStore(insn, form, ArenaMemoryAt(place.mem));
   }
   out_.Bind(slow.done);
   no_memory_.push_back(slow);
-  const bool keeps_place =
-      form != OperandForm::kAtomic && (form != OperandForm::kLoad || Dst(insn) != place.place.base);
+  const bool keeps_place = form != OperandForm::kAtomic && (form != OperandForm::kLoad || Dst(insn) != place.mem.base);
   known_arena_place_ = keeps_place ? place : ArenaPlace{};
 }
 
@@ -127,12 +126,12 @@ void Translator::EmitArenaHelperCalls() {
     const Label none = out_.NewLabel();
     out_.Bind(slow.elsewhere);
     if (!slow.is_known) {
-      CallGuarded(runtime::kArenaMemoryHelper, slow.place.place, slow.place.size);
+      CallGuarded(runtime::kArenaMemoryHelper, slow.place.mem, slow.place.size);
       out_.Mov(Bits::k64, kArenaBase, kScratch);
       out_.Test(Bits::k64, kScratch, kScratch);
       out_.JumpIf(Cond::kEqual, none);
-      out_.AluReg(Alu::kSub, Bits::k64, kArenaBase, slow.place.place.base);
-      out_.Lea(kArenaBase, {kArenaBase, -ArenaMemoryAt(slow.place.place).disp});
+      out_.AluReg(Alu::kSub, Bits::k64, kArenaBase, slow.place.mem.base);
+      out_.Lea(kArenaBase, {kArenaBase, -ArenaMemoryAt(slow.place.mem).disp});
       out_.Jump(slow.found);
     }
     out_.Bind(none);
@@ -144,7 +143,7 @@ void Translator::EmitArenaHelperCalls() {
 
 // Whether kArenaBase and the pointer are still what they were behind an instruction that is no access to an arena.
 bool Translator::KeepsArenaPlace(const Instruction& insn, OperandForm form) const {
-  const bool writes_pointer = Dst(insn) == known_arena_place_.place.base;
+  const bool writes_pointer = Dst(insn) == known_arena_place_.mem.base;
   switch (form) {
     case OperandForm::kMoveReg:
       return !writes_pointer && insn.offset != 1;

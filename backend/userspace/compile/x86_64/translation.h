@@ -89,10 +89,10 @@ class Translator {
   };
   // What an access to the arena names, as the program says it.
   struct ArenaPlace {
-    Mem place{};
+    Mem mem{};
     int size = 0;  // bytes; 0: none
     bool operator==(const ArenaPlace& other) const {
-      return size != 0 && size == other.size && place.base == other.place.base && place.disp == other.place.disp;
+      return size != 0 && size == other.size && mem.base == other.mem.base && mem.disp == other.mem.disp;
     }
   };
   // An access to the arena that may not have found its page.

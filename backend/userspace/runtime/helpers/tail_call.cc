@@ -7,11 +7,7 @@
 namespace strata::runtime {
 
 // A compiled target that uses a slot asks for it (compile/x86_64/frames.cc).
-STRATA_HELPER(HelperLeaseSlot) {
-  if (LeaseSlotFor(*run)) return 1;
-  run->budget = -1;
-  return 0;
-}
+STRATA_HELPER(HelperLeaseSlot) { return LeaseSlotForTarget(*run->program, *run) ? 1 : 0; }
 
 // Counts and announces the call, and gives the instance to enter; 0 where the program goes on, or where the run ends
 // because the target finds no slot.
@@ -26,11 +22,7 @@ STRATA_HELPER(HelperTailCall) {
     run->flags |= run_flags::kMissed;
     return 0;
   }
-  const bool lacks_slot = (target->flags & program_flags::kUsesSlot) != 0 && run->slot == kNoSlot;
-  if (lacks_slot && !LeaseSlotFor(*run)) {
-    run->budget = -1;
-    return 0;
-  }
+  if (!LeaseSlotForTarget(*target, *run)) return 0;
   --run->tail_calls_left;
   run->program = target;
   return reinterpret_cast<std::uint64_t>(target);

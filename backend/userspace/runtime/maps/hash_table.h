@@ -104,15 +104,6 @@ inline std::byte* ValueOf(const MapView& map, HashElement& element) noexcept {
   return reinterpret_cast<std::byte*>(&element) + map.derived[kValueOffset];
 }
 
-template <typename T>
-[[gnu::always_inline]] inline void Publish(T& word, T value) noexcept {
-  __atomic_store_n(&word, value, __ATOMIC_RELEASE);
-}
-template <typename T>
-[[gnu::always_inline]] inline T Observe(const T& word) noexcept {
-  return __atomic_load_n(&word, __ATOMIC_ACQUIRE);
-}
-
 // --- Stamps ----------------------------------------------------------------------------------------------------------
 inline constexpr ElementStamp kGeneration = ElementStamp{1} << 32;
 

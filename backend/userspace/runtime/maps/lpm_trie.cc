@@ -23,15 +23,15 @@ template <bool kIsOneWord>
   TrieLink found_link = 0;
   TrieNode* found = nullptr;
   std::uint32_t least_bits = 0;
-  TrieLink link = Load(StateOf(map).root);
+  TrieLink link = Observe(StateOf(map).root);
   for (TrieNode* node = NodeAt(map, IndexOf(link)); node != nullptr; node = NodeAt(map, IndexOf(link))) {
     const std::uint32_t bits = BitsOf(link);
     if (bits > max_bits || bits < least_bits) [[unlikely]]
       break;  // not of our making
     const bool is_leaf = bits == max_bits;
-    const TrieLink next = is_leaf ? 0 : Load(node->child[BitAt(words, kIsOneWord ? bits % 64 : bits)]);
+    const TrieLink next = is_leaf ? 0 : Observe(node->child[BitAt(words, kIsOneWord ? bits % 64 : bits)]);
     const std::uint32_t match = MatchBits(WordsOf(*node), words, Smaller(bits, key.bits));
-    const bool is_element = Load(node->intermediate) == 0;
+    const bool is_element = Observe(node->intermediate) == 0;
     if (!IsCurrent(*node, link)) [[unlikely]]
       return Walk::kDisturbed;
     if (match < bits) break;
@@ -70,10 +70,10 @@ Walk FindLeftmost(const MapView& map, TrieLink link, void* next) {
   TrieNode* found = nullptr;
   std::uint32_t least_bits = 0;
   for (TrieNode* node = NodeAt(map, IndexOf(link)); node != nullptr; node = NodeAt(map, IndexOf(link))) {
-    const std::uint32_t bits = Load(node->prefix_bits);
-    const bool is_element = Load(node->intermediate) == 0;
-    TrieLink child = Load(node->child[0]);
-    if (is_element && IndexOf(child) == 0) child = Load(node->child[1]);
+    const std::uint32_t bits = Observe(node->prefix_bits);
+    const bool is_element = Observe(node->intermediate) == 0;
+    TrieLink child = Observe(node->child[0]);
+    if (is_element && IndexOf(child) == 0) child = Observe(node->child[1]);
     if (!IsCurrent(*node, link)) return Walk::kDisturbed;
     if (bits < least_bits) break;
     if (is_element) {
@@ -99,13 +99,13 @@ struct Successor {
 Walk FindSuccessor(const MapView& map, const TrieKey& key, Successor* out, bool* is_there) {
   *is_there = false;
   std::uint32_t least_bits = 0;
-  TrieLink link = Load(StateOf(map).root);
+  TrieLink link = Observe(StateOf(map).root);
   for (TrieNode* node = NodeAt(map, IndexOf(link)); node != nullptr; node = NodeAt(map, IndexOf(link))) {
-    const std::uint32_t bits = Load(node->prefix_bits);
+    const std::uint32_t bits = Observe(node->prefix_bits);
     if (bits > map.derived[kMaxBits] || bits < least_bits) break;
     const std::uint32_t match = MatchBits(WordsOf(*node), key.words, Smaller(bits, key.bits));
-    const bool is_element = Load(node->intermediate) == 0;
-    const TrieLink children[2] = {Load(node->child[0]), Load(node->child[1])};
+    const bool is_element = Observe(node->intermediate) == 0;
+    const TrieLink children[2] = {Observe(node->child[0]), Observe(node->child[1])};
     if (!IsCurrent(*node, link)) return Walk::kDisturbed;
     if (match != bits || bits == key.bits) {
       *is_there = match == bits && is_element;
@@ -124,7 +124,7 @@ Walk FindSuccessor(const MapView& map, const TrieKey& key, Successor* out, bool*
 }
 
 Walk NextKeyOnce(const MapView& map, const TrieKey* key, void* next, long* error) {
-  Successor successor{Load(StateOf(map).root), true};
+  Successor successor{Observe(StateOf(map).root), true};
   *error = IndexOf(successor.link) == 0 ? -ENOENT : 0;
   if (*error != 0) return Walk::kDone;
   if (key != nullptr) {

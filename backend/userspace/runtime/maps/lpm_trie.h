@@ -84,15 +84,6 @@ inline std::byte* ValueOf(const MapView& map, TrieNode& node) {
   return reinterpret_cast<std::byte*>(&node) + map.derived[kValueOffset];
 }
 
-template <typename T>
-T Load(const T& word) {
-  return __atomic_load_n(&word, __ATOMIC_ACQUIRE);
-}
-template <typename T>
-void Store(T& word, T value) {
-  __atomic_store_n(&word, value, __ATOMIC_RELEASE);
-}
-
 // After reading a node: false when it has been freed since `link` was made.
 [[gnu::always_inline]] inline bool IsCurrent(const TrieNode& node, TrieLink link) {
   __atomic_thread_fence(__ATOMIC_ACQUIRE);

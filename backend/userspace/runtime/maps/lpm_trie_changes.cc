@@ -57,14 +57,14 @@ std::uint32_t TakeNode(const MapView& map, int place) {
   TrieState& state = StateOf(map);
   const auto head = static_cast<std::uint32_t>(state.free_head);
   if (const TrieNode* node = NodeAt(map, head); node != nullptr) {
-    Store(state.pending[place], head);
-    Store(state.free_head, std::uint64_t{node->free_next});
+    Publish(state.pending[place], head);
+    Publish(state.free_head, std::uint64_t{node->free_next});
     return head;
   }
   if (state.fresh >= map.derived[kNodeCount]) return 0;
   const auto taken = static_cast<std::uint32_t>(state.fresh) + 1;
-  Store(state.pending[place], taken);
-  Store(state.fresh, std::uint64_t{taken});
+  Publish(state.pending[place], taken);
+  Publish(state.fresh, std::uint64_t{taken});
   return taken;
 }
 
@@ -73,27 +73,27 @@ void FreeNode(const MapView& map, int place) {
   TrieState& state = StateOf(map);
   const std::uint32_t freed = state.pending[place];
   if (TrieNode* node = NodeAt(map, freed); node != nullptr) {
-    Store(node->generation, (node->generation + 1) & kGenerationMask);
-    Store(node->free_next, static_cast<std::uint32_t>(state.free_head));
-    Store(state.free_head, std::uint64_t{freed});
+    Publish(node->generation, (node->generation + 1) & kGenerationMask);
+    Publish(node->free_next, static_cast<std::uint32_t>(state.free_head));
+    Publish(state.free_head, std::uint64_t{freed});
   }
-  Store(state.pending[place], 0U);
+  Publish(state.pending[place], 0U);
 }
 
 // The element of that node is on its way in or out; there are `count` others.
 void BeginChange(const MapView& map, std::uint32_t index_plus_one, std::uint64_t count) {
-  Store(StateOf(map).journal, std::uint64_t{index_plus_one} << 32 | count);
+  Publish(StateOf(map).journal, std::uint64_t{index_plus_one} << 32 | count);
 }
 
 void EndChange(const MapView& map, std::uint64_t count) {
   TrieState& state = StateOf(map);
-  Store(state.count, count);
-  Store(state.journal, std::uint64_t{0});
+  Publish(state.count, count);
+  Publish(state.journal, std::uint64_t{0});
 }
 
 void ForgetPending(const MapView& map) {
-  Store(StateOf(map).pending[0], 0U);
-  Store(StateOf(map).pending[1], 0U);
+  Publish(StateOf(map).pending[0], 0U);
+  Publish(StateOf(map).pending[1], 0U);
 }
 
 // What a dead holder had begun has happened if its one store was made, or else has not.
@@ -115,17 +115,17 @@ void Repair(const MapView& map) {
 }
 
 void WriteElement(const MapView& map, TrieNode& node, const TrieKey& key, const void* value) {
-  for (std::uint32_t i = 0; i < map.derived[kWordCount]; ++i) Store(WordsOf(node)[i], key.words[i]);
+  for (std::uint32_t i = 0; i < map.derived[kWordCount]; ++i) Publish(WordsOf(node)[i], key.words[i]);
   CopyValue(ValueOf(map, node), value, map.value_size);
 }
 
 void FillNode(const MapView& map, TrieNode& node, const std::uint64_t* words, std::uint32_t bits,
               std::uint32_t intermediate) {
-  Store(node.prefix_bits, bits);
-  Store(node.intermediate, intermediate);
-  Store(node.child[0], TrieLink{0});
-  Store(node.child[1], TrieLink{0});
-  for (std::uint32_t i = 0; i < map.derived[kWordCount]; ++i) Store(WordsOf(node)[i], words[i]);
+  Publish(node.prefix_bits, bits);
+  Publish(node.intermediate, intermediate);
+  Publish(node.child[0], TrieLink{0});
+  Publish(node.child[1], TrieLink{0});
+  for (std::uint32_t i = 0; i < map.derived[kWordCount]; ++i) Publish(WordsOf(node)[i], words[i]);
 }
 
 // trie_check_add_elem.
@@ -146,7 +146,7 @@ long UpdateNode(const MapView& map, const Place& place, const TrieKey& key, cons
   const std::uint64_t count = StateOf(map).count;
   BeginChange(map, IndexOf(*place.slot), count);
   WriteElement(map, node, key, value);
-  Store(node.intermediate, 0U);
+  Publish(node.intermediate, 0U);
   EndChange(map, count + 1);
   return 0;
 }
@@ -158,9 +158,9 @@ long InsertBeside(const MapView& map, const Place& place, const TrieKey& key, st
   TrieNode& node = *NodeAt(map, above);
   FillNode(map, node, WordsOf(*place.node), place.match, 1);
   const std::uint32_t side = BitAt(key.words, place.match);
-  Store(node.child[side], LinkTo(map, added));
-  Store(node.child[1 - side], *place.slot);
-  Store(*place.slot, LinkTo(map, above));
+  Publish(node.child[side], LinkTo(map, added));
+  Publish(node.child[1 - side], *place.slot);
+  Publish(*place.slot, LinkTo(map, above));
   return 0;
 }
 
@@ -175,10 +175,10 @@ long InsertNode(const MapView& map, const Place& place, const TrieKey& key, cons
   BeginChange(map, added, count);
   long error = 0;
   if (place.node == nullptr) {
-    Store(*place.slot, LinkTo(map, added));
+    Publish(*place.slot, LinkTo(map, added));
   } else if (place.match == key.bits) {  // a prefix of the one that is there
-    Store(node.child[BitAt(WordsOf(*place.node), place.match)], *place.slot);
-    Store(*place.slot, LinkTo(map, added));
+    Publish(node.child[BitAt(WordsOf(*place.node), place.match)], *place.slot);
+    Publish(*place.slot, LinkTo(map, added));
   } else {
     error = InsertBeside(map, place, key, added);
   }
@@ -195,14 +195,14 @@ long InsertNode(const MapView& map, const Place& place, const TrieKey& key, cons
 void UnlinkNode(const MapView& map, const Place& place) {
   TrieState& state = StateOf(map);
   TrieNode& node = *place.node;
-  Store(state.pending[0], IndexOf(*place.slot));
+  Publish(state.pending[0], IndexOf(*place.slot));
   const bool has_child = IndexOf(node.child[0]) != 0 || IndexOf(node.child[1]) != 0;
   if (place.parent != nullptr && place.parent->intermediate != 0 && !has_child) {
-    Store(state.pending[1], IndexOf(*place.parent_slot));
+    Publish(state.pending[1], IndexOf(*place.parent_slot));
     const int other = &place.parent->child[0] == place.slot ? 1 : 0;
-    Store(*place.parent_slot, place.parent->child[other]);
+    Publish(*place.parent_slot, place.parent->child[other]);
   } else {
-    Store(*place.slot, IndexOf(node.child[0]) != 0 ? node.child[0] : node.child[1]);
+    Publish(*place.slot, IndexOf(node.child[0]) != 0 ? node.child[0] : node.child[1]);
   }
 }
 
@@ -211,7 +211,7 @@ long EraseNode(const MapView& map, const Place& place) {
   const std::uint64_t count = StateOf(map).count - 1;
   BeginChange(map, IndexOf(*place.slot), count);
   if (IndexOf(node.child[0]) != 0 && IndexOf(node.child[1]) != 0) {
-    Store(node.intermediate, 1U);
+    Publish(node.intermediate, 1U);
     EndChange(map, count);
     return 0;
   }

@@ -80,4 +80,14 @@ inline std::uint64_t PerCpuElementSize(const MapView& map) noexcept {
   return std::uint64_t{map.value_stride} * map.slot_count;
 }
 
+// Words of shared memory that others read without a lock.
+template <typename T>
+[[gnu::always_inline]] inline void Publish(T& word, T value) noexcept {
+  __atomic_store_n(&word, value, __ATOMIC_RELEASE);
+}
+template <typename T>
+[[gnu::always_inline]] inline T Observe(const T& word) noexcept {
+  return __atomic_load_n(&word, __ATOMIC_ACQUIRE);
+}
+
 }  // namespace strata::runtime

@@ -33,26 +33,17 @@ StackBucket& BucketAt(const MapView& map, std::uint64_t id) {
 std::uint64_t* FramesOf(StackBucket& bucket) { return reinterpret_cast<std::uint64_t*>(&bucket + 1); }
 std::uint32_t MostFrames(const MapView& map) { return map.value_size / 8; }
 
-template <typename T>
-T Load(const T& word) {
-  return __atomic_load_n(&word, __ATOMIC_ACQUIRE);
-}
-template <typename T>
-void Store(T& word, T value) {
-  __atomic_store_n(&word, value, __ATOMIC_RELEASE);
-}
-
 // Odd: being written.
 void BeginWrite(StackBucket& bucket) {
   __atomic_store_n(&bucket.sequence, bucket.sequence | 1, __ATOMIC_RELAXED);
   __atomic_thread_fence(__ATOMIC_RELEASE);
 }
-void EndWrite(StackBucket& bucket) { Store(bucket.sequence, (bucket.sequence | 1) + 1); }
+void EndWrite(StackBucket& bucket) { Publish(bucket.sequence, (bucket.sequence | 1) + 1); }
 
 bool Lock(const MapView& map, StackBucket& bucket) {
   const Taken taken = Take(*map.process, &bucket.lock, CurrentOwner(*map.process));
   if (taken == Taken::kFromDead && bucket.sequence % 2 != 0) {
-    Store(bucket.count, 0U);
+    Publish(bucket.count, 0U);
     EndWrite(bucket);
   }
   return taken != Taken::kNot;
@@ -67,9 +58,9 @@ struct Stack {
 enum class Content : std::uint8_t { kEmpty, kSame, kSameHash, kOther };
 
 Content Compare(StackBucket& bucket, const Stack& stack) {
-  const std::uint32_t count = Load(bucket.count);
+  const std::uint32_t count = Observe(bucket.count);
   if (count == 0) return Content::kEmpty;
-  if (Load(bucket.hash) != stack.hash) return Content::kOther;
+  if (Observe(bucket.hash) != stack.hash) return Content::kOther;
   const bool is_same =
       count == stack.count && memcmp(FramesOf(bucket), stack.frames, count * sizeof(std::uint64_t)) == 0;
   return is_same ? Content::kSame : Content::kSameHash;
@@ -77,7 +68,7 @@ Content Compare(StackBucket& bucket, const Stack& stack) {
 
 // False while it is being written, or when it was changed meanwhile.
 bool CompareUnlocked(StackBucket& bucket, const Stack& stack, Content* out) {
-  const std::uint32_t before = Load(bucket.sequence);
+  const std::uint32_t before = Observe(bucket.sequence);
   *out = Compare(bucket, stack);
   __atomic_thread_fence(__ATOMIC_ACQUIRE);
   return before % 2 == 0 && __atomic_load_n(&bucket.sequence, __ATOMIC_RELAXED) == before;
@@ -92,16 +83,16 @@ bool IsTaken(Content content, std::uint64_t flags) {
 
 void Write(StackBucket& bucket, const Stack& stack) {
   BeginWrite(bucket);
-  Store(bucket.count, 0U);
-  Store(bucket.hash, stack.hash);
+  Publish(bucket.count, 0U);
+  Publish(bucket.hash, stack.hash);
   memcpy(FramesOf(bucket), stack.frames, stack.count * sizeof(std::uint64_t));
-  Store(bucket.count, stack.count);
+  Publish(bucket.count, stack.count);
   EndWrite(bucket);
 }
 
 void Clear(StackBucket& bucket) {
   BeginWrite(bucket);
-  Store(bucket.count, 0U);
+  Publish(bucket.count, 0U);
   EndWrite(bucket);
 }
 
@@ -177,9 +168,9 @@ long NextKey(MapView& map, const void* key, void* next) noexcept {
   std::uint64_t id = 0;
   if (key != nullptr) {
     const std::uint32_t last = IndexOf(key);
-    if (last < map.derived[kBucketCount] && Load(BucketAt(map, last).count) != 0) id = std::uint64_t{last} + 1;
+    if (last < map.derived[kBucketCount] && Observe(BucketAt(map, last).count) != 0) id = std::uint64_t{last} + 1;
   }
-  while (id < map.derived[kBucketCount] && Load(BucketAt(map, id).count) == 0) ++id;
+  while (id < map.derived[kBucketCount] && Observe(BucketAt(map, id).count) == 0) ++id;
   if (id >= map.derived[kBucketCount]) return -ENOENT;
   const auto found = static_cast<std::uint32_t>(id);
   __builtin_memcpy(next, &found, sizeof(found));

@@ -60,6 +60,17 @@ TEST(MapAccess, OfValuesIsWhatTheMapAllows) {
   }
 }
 
+TEST(MapAccess, LoadsAndStoresThatAreAtomicAreNoMoreThanThat) {
+  for (const std::uint32_t map : {kPlain, kReadOnly, kWriteOnly}) {
+    Builder store = Find(map);
+    store.Mov(kR1, 1).Atomic(isa::AtomicOp::kStoreRelease, Size::k64, kR6, 0, kR1).Mov(kR0, 0).Exit();
+    EXPECT_EQ(ComplaintOf(std::move(store)).empty(), map != kReadOnly) << map;
+    Builder load = Find(map);
+    load.Atomic(isa::AtomicOp::kLoadAcquire, Size::k64, kR0, 0, kR6).Exit();
+    EXPECT_EQ(ComplaintOf(std::move(load)).empty(), map != kWriteOnly) << map;
+  }
+}
+
 TEST(MapAccess, OfVariablesIsWhatTheMapAllows) {
   Builder builder;
   builder.LoadMapIndexValue(kR1, kReadOnly, 8).Load(Size::k64, kR0, kR1, 0).Store(Size::k64, kR1, 0, kR0).Exit();
